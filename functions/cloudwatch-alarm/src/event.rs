@@ -14,7 +14,7 @@ use serde::de::IgnoredAny;
 
 const SOURCE: &str = "aws.cloudwatch";
 const DETAIL_TYPE: &str = "CloudWatch Alarm State Change";
-/// What else CloudWatch sends of alarms, and what is no change of an alarm's state.
+/// Other events about alarms, which are no change of an alarm's state.
 const SIBLINGS: [&str; 2] = ["CloudWatch Alarm Configuration Change", "CloudWatch Alarm Contributor State Change"];
 
 #[derive(Debug, Deserialize)]
@@ -24,7 +24,7 @@ struct StateChange {
     state: State,
     previous_state: Option<PreviousState>,
     configuration: Option<Configuration>,
-    /// Present while a mute rule holds the alarm's actions back.
+    /// Present while a mute rule suppresses the alarm's actions.
     mute_detail: Option<IgnoredAny>,
 }
 
@@ -34,7 +34,7 @@ struct State {
     value: StateValue,
     timestamp: Timestamp,
     reason: Option<UntrustedText>,
-    /// Present while a composite alarm's suppressor holds its actions back.
+    /// Present while a composite alarm's suppressor suppresses its actions.
     actions_suppressed_by: Option<String>,
 }
 
@@ -53,22 +53,22 @@ struct PreviousState {
     actions_suppressed_by: Option<String>,
 }
 
-/// A composite alarm has a rule in place of metrics.
+/// The configuration of an alarm. A composite alarm has a rule instead of metrics.
 #[derive(Debug, Deserialize)]
 struct Configuration {
     metrics: Option<Vec<Metric>>,
 }
 
-/// A metric, or an expression over others, which has no `metricStat`.
+/// A metric, or an expression over other metrics, which has no `metricStat`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Metric {
     metric_stat: Option<MetricStat>,
-    /// The account of the metric, where it is not the alarm's.
+    /// The account of the metric, if it is not the alarm's.
     account_id: Option<String>,
 }
 
-/// Its period is not read: it may be a day, or ten seconds.
+/// A metric with its dimensions. Its period is not read: it may be a day or ten seconds.
 #[derive(Debug, Deserialize)]
 struct MetricStat {
     metric: MetricName,
@@ -80,7 +80,7 @@ struct MetricName {
     dimensions: Option<BTreeMap<String, String>>,
 }
 
-/// What the body of a message says. `ours` is our account.
+/// Reads the body of a message. `ours` is our account.
 pub(crate) fn parse(body: &str, ours: &AccountId) -> Result<Parsed, InvalidEvent> {
     let event = open(body, ours)?;
     match (event.header.source.as_str(), event.header.detail_type.as_str()) {
@@ -92,7 +92,7 @@ pub(crate) fn parse(body: &str, ours: &AccountId) -> Result<Parsed, InvalidEvent
 
 fn state_change(event: &Envelope, ours: &AccountId) -> Result<Parsed, InvalidEvent> {
     let detail: StateChange = event.detail()?;
-    // A composite alarm may stay in its state while its suppressor releases: that is a change too.
+    // A composite alarm may keep its state while the suppression of its actions ends: that is a change too.
     let is_unchanged = detail.previous_state.is_some_and(|previous| {
         previous.value == detail.state.value && previous.actions_suppressed_by == detail.state.actions_suppressed_by
     });
@@ -114,8 +114,9 @@ fn state_change(event: &Envelope, ours: &AccountId) -> Result<Parsed, InvalidEve
     })))
 }
 
-/// What the metrics name, in order and each once. Only AWS's own namespaces count: in any other, a dimension called
-/// `InstanceId` is a user's text. In AWS's, a value that is no id is an error to look at, not a name to pass over.
+/// The resources that the metrics name, in order and without repetition. Only AWS's own namespaces count: in any other,
+/// a dimension named `InstanceId` is a user's text. In AWS's namespaces an invalid id is an error to investigate, so it
+/// is not skipped.
 fn subject(metrics: &[Metric], ours: &AccountId) -> Result<AlarmSubject, InvalidEvent> {
     let mut instances: BTreeSet<InstanceId> = BTreeSet::new();
     let mut groups: BTreeSet<GroupName> = BTreeSet::new();
@@ -156,8 +157,8 @@ fn subject(metrics: &[Metric], ours: &AccountId) -> Result<AlarmSubject, Invalid
     })
 }
 
-/// The end of a target group's ARN. Names have up to 32 characters and ids 16 digits; both hold letters, digits and
-/// hyphens only.
+/// Whether a text is the end of a target group's ARN. Names have up to 32 characters and ids 16 digits; both contain
+/// only letters, digits and hyphens.
 fn is_target_group(text: &str) -> bool {
     let is_part = |part: &str| {
         (1..=32).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')

@@ -1,10 +1,10 @@
-//! A CloudWatch alarm changed its state: a fact, sent to the reconcile queue.
+//! `cloudwatch-alarm`: turns each state change of a CloudWatch alarm into a fact and sends it to the reconcile queue.
 //!
-//! Promises: every change of state, of metric and composite alarms, becomes one fact that says what the alarm's
-//! metrics name, and whether its actions are deferred. What cannot be read is refused by the name of its field.
+//! Every state change of a metric or composite alarm becomes one fact, with the resources that the alarm's metrics name
+//! and whether its actions are suppressed. An unreadable event is refused with the name of the invalid field.
 //!
-//! Never: it never asks AWS anything, never decides whether an alarm matters, and never loses an alarm for a field
-//! that is only shown.
+//! The function never calls AWS beyond the queue, never decides whether an alarm matters, and never drops an alarm
+//! because of a field that is only displayed.
 
 mod event;
 

@@ -10,13 +10,13 @@ use serde::Deserialize;
 
 const SOURCE: &str = "aws.config";
 const DETAIL_TYPE: &str = "Config Rules Compliance Change";
-/// What else Config sends, and what is no verdict.
+/// Other events of AWS Config, which are no compliance result.
 const SIBLINGS: [&str; 2] = ["Config Rules Re-evaluation Status", "Config Configuration Item Change"];
-/// The only message of this detail type that we know. The rule in the template lets no other pass, so one that comes
-/// is an error to look at: a verdict in a new form must not vanish.
+/// The only known message type of this detail type. The rule in the template passes no other, so another one is an
+/// error to investigate: a compliance result in a new form must not vanish.
 const MESSAGE_TYPE: &str = "ComplianceChangeNotification";
-/// The resources that stand for an instance: itself, or what Systems Manager reports of it. The rule in the template
-/// names the same ones.
+/// The resource types that represent an instance: the instance itself, or what Systems Manager reports about it. The
+/// rule in the template names the same ones.
 const RESOURCE_TYPES: [&str; 4] = [
     "AWS::EC2::Instance",
     "AWS::SSM::ManagedInstanceInventory",
@@ -24,7 +24,7 @@ const RESOURCE_TYPES: [&str; 4] = [
     "AWS::SSM::AssociationCompliance",
 ];
 
-/// What says whether the rest of the detail has the shape that we know.
+/// The fields that tell whether the rest of the detail has the known form.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Kind {
@@ -39,7 +39,7 @@ struct Detail {
     resource_type: String,
     resource_id: String,
     notification_creation_time: Timestamp,
-    /// Null or absent where the rule or the resource was deleted. The old result is of no interest: what was, is known.
+    /// Null or absent when the rule or the resource was deleted. The old result is not read: it was reported before.
     new_evaluation_result: Option<EvaluationResult>,
 }
 
@@ -68,7 +68,7 @@ enum ReportedCompliance {
     InsufficientData,
 }
 
-/// What the body of a message says. `ours` is our account.
+/// Reads the body of a message. `ours` is our account.
 pub(crate) fn parse(body: &str, ours: &AccountId) -> Result<Parsed, InvalidEvent> {
     let event = open(body, ours)?;
     match (event.header.source.as_str(), event.header.detail_type.as_str()) {
@@ -102,7 +102,7 @@ fn compliance(event: &Envelope, ours: &AccountId) -> Result<Parsed, InvalidEvent
                 ReportedCompliance::Compliant => ComplianceType::Compliant,
                 ReportedCompliance::NonCompliant => ComplianceType::NonCompliant,
                 ReportedCompliance::NotApplicable => ComplianceType::NotApplicable,
-                // A drift that is known must not be cleared by it.
+                // It must not clear a known drift.
                 ReportedCompliance::InsufficientData => return Ok(Parsed::Ignored("Config could not tell")),
             };
             (verdict, result.identifier.ordering_timestamp, result.annotation)
@@ -117,8 +117,8 @@ fn compliance(event: &Envelope, ours: &AccountId) -> Result<Parsed, InvalidEvent
     })))
 }
 
-/// The instance that a resource id names: by itself, or after its Systems Manager type and a slash. None for a node
-/// that Systems Manager manages outside EC2.
+/// The instance that a resource id names: by itself, or after its Systems Manager type and a slash. None: a node that
+/// Systems Manager manages outside EC2.
 fn instance(resource_id: &str) -> Result<Option<InstanceId>, InvalidEvent> {
     let id = resource_id.rsplit('/').next().unwrap_or(resource_id);
     if id.starts_with("mi-") {

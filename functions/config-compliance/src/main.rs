@@ -1,9 +1,11 @@
-//! AWS Config reports that an instance keeps or breaks a rule: a fact, sent to the reconcile queue.
+//! `config-compliance`: turns each compliance result of AWS Config for an instance into a fact and sends it to the
+//! reconcile queue.
 //!
-//! Promises: every verdict on an EC2 instance, its inventory, its patches or its associations becomes one fact, in the
-//! order of Config's own clock. What cannot be read is refused by the name of its field.
+//! Every result for an EC2 instance, its inventory, its patches or its associations becomes one fact, ordered by
+//! Config's clock. An unreadable event is refused with the name of the invalid field.
 //!
-//! Never: it never asks AWS anything, never decides whether a rule counts, and never drops what it does not understand.
+//! The function never calls AWS beyond the queue, never decides whether a rule counts, and never drops an event that it
+//! does not understand.
 
 mod event;
 

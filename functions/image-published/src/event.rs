@@ -1,4 +1,4 @@
-//! What is said of images: by EC2, by Image Builder, and by a pipeline on Driftless's own bus.
+//! Events about images: from EC2, from Image Builder, and from pipelines on Driftless's own bus.
 
 use driftless_lambda::detector::Parsed;
 use driftless_lambda::envelope::{Envelope, InvalidEvent, open};
@@ -11,17 +11,17 @@ const EC2: &str = "aws.ec2";
 const AMI_STATE_CHANGE: &str = "EC2 AMI State Change";
 const IMAGE_BUILDER: &str = "aws.imagebuilder";
 const IMAGE_BUILDER_STATE_CHANGE: &str = "EC2 Image Builder Image State Change";
-/// What else Image Builder sends, and what is no change of an image's state.
+/// Other events of Image Builder, which are no change of an image's state.
 const IMAGE_BUILDER_SIBLINGS: [&str; 3] = [
     "EC2 Image Builder CVE Detected",
     "EC2 Image Builder Workflow Step Waiting",
     "EC2 Image Builder Image Pipeline Automatically Disabled",
 ];
-/// Sources on our own bus begin so. Who may use them, the policy of the bus says.
+/// The prefix of sources on our own bus. The policy of the bus decides who may use them.
 const OWN_PREFIX: &str = "driftless.";
 const PUBLISHED: &str = "image.published";
 
-/// EC2 has an error message besides: empty, or about a build that is none of our business.
+/// The detail of an EC2 AMI event. Its error message is not read: it is empty or about a failed build.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct AmiDetail {
@@ -39,7 +39,7 @@ struct ImageBuilderState {
     status: String,
 }
 
-/// Our own schema. Nothing is passed over: a field that was misspelt would be a wish that is silently not met.
+/// Our own event format. Unknown fields are refused: a misspelt field would silently have no effect.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct PublishedDetail {
@@ -50,7 +50,7 @@ struct PublishedDetail {
     url: Option<UntrustedText>,
 }
 
-/// What the body of a message says. `ours` is our account.
+/// Reads the body of a message. `ours` is our account.
 pub(crate) fn parse(body: &str, ours: &AccountId) -> Result<Parsed, InvalidEvent> {
     let event = open(body, ours)?;
     match (event.header.source.as_str(), event.header.detail_type.as_str()) {
@@ -89,7 +89,8 @@ fn ami(event: &Envelope) -> Result<Parsed, InvalidEvent> {
     })))
 }
 
-/// The event carries no AMI: Image Builder's own ARN stands for it, and the AMI is found by the tag with it.
+/// Reads an Image Builder event. It names no AMI but Image Builder's own ARN; the AMI is found later by its tag with
+/// that ARN.
 fn image_builder(event: &Envelope) -> Result<Parsed, InvalidEvent> {
     let detail: ImageBuilderDetail = event.detail()?;
     if detail.state.status != "AVAILABLE" {
@@ -128,7 +129,7 @@ fn published(event: &Envelope) -> Result<Parsed, InvalidEvent> {
     })))
 }
 
-/// An ARN becomes part of a key in the table; names have up to 128 characters.
+/// Whether a text is an ARN of Image Builder. It becomes part of a key in the table; names have up to 128 characters.
 fn is_image_builder_arn(text: &str) -> bool {
     text.len() <= 512
         && text.bytes().all(|byte| byte.is_ascii_graphic())

@@ -1,11 +1,12 @@
-//! An image was made, published, disabled or removed: a fact, sent to the reconcile queue.
+//! `image-published`: turns each event about a new, disabled or removed image into a fact and sends it to the reconcile
+//! queue.
 //!
-//! Promises: AMI events, Image Builder events and `image.published` on Driftless's own bus become one fact each, which
-//! says who reported it, because policies trust the three differently. What cannot be read is refused by the name of
-//! its field.
+//! An AMI event, an Image Builder event or an `image.published` event on Driftless's own bus becomes one fact, which
+//! names its source, because policies trust the three differently. An unreadable event is refused with the name of the
+//! invalid field.
 //!
-//! Never: it never asks AWS anything (an AMI event carries no tag, so whose image it is, is read later), and never
-//! takes an event for `image.published` that has a field which we did not define.
+//! The function never calls AWS beyond the queue (an AMI event carries no tag, so `reconcile` reads the fleet tag
+//! later), and never accepts an `image.published` event with an undefined field.
 
 mod event;
 

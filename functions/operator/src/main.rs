@@ -1,11 +1,12 @@
-//! `operator`: takes the commands of operators and pipelines. It sends a command to `reconcile`, which carries it out under the
-//! fleet's lease. It writes a freeze into the table, where every run reads it: a freeze holds even while no pass can decide.
+//! `operator`: accepts the commands of operators and pipelines. It sends a command to `reconcile`, which carries it out
+//! under the fleet's lease. It writes a freeze to the table, where every run reads it: a freeze applies even when no
+//! pass can run.
 //!
-//! A request comes to the function's URL, signed, and the history has the name that AWS verified; or by a direct
-//! invocation, which IAM has let in and of which the history says "unverified": a button of the dashboard's widget is one,
-//! and gets HTML as its response.
+//! A request comes signed to the function's URL, and the history records the identity that AWS verified; or by a direct
+//! invocation, which IAM allowed and which the history records as "unverified". The buttons of the dashboard widget
+//! invoke directly and get HTML.
 //!
-//! It changes no group, listener or instance.
+//! The function changes no group, listener or instance.
 
 use std::process::ExitCode;
 
@@ -44,7 +45,7 @@ async fn handle(wiring: &Wiring, event: LambdaEvent<Value>) -> Result<Value, Fai
                 event = "command_answered",
                 request = asked.request,
                 ?caller,
-                action = ?asked.action,
+               action = ?asked.action,
                 ?reply,
                 "command answered"
             );
@@ -53,7 +54,7 @@ async fn handle(wiring: &Wiring, event: LambdaEvent<Value>) -> Result<Value, Fai
         Err(problem) => Reply::Refused(Refusal::bad_request(problem)),
     };
     if let Some(drawn_for) = request.widget() {
-        return Ok(Value::String(driftless_widget::receipt(Theme::of(drawn_for), &reply)));
+        return Ok(Value::String(driftless_widget::command_result(Theme::of(drawn_for), &reply)));
     }
     request.reply(reply.http_status(), &reply).map_err(Failure::invariant)
 }

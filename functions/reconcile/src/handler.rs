@@ -6,7 +6,7 @@ use driftless_reconciler::batch::{Failure, Received, handle};
 use driftless_reconciler::ports::Ports;
 use driftless_reconciler::reconcile::Invocation;
 
-/// What starts an invocation.
+/// The event that starts an invocation.
 #[derive(Debug)]
 pub(crate) enum Event {
     /// Messages of the reconcile queue.
@@ -14,7 +14,7 @@ pub(crate) enum Event {
     Resync,
 }
 
-/// An invocation that is neither a batch of the reconcile queue nor the resync.
+/// An event that is neither a batch of the reconcile queue nor the resync.
 #[derive(Debug, thiserror::Error)]
 #[error("the event has neither Records nor resync: only the reconcile queue and the resync schedule may invoke it")]
 pub(crate) struct UnknownEvent(#[source] Option<serde_json::Error>);
@@ -23,7 +23,7 @@ impl TryFrom<serde_json::Value> for Event {
     type Error = UnknownEvent;
 
     fn try_from(mut event: serde_json::Value) -> Result<Self, UnknownEvent> {
-        // What is wrong with it is the same in every build, whatever order `serde_json` keeps there.
+        // Sorted, so that the error does not depend on the order in which `serde_json` keeps fields.
         event.sort_all_objects();
         if event.get("resync").is_some() {
             return Ok(Self::Resync);
@@ -36,7 +36,7 @@ impl TryFrom<serde_json::Value> for Event {
     }
 }
 
-/// Handles the messages that can be read; returns those that SQS must deliver again.
+/// Handles the readable messages. Returns the messages that SQS must deliver again.
 pub(crate) async fn requests<P: Ports>(
     ports: &P,
     messages: Vec<SqsMessage>,
@@ -66,8 +66,8 @@ pub(crate) async fn requests<P: Ports>(
     response
 }
 
-/// Whether the queue has delivered a message before. A message without the count is treated as if: one pass too many costs one
-/// pass.
+/// Whether SQS has delivered a message before. A message without the count is treated as redelivered: at worst that
+/// costs a needless pass.
 fn has_come_before(message: &SqsMessage) -> bool {
     message.attributes.get("ApproximateReceiveCount").is_none_or(|count| count != "1")
 }

@@ -1,9 +1,9 @@
 //! `reconcile`: the only function that changes a fleet.
 //!
-//! Reconcile requests and facts come by SQS; EventBridge Scheduler starts the resync. The function stores facts, reconciles the
-//! fleets that they concern, and does what the planner decides, each fleet under its lease.
+//! SQS delivers reconcile requests and facts; EventBridge Scheduler starts the resync. The function stores facts,
+//! reconciles the fleets that they concern, and carries out the planner's decisions, each fleet under its lease.
 //!
-//! No decision is made here, and no action is taken that was not committed.
+//! The function decides nothing itself and carries out only committed decisions.
 
 mod handler;
 

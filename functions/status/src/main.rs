@@ -1,9 +1,9 @@
-//! `status`: answers queries of operators and pipelines about fleets, from the same reads that the next decision is made from.
+//! `status`: answers queries of operators and pipelines about fleets, from the same reads as the next decision.
 //!
-//! A request comes to the function's URL, signed, or by a direct invocation. Either way IAM has let it in. A custom widget
-//! of a dashboard gets HTML, also where the query fails.
+//! A request comes signed to the function's URL or by a direct invocation; IAM has allowed both. A custom widget of a
+//! dashboard gets HTML, also when the query fails.
 //!
-//! It has no permission to change anything, and takes no lease.
+//! The function has no permission to change anything and takes no lease.
 
 use std::process::ExitCode;
 

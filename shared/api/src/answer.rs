@@ -1,4 +1,4 @@
-//! Queries.
+//! Answers queries.
 
 use std::collections::BTreeSet;
 
@@ -48,8 +48,8 @@ pub async fn answer<P: Ports + OperatorApi>(
     asked.unwrap_or_else(|error| Answer::Refused(unavailable(&error)))
 }
 
-/// One fleet, and whether the release that a rollback returns to can still be launched. The summary of all fleets does not
-/// read that: it would take two calls for each fleet.
+/// One fleet, and whether the release that a rollback returns to can still be launched. The summary of all fleets
+/// leaves that out: it would take two more calls for each fleet.
 async fn one<P: Ports + OperatorApi>(ports: &P, defaults: &Defaults, fleet: &FleetName) -> CallResult<Answer> {
     let Some(mut status) = read(ports, defaults, fleet).await? else { return Ok(Answer::Refused(no_such(fleet))) };
     if let Some(to) = &status.rollback_path.to {
@@ -75,7 +75,7 @@ pub(crate) struct Fleets {
 /// Reads all fleets. Those that were not read by `until` are listed as unread.
 ///
 /// # Errors
-/// Where the names of the fleets cannot be read.
+/// The names of the fleets could not be read.
 pub(crate) async fn all_fleets<P: Ports + OperatorApi>(
     ports: &P,
     defaults: &Defaults,

@@ -1,4 +1,4 @@
-//! Requests that change something.
+//! Carries out requests that change something: commands, freezes and thaws.
 
 use driftless_planner::fact::{Command, CommandFact, Fact};
 use driftless_planner::history::{Change, HistoryEntry};
@@ -16,15 +16,15 @@ use crate::unavailable;
 /// The longest idempotency key: a UUID fits, and a record stays small.
 const REQUEST_MAX: usize = 64;
 
-/// How often the record is read for the response to a command. A reconcile pass takes about a second.
+/// The wait between two reads of the record for the response to a command. A reconcile pass takes about a second.
 const ASK_AGAIN_AFTER: SignedDuration = SignedDuration::from_millis(400);
 
-/// Who sends a request.
+/// The sender of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller {
     /// The identity that AWS verified by the signature of the request.
     Signed(UntrustedText),
-    /// IAM allowed the call, and AWS does not say who made it.
+    /// IAM allowed the call, and AWS does not name the caller.
     Unverified,
 }
 
@@ -37,7 +37,7 @@ impl Caller {
     }
 }
 
-/// Carries out a request, and waits for the response to a command no longer than until `until`. `pause` lets time pass.
+/// Carries out a request. Waits for the response to a command until `until`; `pause` lets time pass.
 pub async fn order<P, F>(
     ports: &P,
     order: &Order,
@@ -146,8 +146,8 @@ async fn thaw<P: Clock + RequestQueue + Store + OperatorApi>(
     Ok(command_result(order, caller, OrderResult::Done, says))
 }
 
-/// Requests a pass of the fleet, so that notifications report the freeze or its end at once. With a freeze of the account,
-/// the next resync does.
+/// Requests a pass of the fleet, so that notifications report the freeze or its end within seconds. For a freeze of the
+/// account the next resync reports it.
 async fn request<P: RequestQueue>(ports: &P, scope: &FreezeScope) -> CallResult<()> {
     match scope {
         FreezeScope::Account => Ok(()),

@@ -1,4 +1,4 @@
-//! The custom widget of the dashboard. An error is a page too.
+//! Answers the custom widget of the dashboard. An error is drawn as a page too.
 
 use driftless_planner::ids::FleetName;
 use driftless_planner::policy::Defaults;
@@ -13,7 +13,7 @@ use crate::answer::{all_fleets, answer};
 
 /// How many history entries are drawn.
 const LINES: usize = 40;
-/// How many histories are read for the page of all fleets: those of the most urgent ones.
+/// The most histories that the page of all fleets reads: those of the most urgent fleets.
 const JOURNALS_MAX: usize = 4;
 
 /// The page that the widget requests. If it cannot be drawn, a page that says why.

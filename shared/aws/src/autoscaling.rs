@@ -47,14 +47,15 @@ const DETACH_TARGET_GROUPS: &str = "autoscaling:DetachLoadBalancerTargetGroups";
 const ATTACH_SOURCES: &str = "autoscaling:AttachTrafficSources";
 const DETACH_SOURCES: &str = "autoscaling:DetachTrafficSources";
 
-/// The largest page of groups: all calls to Auto Scaling share one bucket, so fewer and larger ones are kinder.
+/// The largest page of groups. All calls to Auto Scaling share one rate limit, so few large pages are better.
 const GROUPS_PAGE: i32 = 100;
-/// The API takes this many names, or ids, in one call.
+/// The API takes at most this many names or ids in one call.
 const NAMES_MAX: usize = 50;
-/// What `DetachLoadBalancerTargetGroups` says under the code `ValidationError` of a target group, and
-/// `DetachTrafficSources` of a source, that the group does not have.
+/// The text under the code `ValidationError` when a detach call names a target group or a traffic source that the group
+/// does not have.
 const NOT_ATTACHED: &str = "that are not part of the group";
-/// Activities come newest first. A launch that failed longer ago than this many activities explains nothing of today.
+/// Activities come newest first. A failed launch behind this many newer activities no longer explains the group's
+/// state.
 const ACTIVITIES_PAGE: i32 = 50;
 
 impl Groups for Aws {
@@ -78,7 +79,7 @@ impl Groups for Aws {
         for raw in chunks.iter().flatten() {
             let name: GroupName = parsed(DESCRIBE_GROUPS, "AutoScalingGroupName", raw.auto_scaling_group_name())?;
             let value = raw.tags().iter().find(|tag| tag.key() == Some(FLEET_TAG)).and_then(|tag| tag.value());
-            // A value that is no fleet name makes no fleet; the resync reports the group.
+            // An invalid fleet name is ignored here; the resync reports the group.
             if let Some(fleet) = value.and_then(|value| value.parse().ok()) {
                 let ids = raw.instances().iter().map(|one| parsed(DESCRIBE_GROUPS, "InstanceId", one.instance_id()));
                 let instances = ids.collect::<CallResult<_>>()?;
@@ -124,7 +125,7 @@ impl Groups for Aws {
 
     async fn set_desired(&self, group: &GroupName, desired: u32) -> CallResult<()> {
         let desired = capacity(SET_DESIRED, desired)?;
-        // A successor is wanted now, whatever the group's cooldown says about its policies.
+        // The launch must not wait for the group's cooldown, which is meant for scaling policies.
         let request = self
             .autoscaling()
             .set_desired_capacity()
@@ -143,7 +144,7 @@ impl Groups for Aws {
             .requested_capacity(1)
             .client_token(token)
             .availability_zones(zone.as_str())
-            // Or the group would try again by itself, in the background, in any zone.
+            // Otherwise Auto Scaling would retry in the background, in any zone.
             .retry_strategy(RetryStrategy::None);
         let answer = request.customize().config_override(self.patient()).send().await;
         launched(&answer.map_err(|error| call_error(LAUNCH, error))?)
@@ -242,16 +243,16 @@ impl Groups for Aws {
     }
 }
 
-/// For writes that depend on what was just read: no attempt after the first. If the first was done and only its answer
-/// lost, a second would lower the capacity twice, or overwrite what someone else wrote in between. The loop tries
-/// again, after it has read again. An idle connection that broke meanwhile is no danger: the read came just before.
+/// For writes that depend on a value just read: a single attempt. If AWS carried out the first attempt and only its
+/// response was lost, a second one would lower the capacity twice, or overwrite an external change. The loop reads
+/// again and then retries. An idle connection that was closed is no risk: the read has just used it.
 fn once() -> ConfigOverride {
     ConfigOverride::new().retry_config(RetryConfig::disabled())
 }
 
 impl Aws {
-    /// For the synchronous launch, which answers only when EC2 has: one attempt may take the whole operation's time.
-    /// A second one, by the same token, answers what the first did.
+    /// For the synchronous launch, which responds only when EC2 has: one attempt may take the time of the whole
+    /// operation. A second attempt with the same token gets the response of the first.
     fn patient(&self) -> ConfigOverride {
         let operation = self.config.timeout_config().and_then(TimeoutConfig::operation_timeout);
         let mut timeouts = TimeoutConfig::builder();
@@ -268,7 +269,7 @@ async fn described(aws: &Aws, filter: Filter) -> CallResult<Vec<Group>> {
     raw.iter().map(|raw| group::group(DESCRIBE_GROUPS, raw)).collect()
 }
 
-/// A group as Auto Scaling describes it. None: it is gone.
+/// A group as Auto Scaling describes it. None: it does not exist.
 async fn raw_group(aws: &Aws, name: &GroupName) -> CallResult<Option<AutoScalingGroup>> {
     let request = aws.autoscaling().describe_auto_scaling_groups().auto_scaling_group_names(name.as_str());
     let answer = request.send().await.map_err(|error| call_error(DESCRIBE_GROUPS, error))?;
@@ -284,7 +285,7 @@ async fn named(aws: &Aws, names: &[&GroupName]) -> CallResult<Vec<AutoScalingGro
 
 async fn members(aws: &Aws, ids: &[&InstanceId]) -> CallResult<Vec<(InstanceId, GroupName)>> {
     let ids = ids.iter().map(|id| id.as_str().to_owned()).collect();
-    // Ids that Auto Scaling does not know are left out of the answer, without an error.
+    // Auto Scaling leaves unknown ids out of the response without an error.
     let request = aws.autoscaling().describe_auto_scaling_instances().set_instance_ids(Some(ids));
     let pages = request.into_paginator().items().send();
     let raw = pages.collect::<Result<Vec<_>, _>>().await;
@@ -309,7 +310,8 @@ async fn launch_failures(aws: &Aws, group: &GroupName) -> CallResult<Vec<LaunchF
     answer.activities().iter().filter(|activity| is_failed_launch(activity)).map(launch_failure).collect()
 }
 
-/// What is not attached is detached already: a second attempt hears that where the answer to the first was lost.
+/// A detach of a target group that is not attached succeeds: a retry gets this error when the response to the first
+/// attempt was lost.
 fn unless_detached(answer: CallResult<()>) -> CallResult<()> {
     match answer {
         Err(error) if error.kind == CallErrorKind::Refused && error.message.as_str().contains(NOT_ATTACHED) => Ok(()),
@@ -317,8 +319,8 @@ fn unless_detached(answer: CallResult<()>) -> CallResult<()> {
     }
 }
 
-/// How long an instance may wait for this hook. Its global limit, 100 times as long, bounds how often someone may
-/// prolong that, and nobody plans with it.
+/// The heartbeat timeout of a hook. Its global timeout, 100 times as long, bounds only how often a heartbeat may extend
+/// the wait.
 fn hook_timeout(hook: &LifecycleHook) -> CallResult<SignedDuration> {
     let seconds = required(DESCRIBE_HOOKS, "HeartbeatTimeout", hook.heartbeat_timeout())?;
     Ok(SignedDuration::from_secs(seconds.into()))
@@ -342,7 +344,7 @@ fn launch_failure(activity: &Activity) -> CallResult<LaunchFailure> {
     })
 }
 
-/// The one instance, or why there is none. Two would be one too many to keep an account of.
+/// The launched instance, or the reason why there is none. The planner tracks exactly one instance per launch.
 fn launched(answer: &LaunchInstancesOutput) -> CallResult<Launched> {
     let ids: Vec<&String> = answer.instances().iter().flat_map(InstanceCollection::instance_ids).collect();
     match (ids.as_slice(), answer.errors().first()) {

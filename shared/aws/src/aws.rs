@@ -1,4 +1,4 @@
-//! Everything that `reconcile` needs, on real AWS.
+//! The ports of the loop on real AWS.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::calls::{Calls, Counter};
 use crate::config_rules::LargeReadings;
 
-/// A client whose calls are counted.
+/// Builds a client whose calls are counted.
 macro_rules! client {
     ($aws:expr, $sdk:ident) => {{
         let config = $sdk::config::Builder::from(&$aws.config).interceptor($aws.counter.clone());
@@ -20,7 +20,7 @@ macro_rules! client {
     }};
 }
 
-/// The resources of the installation.
+/// The resources of the installation that the ports use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
     pub table: String,
@@ -34,8 +34,8 @@ pub struct Names {
     pub event_bus: String,
 }
 
-/// The ports on real AWS. Clients share one HTTP client and are made when first needed: a run that changes nothing
-/// builds none for what it does not call.
+/// The ports on real AWS. The clients share one HTTP client and are built at first use: a run that changes nothing
+/// builds only the clients that it calls.
 #[derive(Debug)]
 pub struct Aws {
     pub(crate) config: SdkConfig,
@@ -73,7 +73,7 @@ impl Aws {
         }
     }
 
-    /// How often AWS was asked since this was last called.
+    /// The number of AWS calls since the last call of this method.
     pub fn take_calls(&self) -> Calls {
         self.counter.take()
     }
@@ -110,7 +110,7 @@ impl Aws {
         self.sns.get_or_init(|| client!(self, aws_sdk_sns))
     }
 
-    /// Waits between two attempts. At once, where the configuration knows no sleep.
+    /// Waits between two attempts. Does not wait when the configuration has no sleep implementation.
     pub(crate) async fn pause(&self, duration: Duration) {
         if let Some(sleep) = self.config.sleep_impl() {
             sleep.sleep(duration).await;
@@ -153,7 +153,7 @@ pub(crate) mod testing {
         }
     }
 
-    /// The ports on stub answers.
+    /// The ports on stubbed responses.
     pub(crate) fn on(stub: &StubAws) -> Aws {
         Aws::new(stub.config(), names())
     }

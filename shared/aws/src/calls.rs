@@ -1,4 +1,4 @@
-//! How often AWS was asked, and how often it said that this was too often.
+//! Counts the calls to AWS and how many of them AWS throttled.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,18 +12,18 @@ use aws_smithy_types::config_bag::ConfigBag;
 
 use crate::error::is_throttled;
 
-/// How AWS names the code of an error in a header, where it does.
+/// The header in which some AWS protocols send the error code.
 const ERROR_TYPE: &str = "x-amzn-errortype";
 
-/// Calls to AWS, each attempt counted: what takes from AWS's buckets, whatever comes of it.
+/// The number of calls to AWS. Every attempt counts, whatever its result: each one uses the rate limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Calls {
     pub made: u64,
-    /// Those that AWS refused because they came too fast.
+    /// Calls that AWS refused because of its rate limit.
     pub throttled: u64,
 }
 
-/// Counts the calls of all clients that carry it.
+/// Counts the calls of all clients that carry this interceptor.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Counter(Arc<Counted>);
 
@@ -34,7 +34,7 @@ struct Counted {
 }
 
 impl Counter {
-    /// What was counted since this was last asked.
+    /// The calls since the last time this was called.
     pub(crate) fn take(&self) -> Calls {
         let take = |count: &AtomicU64| count.swap(0, Ordering::Relaxed);
         Calls { made: take(&self.0.made), throttled: take(&self.0.throttled) }
@@ -61,7 +61,7 @@ impl Intercept for Counter {
     }
 }
 
-/// Whether an answer says, in any of AWS's protocols, that calls come too fast.
+/// Whether a response reports throttling, in any of AWS's protocols.
 fn says_too_fast(response: &HttpResponse) -> bool {
     if response.status().is_success() {
         return false;
@@ -71,7 +71,7 @@ fn says_too_fast(response: &HttpResponse) -> bool {
     is_throttled(code, response.status().as_u16())
 }
 
-/// The code in the body of an error: `<Code>Throttling</Code>`, or `"__type": "com.amazonaws#ThrottlingException"`.
+/// The error code in a response body: `<Code>Throttling</Code>`, or `"__type": "com.amazonaws#ThrottlingException"`.
 fn code_in(body: &str) -> Option<&str> {
     if let Some((_, code)) = body.split_once("<Code>") {
         return code.split_once('<').map(|(code, _)| code);

@@ -1,4 +1,4 @@
-//! CloudWatch: the alarms that guard a cutover, or tell of one instance.
+//! CloudWatch: the alarms that guard a cutover or report on one instance.
 
 #[cfg(test)]
 mod codes;
@@ -23,7 +23,7 @@ use crate::time::timestamp;
 
 const DESCRIBE_ALARMS: &str = "cloudwatch:DescribeAlarms";
 
-/// The largest page, and as many names as one call takes.
+/// The largest page, and the most names in one call.
 const PAGE: i32 = 100;
 const NAMES_MAX: usize = 100;
 
@@ -48,7 +48,7 @@ impl Alarms for Aws {
     }
 }
 
-/// Unless both kinds are named, CloudWatch leaves out composite alarms.
+/// A request for both kinds of alarms: CloudWatch leaves out composite alarms unless they are named.
 fn asked(aws: &Aws) -> DescribeAlarmsFluentBuilder {
     aws.cloudwatch().describe_alarms().alarm_types(AlarmType::MetricAlarm).alarm_types(AlarmType::CompositeAlarm)
 }
@@ -74,7 +74,7 @@ fn of_metrics(raw: &MetricAlarm) -> CallResult<Alarm> {
     let of_metrics = raw.metrics().iter().filter_map(|query| query.metric_stat());
     let dimensions = of_metrics.clone().filter_map(|stat| stat.metric()).flat_map(Metric::dimensions);
     let subject = subject(raw.dimensions().iter().chain(dimensions));
-    // An expression over several metrics has no period of its own: the longest of theirs.
+    // An expression over several metrics has no period; the longest period of its metrics counts.
     let periods = raw.metrics().iter().filter_map(MetricDataQuery::period);
     let period = raw.period().or_else(|| of_metrics.filter_map(MetricStat::period).chain(periods).max());
     let evaluated = required(DESCRIBE_ALARMS, "EvaluationPeriods", raw.evaluation_periods())?;
@@ -83,7 +83,7 @@ fn of_metrics(raw: &MetricAlarm) -> CallResult<Alarm> {
     alarm(raw.state_value(), since, raw.state_reason(), subject, window)
 }
 
-/// A composite alarm names no resource: it is known by its name.
+/// Maps a composite alarm. It names no resource; only its name identifies it.
 fn composite(raw: &CompositeAlarm) -> CallResult<Alarm> {
     let since = raw.state_transitioned_timestamp().or(raw.state_updated_timestamp());
     alarm(raw.state_value(), since, raw.state_reason(), AlarmSubject::default(), None)

@@ -1,5 +1,5 @@
-//! What every client is built with. Written out instead of `aws-config`: it costs nothing at start, and nothing is
-//! looked up that was not passed in.
+//! The configuration of all AWS clients. It replaces `aws-config`: it adds no start-up time and reads nothing that the
+//! caller did not pass in.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,64 +25,65 @@ use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use jiff::SignedDuration;
 
 /// Amazon Root CA 1 to 4 and Starfield Services Root CA G2: every AWS endpoint chains to one of them. Parsing five
-/// costs a tenth of the system's whole store.
+/// roots costs a tenth of parsing the system's trust store.
 const AMAZON_ROOTS_PEM: &[u8] = include_bytes!("../roots/amazon-roots.pem");
 
-/// How often a call is tried. Three bridge one lost packet and one unlucky server; a service that fails three times in
-/// a row is left alone, because the queue and the resync try again later, with a fresh look.
+/// The attempts of one call. Three survive one lost packet and one failing server. When a service fails three times in
+/// a row, the queue or the resync retries later, after new reads.
 const ATTEMPTS_MAX: u32 = 3;
 
-/// Upper bound of the first wait after a throttled attempt (each wait is drawn between zero and it, and the second is
-/// twice as long). The SDK's own second would use up an act's time; much less would ask a full bucket again at once.
+/// The upper bound of the first wait after a throttled attempt: each wait is random between zero and the bound, and the
+/// bound doubles. The SDK's default of 1 s would use up a run's time; a much shorter wait would meet the same rate
+/// limit again.
 const BACKOFF_INITIAL: Duration = Duration::from_millis(200);
 
-/// No wait is longer. With three attempts none comes near it; it holds should [`ATTEMPTS_MAX`] rise.
+/// The longest wait. Three attempts never reach it; it limits the waits if [`ATTEMPTS_MAX`] rises.
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
-/// Everything that a client needs to know, passed in by whoever reads the environment.
+/// The settings of the AWS clients. The caller reads them from the environment.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The region, such as `eu-central-1`.
     pub region: String,
-    /// With what requests are signed.
+    /// The credentials that sign requests.
     pub keys: Keys,
-    /// Where services are, if not where AWS has them.
+    /// Endpoints that differ from AWS's own.
     pub endpoints: Endpoints,
-    /// Who calls, for the User-Agent: the Lambda function's name. Characters that a User-Agent may not carry become
-    /// `-`.
+    /// The caller's name in the User-Agent: the name of the Lambda function. Characters that a User-Agent may not carry
+    /// become `-`.
     pub app_name: String,
-    /// How long one attempt of a call may take, from the connection to the last byte of the answer.
+    /// The time limit of one attempt, from the connection to the last byte of the response.
     pub attempt_timeout: SignedDuration,
-    /// How long a call may take with all its attempts and waits: below the margin that the caller keeps to its own
-    /// end.
+    /// The time limit of a call with all its attempts and waits: shorter than the margin that the caller keeps before
+    /// its own end.
     pub operation_timeout: SignedDuration,
-    /// Whose certificates are trusted.
+    /// The trusted root certificates.
     pub roots: Roots,
 }
 
-/// Credentials, as Lambda hands them to a function.
+/// Credentials as Lambda passes them to a function.
 #[derive(Clone)]
 pub struct Keys {
     pub access_key_id: String,
     pub secret_access_key: String,
-    /// `AWS_SESSION_TOKEN`. A role always has one; the local stack does not.
+    /// `AWS_SESSION_TOKEN`. A role always has one; the local stack has none.
     pub session_token: Option<String>,
 }
 
 impl std::fmt::Debug for Keys {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Settings are logged; secrets are not.
+        // Settings are logged, so secrets must not appear here.
         formatter.debug_struct("Keys").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
     }
 }
 
-/// Whose certificates are trusted.
+/// The trusted root certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Roots {
-    /// Amazon's own five roots: fast, and all that AWS needs.
+    /// Amazon's five roots: fast to parse, and enough for AWS.
     #[default]
     Amazon,
-    /// The system's store: for private endpoints and proxies with certificates of their own.
+    /// The system's trust store: for private endpoints and proxies with their own certificates.
     System,
 }
 
@@ -93,7 +94,7 @@ pub enum Roots {
 pub struct Endpoints(BTreeMap<String, String>);
 
 impl Endpoints {
-    /// The overrides among variables; all others are left out. An empty value counts as not set.
+    /// Keeps the endpoint overrides among the variables. An empty value counts as not set.
     pub fn from_variables(variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let is_ours = |(name, value): &(String, String)| {
             name == IGNORE_CONFIGURED || (name.starts_with(ENDPOINT_URL) && !value.is_empty())
@@ -101,7 +102,7 @@ impl Endpoints {
         Self(variables.into_iter().filter(is_ours).collect())
     }
 
-    /// Where a service is, by its service id (`Auto Scaling`). None: where AWS has it.
+    /// The URL of a service, by its service id (`Auto Scaling`). None: AWS's own endpoint.
     pub fn url(&self, service_id: &str) -> Option<&str> {
         if self.0.get(IGNORE_CONFIGURED).is_some_and(|value| value.eq_ignore_ascii_case("true")) {
             return None;
@@ -116,22 +117,22 @@ const IGNORE_CONFIGURED: &str = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS";
 
 impl LoadServiceConfig for Endpoints {
     fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
-        // Endpoints are the only setting of a service that is known here.
+        // The endpoint is the only per-service setting that is supported.
         if key.env() == ENDPOINT_URL { self.url(key.service_id()).map(str::to_owned) } else { None }
     }
 }
 
-/// Settings that no client can be built with.
+/// Errors in the settings that prevent building a client.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// A timeout is zero or negative, or one attempt may take longer than the whole call.
+    /// A timeout is zero or negative, or the attempt's timeout exceeds the call's.
     #[error("timeouts must be positive and nest: an attempt {attempt:#}, the call {operation:#}")]
     Timeouts {
-        /// The limit of each attempt of a call.
+        /// The time limit of one attempt.
         attempt: SignedDuration,
         operation: SignedDuration,
     },
-    /// The name has no usable character.
+    /// The name contains no character that a User-Agent may carry.
     #[error("{0:?} cannot name the caller")]
     AppName(String),
     /// TLS could not be set up.
@@ -139,13 +140,13 @@ pub enum ConfigError {
     Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// The configuration that all clients of a process share: one HTTP client, one pool of connections.
+/// Builds the configuration that all clients of a process share: one HTTP client, one connection pool.
 pub fn sdk_config(settings: &Settings) -> Result<SdkConfig, ConfigError> {
     let (attempt, operation) = (settings.attempt_timeout, settings.operation_timeout);
     if !attempt.is_positive() || attempt > operation {
         return Err(ConfigError::Timeouts { attempt, operation });
     }
-    // Within a region a connection takes milliseconds. Half leaves an answer the other half.
+    // Within a region a connection takes milliseconds; half the attempt's time is left for the response.
     let connect_timeout = attempt.unsigned_abs() / 2;
     let credentials = Credentials::from_keys(
         settings.keys.access_key_id.clone(),
@@ -153,7 +154,7 @@ pub fn sdk_config(settings: &Settings) -> Result<SdkConfig, ConfigError> {
         settings.keys.session_token.clone(),
     );
     Ok(SdkConfig::builder()
-        // Pinned: a newer SDK must not change retries or timeouts behind our back.
+        // Pinned: an SDK update must not change retries or timeouts unnoticed.
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(settings.region.clone()))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
@@ -172,7 +173,7 @@ pub fn sdk_config(settings: &Settings) -> Result<SdkConfig, ConfigError> {
                 .operation_timeout(operation.unsigned_abs())
                 .build(),
         )
-        // It guards endless streams. No call here streams, and the attempt's timeout covers its body.
+        // It guards endless streams. No call here streams, and the attempt's timeout covers the body.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .sleep_impl(TokioSleep::new())
         .time_source(SystemTimeSource::new())
@@ -180,10 +181,10 @@ pub fn sdk_config(settings: &Settings) -> Result<SdkConfig, ConfigError> {
         .build())
 }
 
-/// One client for `https` and, for the local stack, plain `http`.
+/// One HTTP client for `https` and, for the local stack, plain `http`.
 ///
-/// Its one connector is made here, with the trust store and the pool of connections. The SDK's own client makes another whole
-/// connector for each service's client, to see whether it can, and drops it.
+/// It holds a single connector with the trust store and the connection pool. The SDK's default client would build and
+/// drop a whole connector for each service, only to validate it.
 fn http_client(roots: Roots, connect_timeout: Duration) -> Result<SharedHttpClient, ConfigError> {
     let trusted = match roots {
         Roots::Amazon => TrustStore::empty().with_pem_certificate(AMAZON_ROOTS_PEM),
@@ -191,7 +192,7 @@ fn http_client(roots: Roots, connect_timeout: Duration) -> Result<SharedHttpClie
     };
     let context =
         TlsContext::builder().with_trust_store(trusted).build().map_err(|error| ConfigError::Tls(error.into()))?;
-    // ring: AWS-LC gathers CPU jitter at the first handshake, which costs 23 ms.
+    // ring: AWS-LC gathers CPU jitter at the first handshake, which takes 23 ms.
     let connector = Connector::builder()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .tls_context(context)
@@ -203,7 +204,7 @@ fn http_client(roots: Roots, connect_timeout: Duration) -> Result<SharedHttpClie
 }
 
 fn app_name(raw: &str) -> Result<AppName, ConfigError> {
-    // The SDK recommends 50 characters at most, and warns beyond.
+    // The SDK recommends at most 50 characters and warns beyond that.
     let allowed =
         |character: char| if character.is_ascii_alphanumeric() || "-._".contains(character) { character } else { '-' };
     AppName::new(raw.chars().take(50).map(allowed).collect::<String>())
@@ -278,7 +279,7 @@ mod tests {
         assert!(!shown.contains("wJalr") && !shown.contains("session"), "{shown}");
     }
 
-    /// A server that answers one connection with an empty JSON object, and the URL that it listens at.
+    /// A server that answers one connection with an empty JSON object, and its URL.
     fn listening() -> (String, std::thread::JoinHandle<Vec<u8>>) {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -288,7 +289,7 @@ mod tests {
             let length = stream.read(&mut request).unwrap();
             request.truncate(length);
             let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
-            // A client that wanted TLS has gone by now.
+            // A client that expects TLS has closed the connection by now.
             let _ = stream.write_all(answer.as_bytes());
             request
         });

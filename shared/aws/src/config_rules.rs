@@ -1,4 +1,4 @@
-//! AWS Config: which instances break a rule now.
+//! AWS Config: the instances that break a rule now.
 
 #[cfg(test)]
 mod codes;
@@ -23,12 +23,12 @@ const GET_DETAILS: &str = "config:GetComplianceDetailsByConfigRule";
 /// The largest page.
 const PAGE: u8 = 100;
 
-/// What was read of rules that more instances break than fit on a page, for as long as it may be used again.
+/// Readings of rules with more findings than fit on one page, kept while they may be reused.
 #[derive(Debug, Default)]
 pub(crate) struct LargeReadings(Mutex<BTreeMap<RuleName, (Timestamp, RuleReading)>>);
 
 impl LargeReadings {
-    /// A reading that is young enough.
+    /// The stored reading of a rule, unless it is too old.
     fn get(&self, rule: &RuleName, now: Timestamp) -> Option<RuleReading> {
         let mut kept = self.lock();
         kept.retain(|_, (read_at, _)| now < *read_at + LARGE_READING_KEPT);
@@ -39,7 +39,7 @@ impl LargeReadings {
         self.lock().insert(rule.clone(), (read_at, reading.clone()));
     }
 
-    /// A panic while the lock was held has been reported; what is behind it is still whole.
+    /// A panic while the lock was held has been reported; the map is still consistent.
     fn lock(&self) -> MutexGuard<'_, BTreeMap<RuleName, (Timestamp, RuleReading)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -47,7 +47,7 @@ impl LargeReadings {
 
 impl Compliance for Aws {
     async fn non_compliant(&self, rule: &RuleName) -> CallResult<RuleReading> {
-        // The time before the first page: what is on it may change while the last one is read.
+        // Taken before the first page: a finding on it may change while later pages are read.
         let read_at = self.now();
         if let Some(reading) = self.large_readings.get(rule, read_at) {
             return Ok(reading);
@@ -70,7 +70,7 @@ impl Compliance for Aws {
         let mut findings: BTreeMap<InstanceId, Finding> = BTreeMap::new();
         for result in &results {
             let Some((instance, finding)) = finding(result)? else { continue };
-            // A rule on patches or associations invariant checkers one instance several times: the latest word counts.
+            // A rule on patches or associations evaluates one instance several times: the latest result counts.
             match findings.get(&instance) {
                 Some(known) if known.recorded_at >= finding.recorded_at => {}
                 Some(_) | None => {
@@ -86,13 +86,13 @@ impl Compliance for Aws {
     }
 }
 
-/// None for resources that are no EC2 instances: volumes, managed nodes outside EC2.
+/// The finding of one result. None: the resource is no EC2 instance, but a volume or a managed node outside EC2.
 fn finding(result: &EvaluationResult) -> CallResult<Option<(InstanceId, Finding)>> {
     let identifier = required(GET_DETAILS, "EvaluationResultIdentifier", result.evaluation_result_identifier())?;
     let qualifier = identifier.evaluation_result_qualifier();
     let qualifier = required(GET_DETAILS, "EvaluationResultQualifier", qualifier)?;
     let resource = required(GET_DETAILS, "ResourceId", qualifier.resource_id())?;
-    // The rows of inventories and patches carry a prefix: `AWS::SSM::ManagedInstanceInventory/i-…`.
+    // Resource ids of inventories and patches carry a prefix: `AWS::SSM::ManagedInstanceInventory/i-…`.
     let id = resource.rsplit('/').next().unwrap_or(resource);
     let Ok(instance) = id.parse() else { return Ok(None) };
     let recorded_at = timestamp(GET_DETAILS, "ResultRecordedTime", result.result_recorded_time())?;
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn all_pages_are_read_and_the_latest_word_on_an_instance_counts() {
+    async fn all_pages_are_read_and_the_latest_result_for_an_instance_counts() {
         let rule = mock!(Client::get_compliance_details_by_config_rule)
             .match_requests(|request| {
                 request.config_rule_name() == Some("approved-amis")
@@ -162,7 +162,7 @@ mod tests {
         "approved-amis".parse().unwrap()
     }
 
-    /// How often Config is asked for two readings of a rule that so many instances break.
+    /// The number of calls to Config for two readings of a rule with `count` findings.
     async fn calls_for_two_readings(count: u64) -> usize {
         let large = mock!(Client::get_compliance_details_by_config_rule).then_output(move || {
             let all = (0..count).map(|number| result(&format!("i-{number:017x}"), 20, None)).collect();
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_what_does_not_fit_on_a_page_is_used_again() {
+    async fn only_a_reading_of_several_pages_is_reused() {
         assert_eq!(calls_for_two_readings(99).await, 2);
         assert_eq!(calls_for_two_readings(100).await, 2);
         assert_eq!(calls_for_two_readings(101).await, 1);

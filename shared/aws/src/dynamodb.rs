@@ -1,6 +1,6 @@
-//! The table. Each fleet has a partition `FLEET#<name>` with everything that one reconcile pass needs, so that one
-//! query reads it: the record, the lease, facts, a freeze, the outbox. The history, which only grows, has a partition of its
-//! own, `HISTORY#<name>`. `ACCOUNT` holds what spans fleets.
+//! The DynamoDB table. The partition `FLEET#<name>` holds everything that one reconcile pass needs, so that one query
+//! reads it: the record, the lease, facts, a freeze and the outbox. The history, which only grows, has its own
+//! partition `HISTORY#<name>`. `ACCOUNT` holds items about several fleets.
 
 mod commit;
 mod facts;
@@ -35,7 +35,7 @@ use crate::aws::Aws;
 use crate::dynamodb::items::passes;
 pub(crate) use crate::dynamodb::token::hash_of;
 
-/// The table, with the client that reaches it.
+/// The table and the client that reaches it.
 #[derive(Debug, Clone)]
 pub(crate) struct Table<'a> {
     client: &'a Client,
@@ -43,15 +43,15 @@ pub(crate) struct Table<'a> {
     sleep: Option<SharedAsyncSleep>,
 }
 
-/// How often a write is tried that met another one on the same item. Facts of one fleet come by the dozen and all count
-/// up one item; the waits below add up to 1.3 s, in which a dozen of them get through, and stay far below a run's time.
+/// The attempts of a write that conflicts with another write on the same item. Facts of one fleet come by the dozen and
+/// all increment one item. The waits add up to 1.3 s: enough for a dozen writes, and far shorter than a run.
 const CONFLICT_ATTEMPTS: u32 = 8;
 const CONFLICT_WAIT: Duration = Duration::from_millis(20);
 const CONFLICT_WAIT_MAX: Duration = Duration::from_millis(320);
 
 impl Table<'_> {
-    /// Waits before attempt number `attempt` (from 1): longer each time, and by up to half as long again for a seed of
-    /// its own, so that writers which collided do not collide again.
+    /// Waits before attempt number `attempt` (from 1). Each wait is longer than the last, plus up to half as much
+    /// derived from the seed, so that colliding writers do not collide again.
     async fn wait(&self, attempt: u32, seed: &str) {
         let base = CONFLICT_WAIT.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(CONFLICT_WAIT_MAX);
         let share = u32::try_from(hash_of(&[seed.as_bytes(), &attempt.to_be_bytes()]) % 100).unwrap_or_default();
@@ -60,8 +60,8 @@ impl Table<'_> {
         }
     }
 
-    /// Repeats a write for as long as it meets others, or is cancelled for want of capacity. The SDK does not: to it
-    /// both are answers.
+    /// Repeats a write while it conflicts with other writes or lacks capacity. The SDK does not retry these: it treats
+    /// both as final responses.
     async fn patiently<T, F>(&self, seed: &str, write: impl Fn() -> F) -> CallResult<T>
     where
         F: Future<Output = CallResult<T>>,
@@ -81,20 +81,20 @@ impl Aws {
         Table { client: self.dynamodb(), name: &self.names.table, sleep: self.config.sleep_impl() }
     }
 
-    /// Freezes a fleet or the account, as [`Freeze::scope`] says. A freeze that is there already is replaced.
+    /// Freezes a fleet or the account, as [`Freeze::scope`] says. Replaces an existing freeze.
     ///
     /// # Errors
     ///
-    /// When the table did not take it.
+    /// The write to the table failed.
     pub async fn set_freeze(&self, freeze: &Freeze) -> CallResult<()> {
         self.table().set_freeze(freeze).await
     }
 
-    /// Lifts the freeze of a fleet or of the account. Without one nothing changes.
+    /// Ends the freeze of a fleet or of the account. Without a freeze it changes nothing.
     ///
     /// # Errors
     ///
-    /// When the table did not take it.
+    /// The write to the table failed.
     pub async fn lift_freeze(&self, scope: &FreezeScope) -> CallResult<()> {
         self.table().lift_freeze(scope).await
     }

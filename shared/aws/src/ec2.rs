@@ -1,4 +1,4 @@
-//! EC2: what instances run, what template versions say, and which images there are.
+//! EC2: instances, launch template versions and images.
 
 #[cfg(test)]
 mod codes;
@@ -22,10 +22,10 @@ use crate::time::timestamp;
 
 const DESCRIBE_INSTANCES: &str = "ec2:DescribeInstances";
 
-/// EC2 takes this many values in one filter.
+/// EC2's limit of values in one filter.
 const FILTER_VALUES_MAX: usize = 200;
 
-/// Tags that EC2 itself sets on what it launches from a template. Nobody else can: `aws:` is reserved.
+/// Tags that EC2 sets on instances launched from a template. Users cannot set them: `aws:` is reserved.
 const TEMPLATE_ID_TAG: &str = "aws:ec2launchtemplate:id";
 const TEMPLATE_VERSION_TAG: &str = "aws:ec2launchtemplate:version";
 
@@ -71,7 +71,7 @@ impl Ec2Instances for Aws {
     }
 }
 
-/// By filter and not by ids: one id that EC2 has forgotten would fail the whole call.
+/// Reads by filter, not by id: one id that EC2 has forgotten would fail the whole call.
 async fn described(aws: &Aws, ids: &[&InstanceId]) -> CallResult<Vec<(InstanceId, Ec2Instance)>> {
     let ids = ids.iter().map(|id| id.as_str().to_owned()).collect();
     let filter = Filter::builder().name("instance-id").set_values(Some(ids)).build();
@@ -136,7 +136,7 @@ mod tests {
             let [filter] = request.filters() else { panic!("{request:?}") };
             assert_eq!(filter.name(), Some("instance-id"));
             assert!(filter.values().len() <= 200 && request.instance_ids().is_empty());
-            // The first of each chunk is one that EC2 has forgotten.
+            // EC2 has forgotten the first instance of each chunk.
             let known = filter.values().iter().skip(1).map(|id| instance(id, &[]).build());
             let reservation = Reservation::builder().set_instances(Some(known.collect())).build();
             DescribeInstancesOutput::builder().reservations(reservation).build()

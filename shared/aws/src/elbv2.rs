@@ -1,4 +1,4 @@
-//! The load balancers: who gets the traffic, and who is healthy.
+//! Elastic Load Balancing: traffic weights and target health.
 
 #[cfg(test)]
 mod codes;
@@ -28,11 +28,11 @@ const DESCRIBE_HEALTH: &str = "elasticloadbalancing:DescribeTargetHealth";
 
 /// The largest page.
 const PAGE: i32 = 400;
-/// Target groups asked for in one call. A fleet has two; the limit keeps a misuse from one endless request.
+/// The most target groups in one call. A fleet has two; the limit bounds a misuse.
 const ARNS_MAX: usize = 20;
 
-/// A target group that does not exist (any more) is forwarded to by nothing, has no targets and no settings: a group
-/// can name one long after it was deleted, and its fleet must still be looked at.
+/// A target group that does not exist has no forward action, no targets and no settings: an Auto Scaling group can name
+/// a target group long after it was deleted, and the fleet must still be reconciled.
 impl LoadBalancers for Aws {
     async fn forwards(&self, target_groups: &BTreeSet<TargetGroupArn>) -> CallResult<Vec<Forward>> {
         let arns: Vec<&TargetGroupArn> = target_groups.iter().collect();
@@ -67,7 +67,7 @@ impl LoadBalancers for Aws {
         let mut health: BTreeMap<InstanceId, TargetHealth> = BTreeMap::new();
         for description in &unless_gone(targets(self, target_group).await)? {
             let Some((id, found)) = instance_health(description)? else { continue };
-            // Registered on several ports: an instance is as well as its worst port.
+            // An instance registered on several ports is as healthy as its worst port.
             match health.get(&id) {
                 Some(known) if rank(known) >= rank(&found) => {}
                 Some(_) | None => {
@@ -85,7 +85,7 @@ async fn targets(aws: &Aws, target_group: &TargetGroupArn) -> CallResult<Vec<Tar
     Ok(answer.target_health_descriptions.unwrap_or_default())
 }
 
-/// The load balancers of target groups. One that is gone fails the call for all: then each is asked for alone.
+/// The load balancers of target groups. A deleted target group fails the call for all; then each is read alone.
 async fn balancers(aws: &Aws, arns: &[&TargetGroupArn]) -> CallResult<Vec<String>> {
     match balancers_of_all(aws, arns).await {
         Err(error) if error.kind == CallErrorKind::Gone => {
@@ -123,7 +123,7 @@ async fn rules(aws: &Aws, listener: &str) -> CallResult<Vec<Rule>> {
     pages.collect::<Result<Vec<_>, _>>().await.map_err(|error| call_error(DESCRIBE_RULES, error))
 }
 
-/// None for targets that are no instances: addresses, functions.
+/// The health of one target. None: the target is no instance, but an address or a function.
 fn instance_health(description: &TargetHealthDescription) -> CallResult<Option<(InstanceId, TargetHealth)>> {
     let target = required(DESCRIBE_HEALTH, "Target", description.target())?;
     let Some(id) = target.id().filter(|id| id.starts_with("i-")) else { return Ok(None) };
@@ -148,7 +148,7 @@ fn in_words(health: &RawHealth, state: &TargetHealthStateEnum) -> TargetHealth {
     }
 }
 
-/// How bad a state is.
+/// The severity of a state.
 const fn rank(health: &TargetHealth) -> u8 {
     match health {
         TargetHealth::Healthy => 0,
@@ -195,7 +195,7 @@ mod tests {
     }
 
     fn single(name: &str) -> Action {
-        // As AWS answers it: in both places.
+        // AWS names the target group in both places.
         let both = forward(&[(name, 0)]);
         Action::builder()
             .r#type(ActionTypeEnum::Forward)

@@ -1,4 +1,4 @@
-//! What a failed call means: AWS's codes, statuses and texts, in the planner's words.
+//! Maps AWS's error codes, statuses and messages to the planner's kinds of errors.
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -7,8 +7,8 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use driftless_planner::text::UntrustedText;
 use driftless_reconciler::ports::{CallError, CallErrorKind};
 
-/// Codes by which AWS says that calls came too fast: the list by which the SDK retries, and the names that DynamoDB
-/// uses in the reasons of a cancelled transaction.
+/// Codes of throttling: the list by which the SDK retries, and the codes that DynamoDB uses in the reasons of a
+/// cancelled transaction.
 const THROTTLED: [&str; 16] = [
     "Throttling",
     "ThrottlingException",
@@ -28,7 +28,7 @@ const THROTTLED: [&str; 16] = [
     "OverLimit",
 ];
 
-/// Codes by which AWS says that another activity has the resource.
+/// Codes of a resource that another activity holds.
 const BUSY: [&str; 13] = [
     "ScalingActivityInProgress",
     "ScalingActivityInProgressFault",
@@ -37,7 +37,7 @@ const BUSY: [&str; 13] = [
     "InstanceRefreshInProgress",
     "InstanceRefreshInProgressFault",
     "ResourceInUse",
-    // A launch by the same token is still at work, and will tell by it what came of it.
+    // A launch with the same token is still running and will return its result under that token.
     "IdempotentCallInProgress",
     "IdempotentCallInProgressFault",
     "TransactionConflict",
@@ -46,8 +46,8 @@ const BUSY: [&str; 13] = [
     "ReplicatedWriteConflictException",
 ];
 
-/// Codes by which AWS says that the thing itself does not exist. A missing queue, topic or table is not among them:
-/// that is our own installation, and never "gone, so all is well".
+/// Codes of a resource that does not exist. A missing queue, topic or table is not in the list: it belongs to the
+/// installation, so its absence never counts as success.
 const GONE: [&str; 11] = [
     "InvalidInstanceID.NotFound",
     "InvalidAMIID.NotFound",
@@ -62,9 +62,9 @@ const GONE: [&str; 11] = [
     "ActiveInstanceRefreshNotFoundFault",
 ];
 
-/// What Auto Scaling writes, under the code `ValidationError`, about something that does not exist (any more). The last
-/// is what `SetInstanceProtection` says; it is not among the recorded facts, and where it is worded otherwise the call
-/// counts as refused.
+/// Auto Scaling's messages under the code `ValidationError` about resources that do not exist. The last one is from
+/// `SetInstanceProtection` and is not among the recorded responses; if AWS words it differently, the call counts as
+/// refused.
 const GONE_TEXTS: [&str; 4] = [
     "no managed instance found for instance id",
     "instance id not found",
@@ -72,7 +72,7 @@ const GONE_TEXTS: [&str; 4] = [
     "is not part of auto scaling group",
 ];
 
-/// Codes by which an endpoint says that it does not know the call, or a group that it does not offer it.
+/// Codes of an endpoint that does not know the call, or of a group that does not support it.
 const UNSUPPORTED: [&str; 7] = [
     "InvalidAction",
     "UnknownOperation",
@@ -83,7 +83,7 @@ const UNSUPPORTED: [&str; 7] = [
     "NotImplementedException",
 ];
 
-/// Codes by which AWS says no to who we are. Most come with status 403; these are taken by name all the same.
+/// Codes of denied access. Most come with status 403; the list recognizes them with any status.
 const DENIED: [&str; 9] = [
     "UnauthorizedOperation",
     "AuthorizationError",
@@ -96,15 +96,16 @@ const DENIED: [&str; 9] = [
     "ExpiredTokenException",
 ];
 
-/// Codes by which AWS says that no answer was ready in time, whatever the status says.
+/// Codes of a response that was not ready in time, with any status.
 const UNAVAILABLE: [&str; 3] = ["HealthUnavailable", "RequestTimeout", "RequestTimeoutException"];
 
-/// What SQS writes before codes of its own.
+/// The prefix of SQS's own codes.
 const SQS_PREFIX: &str = "AWS.SimpleQueueService.";
-/// What codes begin with that tell of the key behind a queue or a topic, as SNS and SQS spell them.
+/// The prefixes of codes about the KMS key of a queue or a topic, as SNS and SQS spell them.
 const KEY_PREFIXES: [&str; 2] = ["KMS", "Kms"];
 
-/// A failed call, with AWS's code and message. `operation` as AWS names it: `autoscaling:LaunchInstances`.
+/// Maps a failed call to an error with AWS's code and message. `operation` is AWS's name for the call:
+/// `autoscaling:LaunchInstances`.
 pub(crate) fn call_error<E>(operation: &'static str, error: SdkError<E, HttpResponse>) -> CallError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -121,16 +122,17 @@ where
                 (code, text) => format!("{code}: {text}"),
             };
             let kind = kind(code, text, status);
-            // Without a code nothing was refused: what came is not of the protocol, and it may have been done.
+            // A response without a code is no refusal: it does not follow the protocol, and the call may have taken
+            // effect.
             let is_unreadable = kind == CallErrorKind::Refused && code.is_empty();
             (if is_unreadable { CallErrorKind::Unreadable } else { kind }, message)
         }
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) => {
             (CallErrorKind::Unavailable, DisplayErrorContext(&error).to_string())
         }
-        // The request was never sent: a value in it is not one that AWS could take.
+        // The SDK did not send the request: one of its values is invalid.
         SdkError::ConstructionFailure(_) => (CallErrorKind::Refused, DisplayErrorContext(&error).to_string()),
-        // An answer came and was not of the protocol. From a server in trouble that is no answer.
+        // The response does not follow the protocol. With a server error status it counts as no response.
         SdkError::ResponseError(_) | _ => {
             let kind = if status.is_none_or(|status| status >= 500) {
                 CallErrorKind::Unavailable
@@ -143,7 +145,8 @@ where
     CallError { operation, kind, message: message.into(), source: Some(Box::new(error)) }
 }
 
-/// What a code, a message and a status mean. Codes come first: Auto Scaling sends contention with status 500.
+/// The kind of an error by its code, message and status. The code counts first: Auto Scaling sends contention with
+/// status 500.
 pub(crate) fn kind(code: &str, message: &str, status: Option<u16>) -> CallErrorKind {
     let code = code.strip_prefix(SQS_PREFIX).unwrap_or(code);
     if let Some(kind) = kind_of_key(code) {
@@ -165,7 +168,8 @@ pub(crate) fn kind(code: &str, message: &str, status: Option<u16>) -> CallErrorK
     }
 }
 
-/// The key asks for patience, or does not let us: because of its policy or its state, which an operator must mend.
+/// The kind of an error about a KMS key: throttled, or denied by its policy or its state, which an operator must
+/// change.
 fn kind_of_key(code: &str) -> Option<CallErrorKind> {
     KEY_PREFIXES
         .iter()
@@ -173,7 +177,7 @@ fn kind_of_key(code: &str) -> Option<CallErrorKind> {
         .then(|| if code.contains("Throttl") { CallErrorKind::Throttled } else { CallErrorKind::Denied })
 }
 
-/// Whether an answer says that calls come too fast.
+/// Whether a response reports throttling.
 #[cfg(feature = "fleet")]
 pub(crate) fn is_throttled(code: &str, status: u16) -> bool {
     kind(code, "", Some(status)) == CallErrorKind::Throttled
@@ -184,17 +188,17 @@ fn is_gone(code: &str, message: &str) -> bool {
     code == "ValidationError" && GONE_TEXTS.iter().any(|text| message.contains(text))
 }
 
-/// Values that were refused before they were sent.
+/// Values that were refused before the request was sent.
 pub(crate) fn refused(operation: &'static str, message: impl Into<UntrustedText>) -> CallError {
     CallError { operation, kind: CallErrorKind::Refused, message: message.into(), source: None }
 }
 
-/// An answer or a row that cannot be read. The message names the field.
+/// A response or a row that cannot be read. The message names the field.
 pub(crate) fn unreadable(operation: &'static str, message: impl Into<UntrustedText>) -> CallError {
     CallError { operation, kind: CallErrorKind::Unreadable, message: message.into(), source: None }
 }
 
-/// What was read, or nothing where what it was about does not exist (any more): that is an answer.
+/// The result of a read; None when the resource does not exist.
 #[cfg(feature = "fleet")]
 pub(crate) fn unless_gone<T: Default>(answer: Result<T, CallError>) -> Result<T, CallError> {
     match answer {
@@ -203,13 +207,13 @@ pub(crate) fn unless_gone<T: Default>(answer: Result<T, CallError>) -> Result<T,
     }
 }
 
-/// A field of an answer that AWS always sends.
+/// A field that AWS always sends.
 #[cfg(feature = "fleet")]
 pub(crate) fn required<T>(operation: &'static str, field: &'static str, value: Option<T>) -> Result<T, CallError> {
     value.ok_or_else(|| unreadable(operation, format!("the answer lacks {field}")))
 }
 
-/// A field of an answer that must be a well-formed name or id.
+/// A field that must hold a well-formed name or id.
 #[cfg(feature = "fleet")]
 pub(crate) fn parsed<T>(
     operation: &'static str,
@@ -228,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_and_statuses_mean_what_the_facts_say() {
+    fn codes_and_statuses_are_mapped_as_recorded() {
         for (code, message, status, expected) in [
             ("ScalingActivityInProgress", "", 400, CallErrorKind::Busy),
             ("ResourceContention", "", 500, CallErrorKind::Busy),

@@ -1,4 +1,4 @@
-//! The event bus.
+//! The EventBridge event bus.
 
 #[cfg(test)]
 mod codes;
@@ -28,7 +28,7 @@ impl Bus for Aws {
         };
         let request = self.eventbridge().put_events().set_entries(Some(events.iter().map(entry).collect()));
         let answer = request.send().await.map_err(|error| call_error(PUT, error))?;
-        // Status 200 says nothing of the entries: each has an answer of its own, in the same place.
+        // Status 200 says nothing about the entries: each has its own result, at the same position.
         let answers = required(PUT, "Entries", answer.entries)?;
         if answers.len() != events.len() {
             return Err(unreadable(PUT, format!("{} answers to {} entries", answers.len(), events.len())));
@@ -39,13 +39,13 @@ impl Bus for Aws {
     }
 }
 
-/// Why an entry was not taken. None: it was.
+/// The reason why an entry was refused. None: it was accepted.
 fn why_not(answer: &PutEventsResultEntry) -> Option<CallError> {
     let Some(code) = answer.error_code() else {
         return answer.event_id().is_none().then(|| unreadable(PUT, "an entry has neither an id nor an error"));
     };
     let text = answer.error_message().unwrap_or_default();
-    // Codes of entries come without a status: those of its own trouble begin so.
+    // Entries have a code and no status; codes of server errors begin with `Internal`.
     let status = if code.starts_with("Internal") { 500 } else { 400 };
     Some(CallError {
         operation: PUT,
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_entry_of_which_nothing_is_said_was_not_taken() {
+    async fn an_entry_without_a_result_was_not_accepted() {
         let refused = on(&answering(0, &json!([{}]))).put(&[event(0)]).await.unwrap();
         assert_eq!(refused["app-7-e0"].kind, CallErrorKind::Unreadable);
     }

@@ -1,27 +1,27 @@
-//! The ports of [`driftless_reconciler`] on real AWS. The only crate that names `aws_sdk_*`, one service a file.
+//! The ports of [`driftless_reconciler`] on real AWS. Only this crate uses `aws_sdk_*`, with one file for each service.
 //!
-//! It promises: every call has a timeout, every failure is told in the planner's words ([`CallErrorKind`]), every row
-//! of the table is checked against the version that this code reads. It never reads the environment ([`Settings`] come
-//! in), never decides anything, and never repeats a write that might then be done twice.
+//! Every call has a timeout. Every failure becomes a [`CallErrorKind`]. Every row of the table is checked against the
+//! schema version that this code reads. The crate never reads the environment (the caller passes [`Settings`] in),
+//! decides nothing, and never repeats a write that could take effect twice.
 //!
-//! # What AWS says, and what a call makes of it
+//! # AWS's responses, the result of the call, and what retries it
 //!
-//! | AWS says | the call | who tries again |
+//! | AWS's response | the call's result | retried by |
 //! | --- | --- | --- |
-//! | too fast, however it spells that | `Throttled` | the SDK, or a cancelled write itself; then the next pass |
-//! | another activity, or a launch by the token, at work | `Busy` | a write to the table itself, or the next pass |
-//! | an instance, a template, a rule is not there | `Gone`; where it was read, an empty answer | nobody |
-//! | a target group that a group still names is not there | nothing: the fleet can be looked at | nobody |
-//! | no permission, a KMS key that does not let us | `Denied` | an operator: the operation is the permission |
-//! | no such call, or not for this group | `Unsupported` | nobody: there is another way |
-//! | bounds, limits, values; no table, queue or topic of ours | `Refused` | the next pass, with fresh values |
-//! | a server's error, or nothing | `Unavailable` | the SDK where twice is as good as once, else the next pass |
-//! | what is not of the protocol, or lacks a field | `Unreadable` | the next pass: it may have been done |
-//! | a launch was tried in vain | [`Launched::Failed`] | the planner, which tells shortages from mistakes |
+//! | throttling, in any spelling | `Throttled` | the SDK, or a cancelled write itself; then the next pass |
+//! | another activity, or a launch with the same token, is in progress | `Busy` | a write to the table itself, or the next pass |
+//! | an instance, a template or a rule does not exist | `Gone`; for a read, an empty result | nothing |
+//! | a target group that a group still names does not exist | an empty result, so that the fleet can be reconciled | nothing |
+//! | no permission, or a KMS key denies access | `Denied` | an operator, who grants the operation that the error names |
+//! | the call does not exist, or not for this group | `Unsupported` | nothing: the planner uses another call |
+//! | invalid bounds, limits or values; no table, queue or topic of ours | `Refused` | the next pass, with fresh values |
+//! | a server error, or no response | `Unavailable` | the SDK if a second attempt is safe, else the next pass |
+//! | a response outside the protocol, or without a required field | `Unreadable` | the next pass: the call may have taken effect |
+//! | a launch failed | [`Launched::Failed`] | the planner, which distinguishes capacity shortages from errors in the request |
 //!
-//! The modules `codes` beside the adapters hold the table call by call: each code as the service writes it.
+//! The modules `codes` beside the adapters test this table for each call, with every code as the service spells it.
 //!
-//! Without the feature `fleet` only [`RequestSender`] and its [`Settings`] are left: what a detector may do.
+//! Without the feature `fleet` the crate has only [`RequestSender`] and its [`Settings`]: all that a detector needs.
 //!
 //! [`CallErrorKind`]: driftless_reconciler::ports::CallErrorKind
 //! [`Launched::Failed`]: driftless_reconciler::ports::Launched::Failed

@@ -1,4 +1,4 @@
-//! The topics: one for whoever is woken, one for chat.
+//! The SNS topics: one for on-call, one for chat.
 
 #[cfg(test)]
 mod codes;
@@ -14,7 +14,7 @@ use crate::error::{call_error, refused};
 
 const PUBLISH: &str = "sns:Publish";
 
-/// Whoever reads by one of these is a machine; everyone else gets the text.
+/// Protocols that deliver to machines. All other subscribers get the text.
 const MACHINES: [&str; 4] = ["sqs", "https", "http", "lambda"];
 const PEOPLE: [&str; 2] = ["default", "email"];
 
@@ -35,7 +35,7 @@ impl Alerts for Aws {
     }
 }
 
-/// What filter policies ask for.
+/// The message attributes that filter policies match.
 fn attributes(message: &Message) -> impl Iterator<Item = (&'static str, &str)> {
     let always = [
         ("fleet", message.fleet.as_str()),
@@ -46,7 +46,7 @@ fn attributes(message: &Message) -> impl Iterator<Item = (&'static str, &str)> {
     always.into_iter().chain(message.condition.as_deref().map(|condition| ("condition", condition)))
 }
 
-/// One body for each way of delivery: by its name, what it carries.
+/// One message body for each delivery protocol, by its name.
 type Bodies<'a> = BTreeMap<&'static str, &'a str>;
 
 fn on_call(message: &Message) -> Bodies<'_> {
@@ -55,7 +55,7 @@ fn on_call(message: &Message) -> Bodies<'_> {
     people.into_iter().chain(machines).collect()
 }
 
-/// Amazon Q Developer reads by https. An operator who subscribes to see what it gets reads the text.
+/// Bodies for the chat topic. Amazon Q Developer reads by HTTPS; an operator who subscribes by e-mail gets the text.
 fn chat(message: &Message) -> Bodies<'_> {
     [("default", message.chat.as_str()), ("email", message.text.as_str())].into()
 }
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_about_no_state_has_no_condition() {
+    async fn a_message_about_no_condition_has_no_condition_attribute() {
         let details =
             Details::ExtraInstanceKept { instance: "i-0123456789abcdef0".parse().unwrap(), why: "floor".into() };
         let stub = answered();

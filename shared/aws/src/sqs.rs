@@ -17,19 +17,19 @@ use jiff::SignedDuration;
 
 use crate::error::{call_error, kind, refused, unreadable};
 
-/// SQS takes this many messages in one call.
+/// SQS's limit of messages in one call.
 pub const BATCH_MAX: usize = 10;
 
-/// So many calls are made at once: each takes a connection.
+/// The most calls in parallel: each takes a connection.
 const CALLS_MAX: usize = 8;
 
-/// SQS delays a message by 15 minutes at most.
+/// SQS's longest delay: 15 minutes.
 const DELAY_MAX_SECONDS: i64 = 900;
 
 const SEND: &str = "sqs:SendMessage";
 const SEND_BATCH: &str = "sqs:SendMessageBatch";
 
-/// Sends to the reconcile queue: the one thing that a detector may do.
+/// Sends messages to the reconcile queue. A detector has no other permission.
 #[derive(Debug, Clone)]
 pub struct RequestSender {
     client: Client,
@@ -37,31 +37,31 @@ pub struct RequestSender {
 }
 
 impl RequestSender {
-    /// A sender to one queue, with a client of the shared configuration.
+    /// A sender to one queue, on the shared configuration.
     pub fn new(config: &SdkConfig, queue_url: impl Into<String>) -> Self {
         Self { client: Client::new(config), queue_url: queue_url.into() }
     }
 
-    /// Sends one message, to arrive after `delay`. SQS knows whole seconds, so a delay is rounded up: a request is never
-    /// early. Longer than 15 minutes is cut to that: no caller asks for more, and a request that comes early leads to
-    /// another pass, not to a wrong one.
+    /// Sends one message that arrives after `delay`. SQS delays by whole seconds, so the delay is rounded up: a request
+    /// is never early. A delay of more than 15 minutes is cut to 15; no caller asks for more, and an early request
+    /// causes one needless pass.
     ///
     /// # Errors
     ///
-    /// When SQS did not take it. It may be in the queue all the same if no answer came (`Unavailable`).
+    /// SQS did not accept the message. After `Unavailable` the message may be in the queue all the same.
     pub async fn send(&self, message: &ReconcileRequest, delay: SignedDuration) -> CallResult<()> {
         send(&self.client, &self.queue_url, message, delay).await
     }
 
-    /// Sends messages, up to [`BATCH_MAX`] in a call, and answers for each, in their order, whether it is in the queue:
-    /// the caller reports the others back to its own queue, and only those come again.
+    /// Sends messages, up to [`BATCH_MAX`] in a call. Returns a result for each message, in order: the caller reports
+    /// the failed ones back to its own queue, and only those are delivered again.
     pub async fn send_all(&self, messages: &[ReconcileRequest]) -> Vec<CallResult<()>> {
         let messages: Vec<_> = messages.iter().map(|message| (message.clone(), SignedDuration::ZERO)).collect();
         send_all(&self.client, &self.queue_url, &messages).await
     }
 }
 
-/// The same, each with its delay.
+/// Sends messages, each with its delay.
 pub(crate) async fn send_all(
     client: &Client,
     queue_url: &str,
@@ -80,13 +80,13 @@ async fn send_chunk(
     queue_url: &str,
     messages: &[(ReconcileRequest, SignedDuration)],
 ) -> Vec<CallResult<()>> {
-    // A message that cannot be written fails alone.
+    // A message that cannot be serialized fails alone.
     let mut results: Vec<CallResult<()>> = Vec::with_capacity(messages.len());
     let mut entries = Vec::with_capacity(messages.len());
     for (position, (message, delay)) in messages.iter().enumerate() {
         results.push(body(SEND_BATCH, message).and_then(|body| {
             let entry = SendMessageBatchRequestEntry::builder().id(position.to_string()).message_body(body);
-            // No delay stands in no request: a queue may have its own.
+            // A zero delay is left out: a queue may have its own default delay.
             let entry = entry.set_delay_seconds((!delay.is_zero()).then(|| delay_seconds(*delay)));
             entries.push(entry.build().map_err(|error| refused(SEND_BATCH, error.to_string()))?);
             Ok(())
@@ -139,7 +139,7 @@ fn delay_seconds(delay: SignedDuration) -> i32 {
 
 fn entry_error(entry: &BatchResultErrorEntry) -> CallError {
     let (code, message) = (entry.code(), entry.message().unwrap_or_default());
-    // An entry has no status of its own; the flag says which kind it would have been.
+    // An entry has no status; its flag tells a client error from a server error.
     let status = if entry.sender_fault() { 400 } else { 500 };
     CallError {
         operation: SEND_BATCH,
@@ -211,7 +211,7 @@ mod tests {
             .flat_map(|sent| sent.json()["Entries"].as_array().unwrap().clone())
             .map(|entry| entry["DelaySeconds"].clone())
             .collect();
-        // None for no delay: a queue may have its own.
+        // None for no delay: a queue may have its own default delay.
         assert_eq!(delays[..3], [json!(null), json!(1), json!(2)]);
         assert_eq!((sent.len(), delays.len()), (2, 12));
     }

@@ -1,4 +1,4 @@
-//! For tests: a server's answers without a server. What goes out is recorded as it would go over the wire.
+//! For tests: AWS responses without a server. Requests are recorded as they would be sent.
 
 use std::sync::{Arc, Mutex};
 
@@ -26,14 +26,14 @@ pub(crate) fn settings() -> Settings {
         },
         endpoints: Endpoints::default(),
         app_name: "driftless-tests".to_owned(),
-        // Answers come at once, however busy the machine is that runs the tests.
+        // Long enough that no stubbed response times out on a busy machine.
         attempt_timeout: SignedDuration::from_mins(5),
         operation_timeout: SignedDuration::from_mins(20),
         roots: Roots::Amazon,
     }
 }
 
-/// A request as it went out: the operation's name, the headers that matter, and the body.
+/// A recorded request: the operation's name, the relevant headers, and the body.
 #[derive(Debug, Clone)]
 pub(crate) struct Sent {
     pub(crate) url: String,
@@ -53,7 +53,7 @@ impl Sent {
         self.body.split('&').map(|field| field.replace("%3A", ":").replace("%2F", "/").replace("%24", "$")).collect()
     }
 
-    /// Whether it is of an operation, or says something.
+    /// Whether the request's operation or body contains the text.
     pub(crate) fn contains(&self, needle: &str) -> bool {
         self.target.contains(needle) || self.url.contains(needle) || self.body.contains(needle)
     }
@@ -63,14 +63,14 @@ impl Sent {
     }
 }
 
-/// What comes back for a request.
+/// The reply to a request.
 #[derive(Debug, Clone)]
 pub(crate) enum Reply {
     /// A status, headers and a body.
     Answer { status: u16, headers: Vec<(&'static str, String)>, body: Vec<u8> },
-    /// The connection broke after the request: it may have been done.
+    /// The connection broke after the request; the call may have taken effect.
     Lost,
-    /// No answer in time: it may have been done.
+    /// No response came in time; the call may have taken effect.
     TimedOut,
 }
 
@@ -97,7 +97,7 @@ impl Reply {
 struct Canning {
     needle: String,
     reply: Reply,
-    /// Given to every request that fits, not to one.
+    /// Used for every matching request, not only for the first.
     is_lasting: bool,
 }
 
@@ -107,7 +107,7 @@ struct Script {
     sent: Vec<Sent>,
 }
 
-/// Replies, each given to the first request that contains its needle, or to all of them.
+/// Replies, each used for the first request that contains its needle, or for all of them.
 #[derive(Clone, Default)]
 pub(crate) struct StubAws(Arc<Mutex<Script>>);
 
@@ -123,12 +123,12 @@ impl StubAws {
         self.once(needle, Reply::new(status, body))
     }
 
-    /// Replies so to a request whose operation or body contains `needle`.
+    /// Replies once to a request whose operation or body contains `needle`.
     pub(crate) fn once(self, needle: &str, reply: Reply) -> Self {
         self.can(needle, reply, false)
     }
 
-    /// Replies so to every request whose operation or body contains `needle`.
+    /// Replies to every request whose operation or body contains `needle`.
     pub(crate) fn always(self, needle: &str, reply: Reply) -> Self {
         self.can(needle, reply, true)
     }
@@ -146,7 +146,7 @@ impl StubAws {
         self.0.lock().unwrap().sent.clone()
     }
 
-    /// The only request.
+    /// The only recorded request.
     pub(crate) fn only(&self) -> Sent {
         let sent = self.sent();
         assert_eq!(sent.len(), 1, "{sent:#?}");
@@ -167,7 +167,7 @@ impl HttpConnector for StubAws {
             url: request.uri().to_owned(),
             target: header("x-amz-target"),
             user_agent: header("user-agent"),
-            // CloudWatch speaks CBOR, which is no text.
+            // CloudWatch uses CBOR, which is not text.
             body: String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned(),
         };
         let mut script = self.0.lock().unwrap();

@@ -1,4 +1,4 @@
-//! Between the SDK's times, jiff's, and those of the table.
+//! Converts between the SDK's times, jiff's times, and those of the table.
 
 use aws_smithy_types::DateTime;
 use driftless_reconciler::ports::CallError;
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::error::{required, unreadable};
 
-/// A time in an answer.
+/// A time in a response.
 pub(crate) fn timestamp(
     operation: &'static str,
     field: &'static str,
@@ -17,7 +17,7 @@ pub(crate) fn timestamp(
     Timestamp::new(time.secs(), nanosecond).map_err(|error| unreadable(operation, format!("{field}: {error}")))
 }
 
-/// A time with exactly three digits after the second, so that texts sort as times do.
+/// A time with exactly three fractional digits, so that texts sort like times.
 pub(crate) fn sortable(time: Timestamp) -> String {
     format!("{time:.3}")
 }

@@ -1,5 +1,5 @@
-//! For tests: tables of what AWS says over the wire, and what an adapter makes of it. The real SDK writes the request
-//! and reads the reply, so that a code counts as each service spells it.
+//! For tests: tables of AWS responses and of what an adapter makes of them. The real SDK writes the request and reads
+//! the response, so that each code is tested as its service spells it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -12,57 +12,57 @@ use crate::aws::Aws;
 use crate::aws::testing::names;
 use crate::stub::{Reply, StubAws, ec2_error, json_error, query_error};
 
-/// How a service writes its errors.
+/// The format of a service's errors.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Wire {
     /// Auto Scaling, Elastic Load Balancing, SNS.
     Query,
-    /// EC2: a query with an envelope of its own.
+    /// EC2: the query protocol with its own envelope.
     Ec2,
     Json,
-    /// SQS: JSON, with the code of its older protocol in a header, which is the one that counts.
+    /// SQS: JSON. The code of its older protocol, in a header, takes precedence.
     CompatibleJson,
-    /// CloudWatch: CBOR, with such a header.
+    /// CloudWatch: CBOR, with the same header.
     CompatibleCbor,
 }
 
-/// What AWS says.
+/// A response of AWS.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Says {
     /// An error: status, code, message.
     Error(u16, &'static str, &'static str),
-    /// A status and a body that no service wrote: a proxy, or half an answer.
+    /// A status and a body that no AWS service wrote: of a proxy, or cut short.
     Else(u16, &'static str),
     Lost,
-    /// Nothing comes in time.
+    /// No response comes in time.
     TimedOut,
 }
 
-/// What the adapter makes of it.
+/// What the adapter makes of the response.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Means {
-    /// The call fails so.
+    /// The call fails with this kind of error.
     Fails(CallErrorKind),
-    /// The call answers, in the words of `Debug`.
+    /// The call returns this value, as `Debug` prints it.
     Answers(&'static str),
 }
 
-/// Who tries again.
+/// What repeats the call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Again {
-    /// The call itself, as often as [`Call::attempts`] says.
+    /// The call itself, up to [`Call::attempts`] times.
     Call,
-    /// The next pass, if anyone.
+    /// The next pass, if at all.
     NextPass,
 }
 
-/// A call of a port, and the action of AWS that the table is about.
+/// A method of a port, and the AWS action that the table is about.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call {
     pub(crate) method: &'static str,
     /// AWS's action, as IAM spells it.
     pub(crate) action: &'static str,
-    /// How often it is tried when trying again may help. Once: a second attempt might do it twice.
+    /// The attempts where a retry may help. One: a second attempt could take effect twice.
     pub(crate) attempts: usize,
 }
 
@@ -70,7 +70,7 @@ pub(crate) const fn call(method: &'static str, action: &'static str, attempts: u
     Call { method, action, attempts }
 }
 
-/// An answer, in the words of `Debug`.
+/// A result, as `Debug` prints it.
 pub(crate) fn words<T: std::fmt::Debug>(answer: T) -> String {
     format!("{answer:?}")
 }
@@ -78,7 +78,7 @@ pub(crate) fn words<T: std::fmt::Debug>(answer: T) -> String {
 /// A line of a table.
 pub(crate) type Line = (Says, Means, Again);
 
-/// What any call of any service can meet.
+/// The responses that any call of any service can get.
 pub(crate) const EVERYWHERE: [Line; 10] = [
     (Says::Lost, Means::Fails(CallErrorKind::Unavailable), Again::Call),
     (Says::TimedOut, Means::Fails(CallErrorKind::Unavailable), Again::Call),
@@ -124,8 +124,8 @@ fn cbor_error(shape: &str, message: &str) -> Vec<u8> {
     body
 }
 
-/// The ports on stub answers, in a region of their own: the SDK spares a service of a region that fails too often its
-/// further attempts, and counts across all clients of the process. What it waits between attempts is cut short.
+/// The ports on stubbed responses, with their own region: the SDK stops retries for a service and region that fails too
+/// often, across all clients of the process. The waits between attempts are shortened.
 fn alone(stub: &StubAws) -> Aws {
     static REGIONS: AtomicUsize = AtomicUsize::new(0);
     let region = Region::new(format!("test-{}", REGIONS.fetch_add(1, Ordering::Relaxed)));
@@ -134,8 +134,8 @@ fn alone(stub: &StubAws) -> Aws {
     Aws::new(config.to_builder().region(region).retry_config(retries).build(), names())
 }
 
-/// Meets every call with each line, and says all at once what came out otherwise. `prepared` cans what the method asks
-/// for beside its action.
+/// Runs every line against every call and reports all differences at once. `prepared` stubs the reads that a method
+/// makes before its action.
 pub(crate) async fn meets(
     wire: Wire,
     calls: &[Call],

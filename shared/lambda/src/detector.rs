@@ -1,9 +1,9 @@
-//! The loop of a detector: each message of a batch becomes a fact, or is ignored, or is refused; the facts go to the
-//! reconcile queue together.
+//! The loop of a detector: it turns each message of a batch into a fact, ignores it, or refuses it, and sends the facts
+//! to the reconcile queue together.
 //!
-//! What fails, fails alone: the answer names the messages that could not be read or whose fact could not be sent, and
-//! Lambda takes the others out of the queue. A message that can never be read comes back until its queue has delivered
-//! it `maxReceiveCount` times, and ends among the dead letters, with the alarm on them.
+//! Each message fails alone: the response names the messages that could not be read or whose fact could not be sent,
+//! and Lambda deletes the others from the queue. SQS redelivers an unreadable message `maxReceiveCount` times and then
+//! moves it to the dead-letter queue, which has an alarm.
 
 use std::future::Future;
 
@@ -19,28 +19,28 @@ use crate::diagnostic::{ErrorType, chain};
 use crate::envelope::InvalidEvent;
 use crate::environment::Environment;
 
-/// The part of the function's timeout that its one call may take, with all attempts: the template's `BatchSize` is what
-/// SQS takes in one call, and a message becomes one fact at most. The other half is for a slow start and for the answer:
-/// an answer that comes too late repeats the whole batch.
+/// The divisor of the function's timeout that gives the time limit of its one call with all attempts. The template's
+/// `BatchSize` fits into one SQS call, because a message becomes at most one fact. The other half is for a cold start
+/// and for the response: a late response repeats the whole batch.
 const CALL_SHARE: i32 = 2;
 
-/// Attempts that fit into the call one after the other, as many as `driftless_aws` makes.
+/// The attempts that fit into the call one after the other: as many as `driftless_aws` makes.
 const ATTEMPTS: i32 = 3;
 
-/// What a detector makes of the body of a message. The account is ours.
+/// Reads the body of a message as an event of our account.
 pub type Parse = fn(&str, &AccountId) -> Result<Parsed, InvalidEvent>;
 
-/// What an event says.
+/// The content of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Parsed {
     Fact(Fact),
-    /// The event is well formed and tells us nothing, for this reason.
+    /// A well-formed event that says nothing about a fleet, with the reason.
     Ignored(&'static str),
 }
 
-/// Where facts are sent.
+/// The destination of facts.
 pub trait FactSender: Sync {
-    /// Sends the facts of a batch together. Answers one result for each, in their order.
+    /// Sends the facts of a batch together. Returns one result for each, in order.
     fn send(&self, facts: &[Fact]) -> impl Future<Output = Vec<CallResult<()>>> + Send;
 }
 
@@ -65,7 +65,7 @@ impl FactSender for ReconcileQueue {
     }
 }
 
-/// A detector: what it reads, for whom, and where it sends.
+/// A detector: its parser, its account, and the destination of its facts.
 #[derive(Debug)]
 pub struct Detector<S> {
     parse: Parse,
@@ -79,7 +79,7 @@ impl<S: FactSender> Detector<S> {
         Self { parse, account, sender }
     }
 
-    /// Handles a batch. The answer names the messages that failed; one line is logged for each message.
+    /// Handles a batch. The response names the messages that failed. One line is logged for each message.
     pub async fn detect(&self, event: SqsEvent) -> SqsBatchResponse {
         let mut response = SqsBatchResponse::default();
         let (mut ids, mut facts) = (Vec::new(), Vec::new());
@@ -125,8 +125,8 @@ impl<S: FactSender> Detector<S> {
     }
 }
 
-/// The id of a message. SQS gives every message one; for an empty one Lambda takes the whole batch for failed, which
-/// repeats and loses nothing.
+/// The id of a message. SQS always sets one. With an empty id Lambda treats the whole batch as failed: its messages are
+/// repeated and none is lost.
 fn id_of(message: SqsMessage) -> String {
     message.message_id.unwrap_or_default()
 }
@@ -164,7 +164,7 @@ mod tests {
 
     use super::*;
 
-    /// Remembers the keys of what was sent, a call a row; facts whose rule has this name fail.
+    /// Records the keys of sent facts, one row for each call. Facts of the rule `refused` fail.
     #[derive(Debug, Default)]
     struct Recorder {
         calls: Mutex<Vec<Vec<String>>>,
@@ -193,7 +193,7 @@ mod tests {
         }
     }
 
-    /// Reads a body such as `fact approved-amis`; everything else is invalid, and `nothing` is ignored.
+    /// Reads a body such as `fact approved-amis`. The body `nothing` is ignored; every other body is invalid.
     fn parse(body: &str, _ours: &AccountId) -> Result<Parsed, InvalidEvent> {
         let fact = |rule: &str| {
             Fact::Compliance(ComplianceFact {
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_is_sent_when_nothing_was_reported_and_what_is_ignored_does_not_fail() {
+    async fn nothing_is_sent_for_an_empty_batch_and_an_ignored_message_does_not_fail() {
         let detector = detector(Recorder::default());
         let response = detector.detect(batch(&["not an event", "nothing"])).await;
         assert_eq!(failed(&response), ["m-0"]);

@@ -1,4 +1,5 @@
-//! Errors at the edge: one of four stable types, which alarms and people can match, and the whole chain of causes.
+//! Errors of the functions: one of four stable types, which metric filters and operators can match, and the whole chain
+//! of causes.
 
 use std::error::Error;
 use std::fmt;
@@ -7,21 +8,21 @@ use driftless_planner::text::UntrustedText;
 use driftless_reconciler::ports::CallErrorKind;
 use lambda_runtime::Diagnostic;
 
-/// What kind of error it is. The names are stable: metric filters and runbooks use them.
+/// The type of an error. The names are stable: metric filters and runbooks use them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorType {
-    /// What came in is not what it should be. Trying again does not help; an operator looks at the dead letters.
+    /// The event is invalid. A retry does not help; an operator inspects the dead-letter queue.
     InvalidEvent,
-    /// It may work when it is tried again.
+    /// A retry may succeed.
     Retryable,
-    /// The environment or the permissions are wrong: whoever deploys must change something.
+    /// The environment or the permissions are wrong: an operator must change the deployment.
     Configuration,
-    /// What cannot be is so: a mistake in our own code.
+    /// A state that our own code excludes: a bug.
     Invariant,
 }
 
 impl ErrorType {
-    /// The stable name.
+    /// The stable name of the type.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::InvalidEvent => "InvalidEvent",
@@ -39,8 +40,8 @@ impl fmt::Display for ErrorType {
 }
 
 impl From<CallErrorKind> for ErrorType {
-    /// What a failed call means for the function that made it. `Refused` and `Unreadable` are our mistakes: we sent
-    /// values that AWS does not take, or cannot read what we asked for.
+    /// The type of a failed call. `Refused` and `Unreadable` are our bugs: we sent values that AWS does not take, or
+    /// cannot read its response.
     fn from(kind: CallErrorKind) -> Self {
         match kind {
             CallErrorKind::Gone | CallErrorKind::Busy | CallErrorKind::Throttled | CallErrorKind::Unavailable => {
@@ -72,22 +73,22 @@ impl Error for Failure {
 }
 
 impl Failure {
-    /// What came in is not what it should be.
+    /// An error of the event.
     pub fn invalid_event(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { error_type: ErrorType::InvalidEvent, error: error.into() }
     }
 
-    /// It may work when it is tried again.
+    /// An error that a retry may resolve.
     pub fn retryable(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { error_type: ErrorType::Retryable, error: error.into() }
     }
 
-    /// The environment or the permissions are wrong.
+    /// An error of the environment or the permissions.
     pub fn configuration(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { error_type: ErrorType::Configuration, error: error.into() }
     }
 
-    /// A mistake in our own code.
+    /// A bug in our own code.
     pub fn invariant(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { error_type: ErrorType::Invariant, error: error.into() }
     }
@@ -99,7 +100,8 @@ impl From<Failure> for Diagnostic {
     }
 }
 
-/// An error and its causes in one line, stripped and shortened like any text that may hold words from outside.
+/// An error and its causes in one line, without control characters and shortened, because it may contain untrusted
+/// text.
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -143,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_is_not_allowed_is_a_matter_of_configuration() {
+    fn a_denied_call_is_a_configuration_error() {
         assert_eq!(ErrorType::from(CallErrorKind::Denied), ErrorType::Configuration);
         assert_eq!(ErrorType::from(CallErrorKind::Throttled), ErrorType::Retryable);
         assert_eq!(ErrorType::from(CallErrorKind::Refused), ErrorType::Invariant);

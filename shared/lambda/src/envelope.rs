@@ -1,8 +1,8 @@
-//! EventBridge's envelope, read from the body of an SQS message, and the error that names what is wrong with it.
+//! Reads EventBridge's envelope from the body of an SQS message. An error names the field that is wrong.
 //!
-//! The body is parsed once, and read in two steps: first the header, which says what the event is and whose; then, if it
-//! is one that we read, the detail. So an event of another kind is refused as that, and not for a field that its kind does
-//! not have. Unknown fields are no error: AWS adds some every year.
+//! The body is parsed once and read in two steps: first the header, with the event's type and account; then, for a
+//! known type, the detail. So an event of another type is refused for its type, and not for a field that the type does
+//! not have. Unknown fields are allowed: AWS adds some every year.
 
 use std::error::Error;
 use std::fmt;
@@ -14,78 +14,78 @@ use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, IgnoredAny, MapAc
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-/// What an error names where a message has no fields.
+/// The field name in an error about a message without fields.
 const BODY: &str = "body";
 
-/// What an event is and whose.
+/// The header of an event: its type and its origin.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Header {
-    /// `0`, or absent in some samples of AWS.
+    /// `0`; absent in some of AWS's samples.
     pub version: Option<String>,
     /// The same for every delivery of the event.
     pub id: String,
     /// What kind of event it is.
     #[serde(rename = "detail-type")]
     pub detail_type: String,
-    /// Who sent it: `aws.config`, or a name with our prefix on our own bus.
+    /// The sender: `aws.config`, or a name with our prefix on our own bus.
     pub source: String,
     /// The account that it comes from.
     pub account: AccountId,
-    /// When it was sent, in seconds.
+    /// The time of sending, in whole seconds.
     pub time: Timestamp,
     /// The region that it comes from.
     pub region: String,
-    /// ARNs, or nothing: Config names none.
+    /// ARNs; empty for Config, which names none.
     #[serde(default)]
     pub resources: Vec<String>,
-    /// That there is one; [`Envelope::detail`] reads it.
+    /// Marks that the detail exists; [`Envelope::detail`] reads it.
     pub detail: IgnoredAny,
 }
 
-/// An event of ours, as EventBridge wraps it.
+/// An event of our account in EventBridge's envelope.
 #[derive(Debug, Clone)]
 pub struct Envelope {
     pub header: Header,
-    /// All of it, the header included: so the path of a field begins where the event does.
+    /// The whole body with the header, so that the path of a field starts at the event.
     body: Value,
 }
 
-/// What happened, in the words of the source.
+/// The detail of an event, in the source's format.
 #[derive(Deserialize)]
 struct Happened<D> {
     detail: D,
 }
 
-/// Why an event is refused. It goes back to its queue, and after some deliveries to the dead letters.
+/// The reason why an event is refused. SQS redelivers its message and finally moves it to the dead-letter queue.
 #[derive(Debug, thiserror::Error)]
 #[error("{field}: {reason}")]
 pub struct InvalidEvent {
-    /// The field, as a path: `detail.newEvaluationResult.complianceType`. `body` where the message has no fields.
+    /// The path of the field: `detail.newEvaluationResult.complianceType`. `body` for a message without fields.
     pub field: String,
-    /// What is wrong with it. It may quote the field, shortened, and never the message.
+    /// What is wrong with the field. It may quote the field, shortened, but never the message.
     pub reason: UntrustedText,
-    /// The error of the parser, where it was one.
+    /// The parser's error, if there is one.
     #[source]
     pub source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl InvalidEvent {
-    /// A field whose value cannot be used.
+    /// A field whose value is invalid.
     pub fn new(field: impl Into<String>, reason: impl AsRef<str>) -> Self {
         Self { field: field.into(), reason: UntrustedText::from(reason.as_ref()), source: None }
     }
 
-    /// A field whose value is not the id that it should be.
+    /// A field whose value is not a valid id.
     pub fn bad_id(field: impl Into<String>, error: IdError) -> Self {
         Self { field: field.into(), reason: UntrustedText::from(error.to_string()), source: Some(error.into()) }
     }
 
-    /// A field that names another account than ours.
+    /// A field that names another account.
     pub fn foreign_account(field: impl Into<String>, found: &AccountId, ours: &AccountId) -> Self {
         Self::new(field, format!("Foreign account {found}: only events of {ours} are read"))
     }
 
-    /// The path may hold keys that a stranger chose.
+    /// An unreadable field. Its path may hold keys that the sender chose, so it is shortened.
     fn unreadable(field: &str, error: serde_json::Error) -> Self {
         Self {
             field: UntrustedText::from(field).to_string(),
@@ -95,7 +95,7 @@ impl InvalidEvent {
     }
 }
 
-/// Reads what an event is, and refuses it if it is not ours.
+/// Reads an event's header. Refuses an event of another account.
 pub fn open(body: &str, ours: &AccountId) -> Result<Envelope, InvalidEvent> {
     let body = parse(body)?;
     let header: Header = read(&body)?;
@@ -106,14 +106,14 @@ pub fn open(body: &str, ours: &AccountId) -> Result<Envelope, InvalidEvent> {
     }
 }
 
-/// The body of a message. Its fields are sorted: of two that are wrong every build names the same one.
+/// Parses the body of a message. The fields are sorted, so that of two invalid fields every build names the same one.
 fn parse(body: &str) -> Result<Value, InvalidEvent> {
     let mut json = serde_json::Deserializer::from_str(body);
     let read: Result<Unrepeated, _> = serde_path_to_error::deserialize(&mut json);
     let Unrepeated(mut value) = read.map_err(|error| {
         let path = error.path().to_string();
         let error = error.into_inner();
-        // What is no JSON at all, or not to its end, has no field that is to blame.
+        // Invalid or incomplete JSON has no field to name.
         InvalidEvent::unreadable(if error.is_data() { &path } else { BODY }, error)
     })?;
     json.end().map_err(|error| InvalidEvent::unreadable(BODY, error))?;
@@ -121,7 +121,7 @@ fn parse(body: &str) -> Result<Value, InvalidEvent> {
     Ok(value)
 }
 
-/// Reads as much of a body as a type asks for.
+/// Reads the part of a body that a type needs.
 fn read<T: DeserializeOwned>(body: &Value) -> Result<T, InvalidEvent> {
     serde_path_to_error::deserialize(body).map_err(|error| {
         let path = error.path().to_string();
@@ -131,7 +131,7 @@ fn read<T: DeserializeOwned>(body: &Value) -> Result<T, InvalidEvent> {
 }
 
 /// The path of the field that an error is about. Serde reports an absent field at the object that should hold it, and
-/// says which one nowhere but in its message: these words of serde's are held by tests below.
+/// names the field only in the message; tests below fix that wording of serde.
 fn field(path: &str, message: &str) -> String {
     let absent = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
     match (path, absent) {
@@ -142,7 +142,7 @@ fn field(path: &str, message: &str) -> String {
     }
 }
 
-/// JSON in which no object has a field twice. A plain [`Value`] would keep the last one without a word.
+/// JSON without repeated fields. A plain [`Value`] would silently keep the last one.
 struct Unrepeated(Value);
 
 impl<'de> Deserialize<'de> for Unrepeated {
@@ -202,7 +202,7 @@ impl<'de> Visitor<'de> for UnrepeatedVisitor {
     }
 }
 
-/// The value of a field, or the refusal of one that was there before: at the value the path knows which field it is.
+/// The value of a field, or the refusal of a repeated one: when the value is read, the path already names the field.
 struct Once {
     is_repeated: bool,
 }
@@ -219,13 +219,13 @@ impl<'de> DeserializeSeed<'de> for Once {
 }
 
 impl Envelope {
-    /// Reads what happened, in the form that this kind of event has.
+    /// Reads the detail in the format of this type of event.
     pub fn detail<D: DeserializeOwned>(&self) -> Result<D, InvalidEvent> {
         read(&self.body).map(|Happened { detail }| detail)
     }
 
-    /// The error for an event that is none of those that a function reads, given as (source, detail type). It names
-    /// `source` where only that is wrong.
+    /// The error for an event of another type than the expected pairs of source and detail type. It names `source` when
+    /// only the source is wrong.
     pub fn unexpected(&self, expected: &[(&str, &str)]) -> InvalidEvent {
         let Header { detail_type, source, .. } = &self.header;
         let sources: Vec<&str> =
@@ -245,7 +245,7 @@ impl Envelope {
     }
 }
 
-/// As much of a foreign text as an error quotes.
+/// The part of an untrusted text that an error quotes.
 fn shortened(text: &str) -> String {
     text.chars().take(80).collect()
 }
@@ -289,7 +289,7 @@ mod tests {
         open(body, &ours())?.detail()
     }
 
-    /// The event with a field, named by a JSON pointer to its parent and its key, replaced or taken away.
+    /// The event with one field replaced or removed. A JSON pointer names the field's parent.
     fn with(parent: &str, key: &str, value: Option<Value>) -> String {
         let mut event = event();
         let fields = event.pointer_mut(parent).unwrap().as_object_mut().unwrap();

@@ -1,5 +1,5 @@
-//! The environment of a function, read and checked once, at its start. What is missing or wrong is named; a value
-//! that may be secret is never shown.
+//! The environment of a function, read and checked once at its start. An error names the variable that is missing or
+//! invalid, and never shows a value that may be secret.
 
 use std::error::Error;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use driftless_planner::notification::{NotAnAddress, Runbooks};
 use driftless_planner::policy::Defaults;
 use jiff::SignedDuration;
 
-/// Where services are, by the names that AWS's own tools know: every service, and each that we call.
+/// The endpoint variables of AWS's own tools: for every service, and for each one that we call.
 const ENDPOINT_URLS: [&str; 10] = [
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_AUTO_SCALING",
@@ -24,18 +24,18 @@ const ENDPOINT_URLS: [&str; 10] = [
     "AWS_ENDPOINT_URL_SQS",
 ];
 
-/// The longest time-out that Lambda offers. Every other time is derived from ours.
+/// Lambda's longest timeout. Every other time limit derives from the function's timeout.
 const FUNCTION_TIMEOUT_MAX_SECONDS: i64 = 900;
 
-/// What a topic is named by.
+/// The expected format of a topic variable.
 const TOPIC: &str = "the ARN of an SNS topic";
 
-/// A variable of the environment, from the process that we run in.
+/// A variable of this process's environment.
 pub fn process(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// What every function is told.
+/// The variables that every function has.
 #[derive(Debug, Clone)]
 pub struct Environment {
     pub region: String,
@@ -43,19 +43,20 @@ pub struct Environment {
     pub keys: Keys,
     /// The name of the function (`AWS_LAMBDA_FUNCTION_NAME`).
     pub function_name: String,
-    /// Endpoints other than AWS's own: a local stack, a private endpoint. Empty in production.
+    /// Endpoints that differ from AWS's own: of a local stack, or private ones. Empty in production.
     pub endpoints: Endpoints,
-    /// Whose certificates are believed (`DRIFTLESS_TRUST_STORE`).
+    /// The trusted root certificates (`DRIFTLESS_TRUST_STORE`).
     pub roots: Roots,
-    /// Our account (`ACCOUNT_ID`). Events of others are refused.
+    /// Our account (`ACCOUNT_ID`). Events of other accounts are refused.
     pub account: AccountId,
     /// The reconcile queue (`RECONCILE_QUEUE_URL`).
     pub reconcile_queue_url: String,
-    /// After this Lambda ends the process (`FUNCTION_TIMEOUT_SECONDS`). Leases and time-outs of calls follow from it.
+    /// The time after which Lambda ends the process (`FUNCTION_TIMEOUT_SECONDS`). Leases and call timeouts derive from
+    /// it.
     pub function_timeout: SignedDuration,
 }
 
-/// What the functions that look at fleets are told besides.
+/// The further variables of the functions that read fleets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FleetEnvironment {
     pub table_name: String,
@@ -65,32 +66,31 @@ pub struct FleetEnvironment {
     pub chat_topic_arn: String,
     /// The event bus (`EVENT_BUS_NAME`).
     pub event_bus: String,
-    /// Where messages say that runbooks are (`RUNBOOKS_URL`). Absent: they name them by their path.
+    /// The location of the runbooks that messages link (`RUNBOOKS_URL`). When it is absent, messages name their path.
     pub runbooks: Runbooks,
     /// The policy where no tag says otherwise (`POLICY_DEFAULTS`).
     pub policy_defaults: Defaults,
 }
 
-/// A variable that is missing or wrong.
+/// A missing or invalid variable.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvironmentError {
-    /// It is absent, or empty.
+    /// The variable is absent or empty.
     #[error("environment variable {name} is not set")]
     Missing { name: &'static str },
-    /// Its value is not what it should be.
+    /// The value does not have the expected format.
     #[error("environment variable {name} must be {expected}")]
     Invalid {
         name: &'static str,
-        /// What it should be.
         expected: &'static str,
-        /// Why its value is not that, where more can be said.
+        /// The parser's error, if there is one.
         #[source]
         source: Option<Box<dyn Error + Send + Sync>>,
     },
 }
 
 impl EnvironmentError {
-    /// The variable.
+    /// The name of the variable.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Missing { name } | Self::Invalid { name, .. } => name,
@@ -99,7 +99,7 @@ impl EnvironmentError {
 }
 
 impl Environment {
-    /// Reads and checks what every function is told.
+    /// Reads and checks the variables that every function has.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, EnvironmentError> {
         let variables = Variables(lookup);
         Ok(Self {
@@ -119,8 +119,8 @@ impl Environment {
         })
     }
 
-    /// What AWS's clients are built with. How long a call and one attempt of it may take is for the caller to say,
-    /// who knows how many of them must end before the function does.
+    /// The settings of the AWS clients. The caller sets the timeouts of a call and of one attempt: it knows how many
+    /// calls must fit into the function's time.
     pub fn settings(&self, operation_timeout: SignedDuration, attempt_timeout: SignedDuration) -> Settings {
         Settings {
             region: self.region.clone(),
@@ -135,7 +135,7 @@ impl Environment {
 }
 
 impl FleetEnvironment {
-    /// Reads and checks what the functions that look at fleets are told besides.
+    /// Reads and checks the further variables of the functions that read fleets.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, EnvironmentError> {
         let variables = Variables(lookup);
         Ok(Self {
@@ -149,17 +149,17 @@ impl FleetEnvironment {
     }
 }
 
-/// The function that the widget's buttons call (`OPERATOR_FUNCTION_ARN`): what `status` is told besides.
+/// The ARN of the function that the widget's buttons call (`OPERATOR_FUNCTION_ARN`); only `status` has it.
 pub fn operator_arn(lookup: impl Fn(&str) -> Option<String>) -> Result<String, EnvironmentError> {
     let is_function = |text: &str| text.starts_with("arn:") && text.contains(":lambda:");
     Variables(lookup).checked("OPERATOR_FUNCTION_ARN", "the ARN of a Lambda function", is_function)
 }
 
-/// The variables, through the lookup that was given.
+/// The variables behind a lookup function.
 struct Variables<L>(L);
 
 impl<L: Fn(&str) -> Option<String>> Variables<L> {
-    /// An empty value counts as absent, as it does for AWS's own tools.
+    /// An empty value counts as absent, as in AWS's own tools.
     fn optional(&self, name: &'static str) -> Option<String> {
         (self.0)(name).filter(|value| !value.is_empty())
     }
@@ -231,7 +231,7 @@ impl<L: Fn(&str) -> Option<String>> Variables<L> {
             }
         }
         if let Some(ignore) = self.optional(IGNORE) {
-            // A typing error here would send production's calls to wherever the other variables point.
+            // A typo here could send production's calls to the endpoints that the other variables name.
             if !["true", "false"].contains(&ignore.to_ascii_lowercase().as_str()) {
                 return Err(EnvironmentError::Invalid { name: IGNORE, expected: "`true` or `false`", source: None });
             }
@@ -259,7 +259,7 @@ fn is_region(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// A complete environment, with some variables replaced; an empty value takes one away.
+    /// A complete environment with some variables replaced. An empty value removes a variable.
     fn with<'a>(changes: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
         move |name| {
             let set = [

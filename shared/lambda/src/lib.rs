@@ -1,11 +1,10 @@
-//! What every function needs around its own page of code: the environment, logs, events, errors, and the loop of a
-//! detector.
+//! The code that all functions share: environment, logs, events, errors, and the loop of a detector.
 //!
-//! Promises: nothing else in the workspace reads the environment. An event that is not what it should be is refused
-//! by the name of its field, alone, and stays in its queue until it ends among the dead letters. Errors have one of
-//! four stable types, so that a metric filter or an alarm can match them.
+//! Only this crate reads the environment. An invalid event is refused alone, with the name of the invalid field, and
+//! SQS finally moves it to the dead-letter queue. Errors have one of four stable types, so that a metric filter or an
+//! alarm can match them.
 //!
-//! Never: it never logs the body of a message or a credential, never acts on a fleet, and never fails a whole batch
+//! The crate never logs the body of a message or a credential, never changes a fleet, and never fails a whole batch
 //! because of one message.
 
 use std::convert::Infallible;
@@ -35,7 +34,7 @@ pub async fn run_detector(parse: Parse) -> ExitCode {
     run(serve(parse)).await
 }
 
-/// Runs a function until Lambda ends the process. What stops it is logged, once.
+/// Runs a function until Lambda ends the process. The error that stops it is logged once.
 pub async fn run(serve: impl Future<Output = Result<(), Failure>>) -> ExitCode {
     tracing_setup::init(environment::process);
     match serve.await {

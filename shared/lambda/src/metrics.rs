@@ -1,5 +1,5 @@
-//! Metrics by the embedded metric format: lines of JSON in the log that CloudWatch turns into metrics. No call, no
-//! permission, no throttling. They must stand in the log as they are, so they do not go through `tracing`.
+//! Metrics in CloudWatch's embedded metric format: JSON lines in the log that CloudWatch turns into metrics. They need
+//! no call and no permission and are never throttled. CloudWatch reads the lines unchanged, so they bypass `tracing`.
 
 use std::io::Write as _;
 
@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 /// The namespace of all metrics of Driftless.
 const NAMESPACE: &str = "Driftless";
 
-/// What a resync publishes: the non-compliant instances of each fleet and of all together, zeros included so that the
-/// series are dense and an alarm can return to OK, the age of the oldest work, and the resync itself, whose absence is an
-/// alarm.
+/// The metrics of a resync: the non-compliant instances of each fleet and in total, the age of the oldest work, and the
+/// resync itself, whose absence raises an alarm. Zeros are included so that the series are dense and an alarm can
+/// return to OK.
 ///
 /// Only `NonCompliantInstances` has the fleet as a dimension: metrics are billed by series.
 pub fn of_resync(resynced: &Resynced, now: Timestamp) -> Vec<Value> {
@@ -41,7 +41,7 @@ pub fn of_resync(resynced: &Resynced, now: Timestamp) -> Vec<Value> {
     lines
 }
 
-/// Writes metrics into the log.
+/// Writes metrics to the log.
 pub fn publish(lines: &[Value]) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
     for line in lines {

@@ -1,6 +1,6 @@
-//! A request of an operator or a pipeline: to the function's URL, whose caller AWS has verified and names, or a direct
-//! invocation, which AWS has let in and of whose caller it says nothing. A dashboard's widget invokes directly too: beside
-//! what is asked stands what it is drawn for, and it shows what comes back.
+//! A request of an operator or a pipeline. It comes to the function's URL, where AWS verifies and names the caller, or
+//! by a direct invocation, where IAM has allowed the call and AWS does not name the caller. A dashboard widget invokes
+//! directly: its event holds the request beside the widget's context, and the widget shows the response.
 
 use aws_lambda_events::lambda_function_urls::LambdaFunctionUrlRequest;
 use serde::Serialize;
@@ -10,25 +10,26 @@ use serde_json::{Value, json};
 /// A request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// Err: it cannot be read at all, and why.
+    /// Err: the event cannot be read, with the reason.
     body: Result<String, String>,
     caller: Option<String>,
     way: Way,
 }
 
-/// How it came: the answer goes back the same way.
+/// How the request came. The response has the matching format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Way {
     Url,
     Direct,
     Widget(Value),
-    /// Whoever adds the widget to a dashboard asks what it is.
+    /// CloudWatch asks for the widget's documentation when an operator adds it to a dashboard.
     Description,
 }
 
 impl Request {
-    /// Reads an event. What is no request to a URL is itself what is asked. A request that cannot be read is one too: whoever
-    /// sent it is told why by [`Self::parse`], the same way, and the same whatever order its fields came in.
+    /// Reads an event. An event that is no request to the URL is itself the request. An unreadable event becomes a
+    /// request too: [`Self::parse`] returns the reason, which goes back to the sender the same way and does not depend
+    /// on the order of fields.
     pub fn read(mut event: Value) -> Self {
         event.sort_all_objects();
         if event.get("requestContext").is_none() {
@@ -64,12 +65,12 @@ impl Request {
         Self { body, caller: iam.and_then(|iam| iam.user_arn), way: Way::Url }
     }
 
-    /// Who sent it, as AWS says: the ARN of a user, or of a role's session. None: AWS does not say.
+    /// The caller as AWS names it: the ARN of a user or of a role session. None: AWS does not name the caller.
     pub fn caller(&self) -> Option<&str> {
         self.caller.as_deref()
     }
 
-    /// What a widget is drawn for: its `widgetContext`. None: no widget asks.
+    /// The context of the widget that sent the request: its `widgetContext`. None: no widget sent it.
     pub const fn widget(&self) -> Option<&Value> {
         match &self.way {
             Way::Widget(context) => Some(context),
@@ -77,25 +78,27 @@ impl Request {
         }
     }
 
-    /// Whether it is asked what the widget is.
+    /// Whether the request asks for the widget's documentation.
     pub fn is_description(&self) -> bool {
         self.way == Way::Description
     }
 
-    /// What is asked.
+    /// Reads the content of the request.
     ///
     /// # Errors
-    /// The field that cannot be read, and why, for whoever sent it.
+    ///
+    /// The field that cannot be read, and why, in words for the sender.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, String> {
         let body = self.body.as_ref().map_err(Clone::clone)?;
         let mut json = serde_json::Deserializer::from_str(body);
         serde_path_to_error::deserialize(&mut json).map_err(|error| format!("the request cannot be read: {error}"))
     }
 
-    /// The answer, in the shape that the way it came asks for.
+    /// The response in the format that matches the request.
     ///
     /// # Errors
-    /// The answer is no JSON.
+    ///
+    /// The response cannot be serialized.
     pub fn reply(&self, status: u16, answer: &impl Serialize) -> serde_json::Result<Value> {
         let mut reply = match self.way {
             Way::Direct | Way::Widget(_) | Way::Description => serde_json::to_value(answer)?,
@@ -150,14 +153,14 @@ mod tests {
     }
 
     #[test]
-    fn a_direct_invocation_names_nobody_and_is_answered_as_it_is() {
+    fn a_direct_invocation_names_no_caller_and_gets_the_plain_response() {
         let request = Request::read(json!({"fleet": "app"}));
         assert_eq!((request.caller(), request.parse()), (None, Ok(app())));
         assert_eq!(request.reply(404, &app()).unwrap(), json!({"fleet": "app"}));
     }
 
     #[test]
-    fn a_widget_asks_the_same_beside_what_it_is_drawn_for() {
+    fn a_widget_sends_its_request_beside_its_context() {
         let request = Request::read(json!({"fleet": "app", "widgetContext": {"theme": "dark"}}));
         assert_eq!((request.caller(), request.parse()), (None, Ok(app())));
         assert_eq!(request.widget(), Some(&json!({"theme": "dark"})));
@@ -170,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn who_says_in_the_body_who_they_are_is_not_believed() {
+    fn an_identity_in_the_body_is_ignored() {
         let body = json!({"fleet": "app", "caller": "arn:aws:iam::123456789012:root"});
         let request = Request::read(body);
         assert_eq!(request.caller(), None);
@@ -178,14 +181,14 @@ mod tests {
     }
 
     #[test]
-    fn a_url_that_let_somebody_in_without_a_signature_names_nobody() {
+    fn an_unsigned_request_to_the_url_names_no_caller() {
         let context = json!({"timeEpoch": 0, "http": {"method": "POST"}});
         let request = Request::read(url("{}", &json!({"requestContext": context})));
         assert_eq!(request.caller(), None);
     }
 
     #[test]
-    fn what_cannot_be_read_is_told_by_its_field() {
+    fn an_unreadable_request_is_refused_by_the_name_of_its_field() {
         let request = Request::read(json!({"fleet": 5}));
         let problem = request.parse::<Asked>().unwrap_err();
         assert!(problem.contains("fleet: invalid type"), "{problem}");
@@ -202,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_does_not_depend_on_the_order_of_fields() {
+    fn the_response_does_not_depend_on_the_order_of_fields() {
         let problem = |body: &str| Request::read(serde_json::from_str(body).unwrap()).parse::<Asked>().unwrap_err();
         assert_eq!(problem(r#"{"zone":1,"age":2}"#), problem(r#"{"age":2,"zone":1}"#));
         let answer = json!({"fleet": "app", "cutover": {"to": 2, "from": 1}});

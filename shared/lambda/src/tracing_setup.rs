@@ -1,21 +1,22 @@
-//! Logs: lines of JSON on standard output, as Lambda's logging configuration asks for them.
+//! Logs: JSON lines on standard output, in the format of Lambda's logging configuration.
 //!
-//! Not `lambda_runtime`'s own helper, because it writes no time, and to a line without a valid `timestamp` Lambda gives
-//! the level INFO: our errors would pass for information, or be filtered out. Fields stand at the top of the line,
-//! so that a metric filter reads `$.event`, the stable code of the line (docs/metrics.md lists the codes).
+//! `lambda_runtime`'s own helper does not fit: it writes no time, and Lambda gives every line without a valid
+//! `timestamp` the level INFO, so that our errors would look like information or be filtered out. Fields are at the top
+//! level of a line, so that a metric filter reads `$.event`, the stable code of the line (docs/metrics.md lists the
+//! codes).
 
 use lambda_runtime::tracing::subscriber::filter::LevelFilter;
 use lambda_runtime::tracing::subscriber::fmt::{MakeWriter, Subscriber as Lines};
 use tracing::Subscriber;
 
-/// Sends the logs of this process to standard output. A second call changes nothing.
+/// Sends this process's logs to standard output. A second call has no effect.
 pub fn init(lookup: impl Fn(&str) -> Option<String>) {
     if tracing::subscriber::set_global_default(subscriber(lookup, std::io::stdout)).is_err() {
         tracing::debug!(event = "logs_set_up_already", "logs are set up already");
     }
 }
 
-/// What writes the logs, in the format and from the level that the environment names.
+/// The subscriber that writes logs in the format and from the level that the environment names.
 fn subscriber<W>(lookup: impl Fn(&str) -> Option<String>, writer: W) -> Box<dyn Subscriber + Send + Sync>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
@@ -29,8 +30,8 @@ where
     }
 }
 
-/// Lambda's levels. `FATAL` is one of them, and no level of ours: errors are the nearest. No level, or one that does
-/// not exist, means `INFO`: logs are no reason not to start.
+/// Lambda's log levels. Lambda's `FATAL` maps to errors, our highest level. A missing or unknown level means `INFO`: a
+/// bad log level must not stop the function.
 fn level(name: Option<&str>) -> LevelFilter {
     match name.map(str::to_ascii_uppercase).as_deref() {
         Some("TRACE") => LevelFilter::TRACE,
@@ -64,7 +65,7 @@ mod tests {
         }
     }
 
-    /// What is written of one error and one piece of information.
+    /// The log lines of one error and one piece of information.
     fn written(format: &'static str, level: &'static str) -> String {
         let lines = Written::default();
         let writer = lines.clone();
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_level_holds_back_what_is_below_it() {
+    fn a_level_filters_lower_levels() {
         for (level, lines) in [("DEBUG", 2), ("INFO", 2), ("WARN", 1), ("ERROR", 1), ("FATAL", 1), ("", 2), ("loud", 2)]
         {
             assert_eq!(written("JSON", level).lines().count(), lines, "{level}");

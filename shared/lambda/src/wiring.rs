@@ -1,4 +1,4 @@
-//! The ports on AWS of the functions that look at fleets, as its environment says, and the times that nest.
+//! Connects the ports to AWS for the functions that read fleets, and derives their nested time limits.
 
 use driftless_aws::{Aws, Names, sdk_config};
 use driftless_planner::notification::Runbooks;
@@ -9,10 +9,10 @@ use jiff::{SignedDuration, Timestamp};
 use crate::diagnostic::Failure;
 use crate::environment::{self, Environment, FleetEnvironment};
 
-/// The part of the function's timeout that one call may take with all its attempts. No write starts later than this
-/// before the end, so none outlives the function; a pass of three rounds still fits into the rest.
+/// The divisor of the function's timeout that gives the time limit of one call with all attempts. No write starts later
+/// than that before the end, so no write outlives the function; a pass of three rounds still fits into the rest.
 const CALL_SHARE: i32 = 3;
-/// The part that one attempt may take: a second attempt always fits into the call.
+/// The divisor for one attempt: a second attempt always fits into the call.
 const ATTEMPT_SHARE: i32 = 6;
 
 /// The function that the widget's buttons call (`OPERATOR_FUNCTION_ARN`).
@@ -20,20 +20,20 @@ pub fn operator_arn() -> Result<String, Failure> {
     environment::operator_arn(environment::process).map_err(Failure::configuration)
 }
 
-/// What the functions that look at fleets run on.
+/// The ports and settings of the functions that read fleets.
 #[derive(Debug)]
 pub struct Wiring {
     /// The ports on AWS.
     pub aws: Aws,
     /// The stack's default policy.
     pub defaults: Defaults,
-    /// Where messages say that runbooks are.
+    /// The location of the runbooks that messages link.
     pub runbooks: Runbooks,
     function_timeout: SignedDuration,
 }
 
 impl Wiring {
-    /// Wires the ports from the environment of the process.
+    /// Builds the ports from the environment of the process.
     pub fn from_environment() -> Result<Self, Failure> {
         let environment = Environment::read(environment::process).map_err(Failure::configuration)?;
         let fleet = FleetEnvironment::read(environment::process).map_err(Failure::configuration)?;
@@ -55,8 +55,8 @@ impl Wiring {
         })
     }
 
-    /// The times of a run that Lambda ends at this time, in milliseconds since 1970. The lease is a third longer than
-    /// the function can live: whoever takes it over meets nobody.
+    /// The time limits of a run that Lambda ends at `deadline_milliseconds` since 1970. The lease is a third longer
+    /// than the function can run, so that the next holder never overlaps with it.
     pub fn times(&self, deadline_milliseconds: u64) -> Result<Times, Failure> {
         let deadline = i64::try_from(deadline_milliseconds)
             .ok()

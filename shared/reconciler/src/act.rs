@@ -1,5 +1,5 @@
-//! Doing what was decided. No choice is left: before each write the live values are read, and where the planner's
-//! [`precondition`] finds others than it decided on, the attempt ends.
+//! Carries out the actions of a committed decision. The planner has made every choice: before each write, `act` reads
+//! the live values, and stops when the planner's [`precondition`] finds other values than the decision was made on.
 
 use driftless_planner::action::{Action, ActionResult, Outcome};
 use driftless_planner::ids::{FleetName, GroupName, TargetGroupArn};
@@ -12,23 +12,23 @@ use jiff::Timestamp;
 
 use crate::ports::{CallError, CallErrorKind, CallResult, Launched, Ports};
 
-/// What came of a list of actions.
+/// The outcomes of a list of actions.
 #[derive(Debug)]
 pub struct Acted {
-    /// What came of those that were begun.
+    /// One outcome for each action that was started.
     pub outcomes: Vec<Outcome>,
-    /// Whether the rest is left for want of time.
+    /// Whether the time ran out before the last action started.
     pub is_out_of_time: bool,
 }
 
-/// Does the actions in their order, until the time is up or one does not come out as decided: what follows was decided
-/// on its success.
+/// Carries out the actions in order. It stops when the time is up, or when one action does not come out as decided: the
+/// later ones were decided on its success.
 pub async fn act<P: Ports>(ports: &P, fleet: &FleetName, actions: &[Action], until: Timestamp) -> Acted {
     let mut outcomes = Vec::new();
     for action in actions {
         let live = if ports.now() < until { Some(read(ports, fleet, action).await) } else { None };
-        // Reading takes time too, and a write that outlives the lease could meet another holder's. That is why nothing is
-        // read between here and the write.
+        // The read took time too. A write that starts this late could outlive the lease and race the next holder, so
+        // the time is checked again and nothing is read between here and the write.
         let Some(live) = live.filter(|_| ports.now() < until) else {
             tracing::info!(event = "action_deferred", action = action.name(), "no time is left: the next run takes it");
             return Acted { outcomes, is_out_of_time: true };
@@ -52,7 +52,7 @@ pub async fn act<P: Ports>(ports: &P, fleet: &FleetName, actions: &[Action], unt
     Acted { outcomes, is_out_of_time: false }
 }
 
-/// The stop switch is read right before each disruptive write, together with the live values.
+/// Reads the live values that an action depends on. For a disruptive action it reads the freezes at the same moment.
 async fn read<P: Ports>(ports: &P, fleet: &FleetName, action: &Action) -> CallResult<Live> {
     let (live, is_frozen) = join(read_live(ports, action), is_frozen(ports, fleet, action)).await;
     if is_frozen? { Ok(Live { is_frozen: true, ..Live::default() }) } else { live }
@@ -66,7 +66,7 @@ async fn is_frozen<P: Ports>(ports: &P, fleet: &FleetName, action: &Action) -> C
     Ok(freezes.iter().any(|freeze| freeze.holds(ports.now())))
 }
 
-/// What an action depends on is read together.
+/// Reads the live values that an action depends on, in parallel.
 async fn read_live<P: Ports>(ports: &P, action: &Action) -> CallResult<Live> {
     let Some(name) = action.group() else { return Ok(Live::default()) };
     let needs = needs(action);
@@ -81,7 +81,7 @@ async fn read_live<P: Ports>(ports: &P, action: &Action) -> CallResult<Live> {
     Ok(Live { is_frozen: false, group: Some(group), forwards, targets, refresh: refresh? })
 }
 
-/// The one call that an action is.
+/// Makes the one AWS or table call of an action.
 async fn write<P: Ports>(ports: &P, fleet: &FleetName, action: &Action) -> CallResult<ActionResult> {
     match action {
         Action::TakeSlot => {
@@ -117,7 +117,7 @@ async fn write<P: Ports>(ports: &P, fleet: &FleetName, action: &Action) -> CallR
     Ok(ActionResult::Done)
 }
 
-/// What a failed call means for the decision that asked for it.
+/// Maps a failed call to the result that the planner decides on.
 pub fn refusal(action: &Action, error: &CallError) -> ActionResult {
     tracing::warn!(event = "action_failed", action = action.name(), %error, "a call of an action failed");
     let message = error.message.clone();
@@ -125,7 +125,8 @@ pub fn refusal(action: &Action, error: &CallError) -> ActionResult {
         CallErrorKind::Gone => ActionResult::Gone,
         CallErrorKind::Denied => ActionResult::Denied(message),
         CallErrorKind::Unsupported => ActionResult::Unsupported,
-        // Refused values: bounds or states moved between our read and the write, or AWS cannot launch as asked.
+        // AWS refused the values: a bound or a state moved between our read and the write, or AWS cannot launch as
+        // requested.
         CallErrorKind::Refused if creates(action) => ActionResult::Failed(message),
         CallErrorKind::Refused => ActionResult::Busy(message),
         CallErrorKind::Busy | CallErrorKind::Throttled | CallErrorKind::Unavailable | CallErrorKind::Unreadable => {
@@ -134,7 +135,7 @@ pub fn refusal(action: &Action, error: &CallError) -> ActionResult {
     }
 }
 
-/// Whether it asks AWS for something new: refused once, it is refused again.
+/// Whether the action asks AWS to create something. AWS refuses a second attempt with the same values too.
 const fn creates(action: &Action) -> bool {
     matches!(action, Action::Launch { .. } | Action::WriteTemplate { .. } | Action::StartRefresh { .. })
 }

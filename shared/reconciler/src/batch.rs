@@ -1,4 +1,5 @@
-//! A batch of the reconcile queue: facts are filed, and every fleet that is concerned is looked at, once, side by side.
+//! One batch of the reconcile queue: stores its facts, then reconciles each fleet that the batch concerns once, all
+//! fleets in parallel.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,22 +19,22 @@ use crate::store::{FactOutcome, fleets_of, store};
 pub struct Received<Id> {
     pub id: Id,
     pub body: ReconcileRequest,
-    /// Whether the queue has delivered it before: whoever had it may have died after it used the facts, and before it did what
-    /// was decided.
+    /// Whether SQS delivered the message before. The function that received it first may have crashed after it consumed
+    /// the facts and before it carried out the decision.
     pub is_again: bool,
 }
 
-/// What kept messages from being handled. They are to come again.
+/// Messages that could not be handled, and why. SQS must deliver them again.
 #[derive(Debug)]
 pub struct Failure<Id> {
     pub messages: Vec<Id>,
-    /// What was not done, as an end of a sentence.
+    /// The failed step, worded as the end of a sentence.
     pub what: &'static str,
     pub error: CallError,
 }
 
-/// Files the facts of a batch and looks at every fleet that it concerns. A message fails only for its own sake or its
-/// fleet's; the rest of the batch is done.
+/// Stores the facts of a batch and reconciles every fleet that the batch concerns. A failed fact or fleet fails only
+/// its own messages.
 pub async fn handle<P: Ports, Id: Clone>(
     ports: &P,
     batch: Vec<Received<Id>>,
@@ -55,14 +56,14 @@ pub async fn handle<P: Ports, Id: Clone>(
             }
         }
     }
-    let Filings { mut failed, is_burst, next_requests } = store_all(ports, facts, &mut fleets).await;
+    let StoredFacts { mut failed, is_burst, next_requests } = store_all(ports, facts, &mut fleets).await;
     for (fleet, concerned) in &mut fleets {
         concerned.next_request = next_requests.get(fleet).copied();
     }
-    let looker = Looker { ports, is_burst, invocation };
+    let batch_run = BatchRun { ports, is_burst, invocation };
     let runs = fleets.into_iter().map(async |(fleet, concerned)| {
-        // On the heap: the states of a whole run are too deep for the compiler to lay out as one.
-        match Box::pin(looker.reconcile_unless_throttled(&fleet, &concerned)).await {
+        // Boxed: the compiler cannot lay out the state of a whole run inline.
+        match Box::pin(batch_run.reconcile_unless_throttled(&fleet, &concerned)).await {
             Ok(ran) => {
                 tracing::info!(event = "reconciled", %fleet, ?ran, "a reconcile run ended");
                 None
@@ -76,16 +77,16 @@ pub async fn handle<P: Ports, Id: Clone>(
     failed
 }
 
-/// Looks at the fleets of a batch.
-struct Looker<'a, P> {
+/// Reconciles the fleets of a batch.
+struct BatchRun<'a, P> {
     ports: &'a P,
     is_burst: bool,
     invocation: Invocation<'a>,
 }
 
-impl<P: Ports> Looker<'_, P> {
-    /// Looks at a fleet. What AWS has no calls left for is tried again soon, long before the queue would bring the messages
-    /// back: they are done, for the facts are filed.
+impl<P: Ports> BatchRun<'_, P> {
+    /// Reconciles a fleet. When AWS throttles a call, sends a request that arrives within seconds and treats the
+    /// messages as done: their facts are stored, and SQS would redeliver the messages much later.
     async fn reconcile_unless_throttled<Id>(&self, fleet: &FleetName, concerned: &Concerned<Id>) -> CallResult<Ran> {
         match self.reconcile_or_defer(fleet, concerned).await {
             Err(error) if error.kind == CallErrorKind::Throttled => {
@@ -100,7 +101,8 @@ impl<P: Ports> Looker<'_, P> {
         }
     }
 
-    /// Looks at a fleet, unless that can wait and is better left to a pass that comes soon.
+    /// Reconciles a fleet now, or leaves it to a coalesced pass when all its facts can wait and there is an event burst
+    /// or no immediate run left.
     async fn reconcile_or_defer<Id>(&self, fleet: &FleetName, concerned: &Concerned<Id>) -> CallResult<Ran> {
         let Self { ports, is_burst, invocation } = *self;
         if concerned.is_urgent {
@@ -117,13 +119,13 @@ impl<P: Ports> Looker<'_, P> {
 #[derive(Debug)]
 struct Concerned<Id> {
     messages: Vec<Id>,
-    /// The time for which a delayed request among them was meant.
+    /// The latest due time of the delayed requests among the messages.
     due: Option<Timestamp>,
-    /// Whether not all of them are facts that can wait.
+    /// Whether any message is a request, a redelivery, or a fact that cannot wait.
     is_urgent: bool,
-    /// Whether one of them is a fact that cannot.
+    /// Whether any fact cannot wait.
     has_urgent_fact: bool,
-    /// The delayed request that was on its way a moment ago.
+    /// The due time of the delayed request on the queue, as last read.
     next_request: Option<Timestamp>,
 }
 
@@ -137,27 +139,27 @@ impl<Id> Default for Concerned<Id> {
 struct Reported<Id> {
     id: Id,
     fact: Fact,
-    /// How often an untagged image was looked at before.
+    /// How often this image was looked up before without a fleet tag.
     attempts: u32,
     is_again: bool,
 }
 
-/// What came of filing the facts of a batch.
-struct Filings<Id> {
+/// The result of storing the facts of a batch.
+struct StoredFacts<Id> {
     failed: Vec<Failure<Id>>,
-    /// Whether so many fleets are reported at once that none of them is looked at on the spot.
+    /// Whether the batch reports so many fleets at once that none of them is reconciled immediately.
     is_burst: bool,
-    /// The delayed request that were on their way a moment ago, as far as that was asked.
+    /// The due times of the delayed requests on the queue, for the fleets whose deduplication marks were read.
     next_requests: BTreeMap<FleetName, Timestamp>,
 }
 
-/// Files facts.
+/// Stores the facts of a batch and adds their messages to the fleets that they concern.
 async fn store_all<P: Ports, Id: Clone>(
     ports: &P,
     facts: Vec<Reported<Id>>,
     fleets: &mut BTreeMap<FleetName, Concerned<Id>>,
-) -> Filings<Id> {
-    let nothing = Filings { failed: Vec::new(), is_burst: false, next_requests: BTreeMap::new() };
+) -> StoredFacts<Id> {
+    let nothing = StoredFacts { failed: Vec::new(), is_burst: false, next_requests: BTreeMap::new() };
     if facts.is_empty() {
         return nothing;
     }
@@ -167,7 +169,7 @@ async fn store_all<P: Ports, Id: Clone>(
         Err(error) => {
             let messages = facts.into_iter().map(|reported| reported.id).collect();
             let failure = Failure { messages, what: "the fleets of the facts could not be found", error };
-            return Filings { failed: vec![failure], ..nothing };
+            return StoredFacts { failed: vec![failure], ..nothing };
         }
     };
     let can_wait = reported.iter().filter(|fact| fact.can_wait());
@@ -175,15 +177,15 @@ async fn store_all<P: Ports, Id: Clone>(
     let pairs: Vec<_> = can_wait.flat_map(|fact| fleets_of_fact(fact).map(move |fleet| (fleet, fact))).collect();
     let is_burst = is_burst(pairs.iter().map(|(fleet, _)| *fleet).collect::<BTreeSet<_>>().len());
     let deduplication = deduplication(ports, &pairs).await;
-    let filings = facts.iter().map(async |reported| {
-        let filed = store(ports, &reported.fact, &known, &deduplication, reported.attempts).await;
-        (reported, filed)
+    let storing = facts.iter().map(async |reported| {
+        let stored = store(ports, &reported.fact, &known, &deduplication, reported.attempts).await;
+        (reported, stored)
     });
     let mut failed = Vec::new();
-    for (Reported { id, fact, is_again, .. }, filed) in join_all(filings).await {
-        let named = match filed {
+    for (Reported { id, fact, is_again, .. }, stored) in join_all(storing).await {
+        let named = match stored {
             Ok(FactOutcome::With(named)) => named,
-            // Whoever filed it may have died since: the message is the same.
+            // The first receiver may have crashed after it stored the fact, so the fleet is still reconciled.
             Ok(FactOutcome::Known) if *is_again => known.get(&fact.subject()).cloned().unwrap_or_default(),
             Ok(why @ (FactOutcome::Known | FactOutcome::AskedAgainLater | FactOutcome::NotOurs)) => {
                 tracing::info!(event = "fact_without_run", fact = fact.key(), ?why, "no run starts for this fact");
@@ -201,16 +203,16 @@ async fn store_all<P: Ports, Id: Clone>(
             concerned.messages.push(id.clone());
         }
     }
-    Filings { failed, is_burst, next_requests: deduplication.next_requests }
+    StoredFacts { failed, is_burst, next_requests: deduplication.next_requests }
 }
 
-/// What is remembered of the facts of a batch that can wait: in a event burst every fact comes twice, and every fleet many times. A read
-/// of two small items costs less than a tenth of the transaction that it saves.
+/// Reads the deduplication marks of facts that can wait. In an event burst AWS sends every fact twice and reports each
+/// fleet many times; reading two small items costs less than a tenth of the transaction that the read saves.
 async fn deduplication<P: Ports>(ports: &P, facts: &[(&FleetName, &Fact)]) -> Deduplication {
     if facts.is_empty() {
         return Deduplication::default();
     }
-    // It only saves writes.
+    // A failed read costs only extra writes, so it fails nothing.
     ports.deduplication(facts).await.unwrap_or_else(|error| {
         tracing::warn!(event = "deduplication_read_failed", %error, "earlier facts not read: all facts are stored");
         Deduplication::default()

@@ -1,7 +1,8 @@
-//! The loop: observe, decide, commit, act, notify. It knows no SDK: what it needs from the world is in [`ports`].
+//! The control loop: observe, decide, commit, act, notify. The crate uses no AWS SDK; [`ports`] declares what it needs
+//! from AWS, the queue and the table.
 //!
-//! Intent is committed before it is acted on, under the record's version and the lease's fence. After a crash anywhere
-//! the next run observes and goes on.
+//! Every decision is committed before it is carried out, on condition that the record's version and the lease's fence
+//! have not changed. After a crash at any point, the next run observes again and continues.
 
 pub mod act;
 pub mod batch;

@@ -1,4 +1,4 @@
-//! One look at a fleet: at most three rounds of reads, those of a round made together.
+//! The reads of one reconcile pass: at most three rounds, with the reads of a round in parallel.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,24 +13,24 @@ use futures_util::future::{join_all, join3, join5, try_join_all};
 
 use crate::ports::{CallResult, Ports, Stored};
 
-/// What the first round answers: what depends on nothing but the fleet's name.
+/// The results of the first round: the reads that depend only on the fleet's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FirstRound {
     /// The groups that carry the fleet's tag.
     pub groups: Vec<Group>,
     /// The images that are tagged for the fleet.
     pub images: Vec<Image>,
-    /// Everything that is stored.
+    /// The fleet's rows in the table.
     pub stored: Stored,
 }
 
-/// The first round.
+/// Reads the groups and images that are tagged for the fleet, and its stored state.
 pub async fn first_round<P: Ports>(ports: &P, fleet: &FleetName) -> CallResult<FirstRound> {
     let (groups, images, stored) = join3(ports.groups_of(fleet), ports.images_for(fleet), ports.load(fleet)).await;
     Ok(FirstRound { groups: groups?, images: images?, stored: stored? })
 }
 
-/// Reads what a decision needs to know, from what the first of the three rounds answered on.
+/// Makes the second and third round of reads: what `decide` needs beyond the first round.
 pub async fn observe<P: Ports>(
     ports: &P,
     fleet: &FleetName,
@@ -82,7 +82,7 @@ pub async fn observe<P: Ports>(
     Ok(seen)
 }
 
-/// The health of every target of the fleet that was not read because the decision does not need it: operators want to see it.
+/// Reads the health of the fleet's targets that the decision did not need. `driftless status` shows it to operators.
 pub async fn rest_of_targets<P: Ports>(ports: &P, seen: &mut Observation) -> CallResult<()> {
     let of_groups = seen.groups.iter().flat_map(|group| &group.target_groups);
     let unread: BTreeSet<TargetGroupArn> = of_groups.filter(|arn| !seen.targets.is_asked(arn)).cloned().collect();
@@ -99,9 +99,9 @@ async fn targets<P: Ports>(
     Ok(try_join_all(read).await?.into_iter().collect())
 }
 
-/// What Config says under these rules. One that cannot be read is left out: nothing starts under it then, and nothing that was
-/// reported under it is used up. It must hold nothing else up, least of all the rollback path of a bad release. That Config stays silent
-/// is told by the resync, which fails for it.
+/// Reads the compliance results of rules. A rule that cannot be read is left out: no replacement starts under it, and
+/// facts about it stay stored. A failed read must not block anything else, least of all the rollback of a bad release.
+/// The resync reports that Config does not answer: it fails.
 async fn compliance<P: Ports>(ports: &P, rules: &BTreeSet<RuleName>) -> BTreeMap<RuleName, RuleReading> {
     let read = rules.iter().map(async |rule| match ports.non_compliant(rule).await {
         Ok(reading) => Some((rule.clone(), reading)),
@@ -154,7 +154,7 @@ async fn second_round<P: Ports>(
     Ok(())
 }
 
-/// One call for all, and none for nothing.
+/// Makes one call for all keys, and no call for an empty set.
 async fn when_asked<K, V: Default>(keys: &BTreeSet<K>, call: impl Future<Output = CallResult<V>>) -> CallResult<V> {
     if keys.is_empty() { Ok(V::default()) } else { call.await }
 }

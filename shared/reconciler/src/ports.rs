@@ -1,7 +1,7 @@
-//! What the loop needs from the world, in the planner's words. `shared/aws` implements it on AWS, the simulator in
-//! memory.
+//! What the control loop needs from AWS, the queue and the table, in the planner's types. `shared/aws` implements these
+//! traits on AWS, the simulator in memory.
 //!
-//! Reads return what AWS says now. Writes can be repeated: what is already so is success.
+//! Reads return AWS's current answer. Writes can be repeated: a write that finds its result already in place succeeds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -29,38 +29,38 @@ use driftless_planner::text::UntrustedText;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// A call to the world that did not do what it should.
+/// A failed call to AWS, the queue or the table.
 #[derive(Debug, thiserror::Error)]
 #[error("{operation} failed ({kind}): {message}")]
 pub struct CallError {
-    /// The call, as AWS names it: `autoscaling:TerminateInstanceInAutoScalingGroup`.
+    /// The call, with AWS's name for it: `autoscaling:TerminateInstanceInAutoScalingGroup`.
     pub operation: &'static str,
-    /// What it means for us.
+    /// What the error means for the loop.
     pub kind: CallErrorKind,
-    /// AWS's code and message, or what was wrong with the answer.
+    /// AWS's code and message, or what was wrong with the response.
     pub message: UntrustedText,
-    /// Where it came from.
+    /// The error of the SDK or the parser.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
-/// What a failed call means for us.
+/// What a failed call means for the loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallErrorKind {
-    /// What it was about does not exist (any more).
+    /// The resource does not exist, or no longer exists.
     Gone,
-    /// Not now: another activity has the resource (`ScalingActivityInProgress`, `ResourceContention`).
+    /// Another activity holds the resource now (`ScalingActivityInProgress`, `ResourceContention`).
     Busy,
     Throttled,
-    /// Our permissions do not allow it.
+    /// IAM denies the call to our role.
     Denied,
     /// The endpoint or the group does not offer the call.
     Unsupported,
     /// AWS refuses the values (`ValidationError`).
     Refused,
-    /// No answer, or a server's error: it may have been done or not.
+    /// No response, or a server error: the call may or may not have taken effect.
     Unavailable,
-    /// The answer or the stored row cannot be read: a field is missing, or of another version.
+    /// The response or the stored row cannot be read: a field is missing, or the row has another version.
     Unreadable,
 }
 
@@ -79,24 +79,24 @@ impl std::fmt::Display for CallErrorKind {
     }
 }
 
-/// What a call answers.
+/// The result of a call.
 pub type CallResult<T> = Result<T, CallError>;
 
-/// The time.
+/// The source of the current time.
 pub trait Clock: Sync {
-    /// Now.
+    /// The current time.
     fn now(&self) -> Timestamp;
 }
 
-/// Auto Scaling.
+/// Auto Scaling: the groups of fleets.
 pub trait Groups: Sync {
     /// The groups that carry the fleet's tag, with their instances.
     fn groups_of(&self, fleet: &FleetName) -> impl Future<Output = CallResult<Vec<Group>>> + Send;
-    /// Every group that carries the fleet tag, in pages: for the resync.
+    /// Every group that carries the fleet tag, from all pages. The resync reads them.
     fn all_groups(&self) -> impl Future<Output = CallResult<Vec<Group>>> + Send;
-    /// One group, read again right before a write. None: it is gone.
+    /// One group, read again right before a write. None: it does not exist.
     fn group(&self, name: &GroupName) -> impl Future<Output = CallResult<Option<Group>>> + Send;
-    /// The fleets that groups belong to, and who belongs to the groups. Groups without the tag are absent.
+    /// The fleet and the instances of each group. Groups without the fleet tag are absent.
     fn fleets_of_groups(
         &self,
         names: &BTreeSet<GroupName>,
@@ -106,21 +106,22 @@ pub trait Groups: Sync {
         &self,
         ids: &BTreeSet<InstanceId>,
     ) -> impl Future<Output = CallResult<BTreeMap<InstanceId, GroupName>>> + Send;
-    /// The newest instance refresh, whatever its status.
+    /// The newest instance refresh of a group, in any status.
     fn refresh(&self, group: &GroupName) -> impl Future<Output = CallResult<Option<Refresh>>> + Send;
-    /// The longest time-out of its lifecycle hooks, zero where it has none.
+    /// The longest timeout of the group's lifecycle hooks; zero without hooks.
     fn hook_timeout(&self, group: &GroupName) -> impl Future<Output = CallResult<SignedDuration>> + Send;
-    /// The newest failed launch.
+    /// The newest failed launch of a group.
     fn launch_failure(&self, group: &GroupName) -> impl Future<Output = CallResult<Option<LaunchFailure>>> + Send;
-    /// Writes `MinSize`, and nothing else. Above the current size it raises that too, as AWS does it.
+    /// Writes `MinSize` and nothing else. A minimum above the desired capacity raises the desired capacity too, as AWS
+    /// does.
     fn set_minimum(&self, group: &GroupName, minimum: u32) -> impl Future<Output = CallResult<()>> + Send;
-    /// Writes `MaxSize`, and nothing else.
+    /// Writes `MaxSize` and nothing else.
     fn set_maximum(&self, group: &GroupName, maximum: u32) -> impl Future<Output = CallResult<()>> + Send;
     /// Writes the desired capacity.
     fn set_desired(&self, group: &GroupName, desired: u32) -> impl Future<Output = CallResult<()>> + Send;
-    /// Launches one instance into a zone, idempotent by its token.
+    /// Launches one instance into a zone. Idempotent by the token.
     fn launch(&self, group: &GroupName, zone: &Zone, token: &str) -> impl Future<Output = CallResult<Launched>> + Send;
-    /// Switches scale-in protection.
+    /// Switches an instance's scale-in protection.
     fn protect(
         &self,
         group: &GroupName,
@@ -130,61 +131,62 @@ pub trait Groups: Sync {
     /// Terminates an instance of a group.
     fn terminate(&self, instance: &InstanceId, capacity: CapacityChange)
     -> impl Future<Output = CallResult<()>> + Send;
-    /// Writes minimum and desired capacity as 0 and `MaxSize` as given, in one call: all its instances go.
+    /// Writes minimum and desired capacity 0 and the given `MaxSize` in one call. Auto Scaling then terminates all
+    /// instances of the group.
     fn empty(&self, group: &GroupName, maximum: u32) -> impl Future<Output = CallResult<()>> + Send;
-    /// Sets an instance aside: out of its target groups, still of its group, without health checks.
+    /// Puts an instance into Standby: out of its target groups and without health checks, but still in its group.
     fn enter_standby(
         &self,
         group: &GroupName,
         instance: &InstanceId,
         capacity: CapacityChange,
     ) -> impl Future<Output = CallResult<()>> + Send;
-    /// Gives the group a numbered version of the launch template that it already uses.
+    /// Sets the group to a numbered version of the launch template that it already uses.
     fn set_template(
         &self,
         group: &GroupName,
         template: &TemplateVersion,
     ) -> impl Future<Output = CallResult<()>> + Send;
-    /// Attaches a target group: every instance is registered in it.
+    /// Attaches a target group. Auto Scaling registers every instance of the group in it.
     fn attach(
         &self,
         group: &GroupName,
         target_group: &TargetGroupArn,
         api: AttachmentApi,
     ) -> impl Future<Output = CallResult<()>> + Send;
-    /// Detaches a target group: every instance is deregistered from it, and keeps running.
+    /// Detaches a target group. Auto Scaling deregisters every instance of the group; the instances keep running.
     fn detach(
         &self,
         group: &GroupName,
         target_group: &TargetGroupArn,
         api: AttachmentApi,
     ) -> impl Future<Output = CallResult<()>> + Send;
-    /// Starts an instance refresh. `Busy` where one is under way.
+    /// Starts an instance refresh. Fails with `Busy` while another one is in progress.
     fn start_refresh(
         &self,
         group: &GroupName,
         plan: &RefreshPlan,
     ) -> impl Future<Output = CallResult<RefreshId>> + Send;
-    /// Sends the instance refresh that is under rollback path to where it came from. `Gone` where none is.
+    /// Rolls back the instance refresh in progress. Fails with `Gone` when there is none.
     fn roll_back_refresh(&self, group: &GroupName) -> impl Future<Output = CallResult<()>> + Send;
 }
 
-/// Who belongs to a group of a fleet.
+/// The fleet and the instances of a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Members {
     pub fleet: FleetName,
     pub instances: BTreeSet<InstanceId>,
 }
 
-/// What a launch answers.
+/// The result of a launch call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Launched {
     Instance(InstanceId),
-    /// AWS tried and could not, with its message.
+    /// AWS tried to launch and failed, with this message.
     Failed(UntrustedText),
 }
 
-/// The load balancers.
+/// Elastic Load Balancing: the fleets' traffic and the health of their targets.
 pub trait LoadBalancers: Sync {
     /// The forward actions, in listeners and rules, that name any of these target groups.
     fn forwards(
@@ -201,31 +203,32 @@ pub trait LoadBalancers: Sync {
         &self,
         target_groups: &BTreeSet<TargetGroupArn>,
     ) -> impl Future<Output = CallResult<BTreeMap<TargetGroupArn, TargetGroupSettings>>> + Send;
-    /// Writes the weights of a forward action that is read right before: everything else about it stays as it is.
-    /// `Refused` where the weights or the stickiness that it names as expected are not the live ones.
+    /// Writes the weights of a forward action. The action is read right before, and all its other settings are kept.
+    /// Fails with `Refused` when the live weights or stickiness differ from the expected ones.
     fn set_weights(&self, change: &WeightChange) -> impl Future<Output = CallResult<()>> + Send;
 }
 
-/// AWS Config.
+/// AWS Config: the compliance of instances.
 pub trait Compliance: Sync {
-    /// The instances that break a rule, in all pages: now, or at most [`LARGE_READING_KEPT`] ago where they are many.
+    /// The instances that break a rule, from all pages. A large reading may be up to [`LARGE_READING_KEPT`] old.
     ///
     /// [`LARGE_READING_KEPT`]: driftless_planner::drift::LARGE_READING_KEPT
     fn non_compliant(&self, rule: &RuleName) -> impl Future<Output = CallResult<RuleReading>> + Send;
 }
 
-/// EC2.
+/// EC2: instances, launch templates and images.
 pub trait Ec2Instances: Sync {
-    /// What EC2 says of instances. Those that it does not know are absent.
+    /// The EC2 state of instances. Instances that EC2 does not know are absent.
     fn machines(
         &self,
         ids: &BTreeSet<InstanceId>,
     ) -> impl Future<Output = CallResult<BTreeMap<InstanceId, Ec2Instance>>> + Send;
-    /// What a launch template version says. None: it does not exist.
+    /// The content of a launch template version. None: it does not exist.
     fn template(&self, version: &TemplateVersion) -> impl Future<Output = CallResult<Option<TemplateContent>>> + Send;
-    /// The newest version of a launch template. None: there is no such template.
+    /// The newest version of a launch template. None: the template does not exist.
     fn newest_template(&self, template: &TemplateId) -> impl Future<Output = CallResult<Option<u64>>> + Send;
-    /// Writes a version: what the base says, with another image. Idempotent by its token, which its description keeps.
+    /// Writes a template version: the base version with another image. Idempotent by the token, which the version's
+    /// description holds.
     fn write_template(
         &self,
         template: &TemplateId,
@@ -235,88 +238,90 @@ pub trait Ec2Instances: Sync {
     ) -> impl Future<Output = CallResult<TemplateVersion>> + Send;
     /// The images of this account that are tagged for a fleet.
     fn images_for(&self, fleet: &FleetName) -> impl Future<Output = CallResult<Vec<Image>>> + Send;
-    /// The images of this account that are tagged for any fleet: for the resync.
+    /// The images of this account that are tagged for any fleet. The resync reads them.
     fn all_images(&self) -> impl Future<Output = CallResult<Vec<Image>>> + Send;
-    /// Images by their ids, whoever owns them. Those that EC2 does not know, or does not show us, are absent.
+    /// Images by id, of any owner. Images that EC2 does not know or does not show to this account are absent.
     fn images(&self, ids: &BTreeSet<ImageId>) -> impl Future<Output = CallResult<BTreeMap<ImageId, Image>>> + Send;
-    /// The images of this account that an Image Builder image put out.
+    /// The images of this account that an Image Builder build produced.
     fn images_built_as(&self, arn: &str) -> impl Future<Output = CallResult<Vec<Image>>> + Send;
 }
 
-/// CloudWatch.
+/// CloudWatch: alarms.
 pub trait Alarms: Sync {
-    /// The alarms that the patterns mean, in all pages. Those that CloudWatch does not know are absent.
+    /// The alarms that match the patterns, from all pages. Alarms that CloudWatch does not know are absent.
     fn alarms(
         &self,
         patterns: &BTreeSet<AlarmPattern>,
     ) -> impl Future<Output = CallResult<BTreeMap<AlarmName, Alarm>>> + Send;
-    /// Every alarm of the account and region that is in ALARM: for the resync.
+    /// Every alarm of the account and region that is in ALARM. The resync reads them.
     fn in_alarm(&self) -> impl Future<Output = CallResult<BTreeMap<AlarmName, Alarm>>> + Send;
 }
 
-/// The reconcile queue.
+/// The reconcile queue: delayed requests and facts.
 pub trait RequestQueue: Sync {
-    /// Sends a message, to arrive after a delay of at most 15 minutes.
+    /// Sends a message that arrives after a delay of at most 15 minutes.
     fn send(&self, message: &ReconcileRequest, delay: SignedDuration) -> impl Future<Output = CallResult<()>> + Send;
-    /// Sends messages, each with its delay, in as few calls as can be. An error: some may not be on the queue.
+    /// Sends messages, each with its delay, in as few calls as possible. After an error some of them may not be on the
+    /// queue.
     fn send_all(&self, messages: &[(ReconcileRequest, SignedDuration)]) -> impl Future<Output = CallResult<()>> + Send;
 }
 
-/// The topics.
+/// The SNS topics.
 pub trait Alerts: Sync {
-    /// Tells one audience, on its topic. The words are the same for every topic, and are not the topic's to choose.
+    /// Publishes a message on the topic of one audience. Every topic gets the same text.
     fn publish(&self, message: &Message, to: Audience) -> impl Future<Output = CallResult<()>> + Send;
 }
 
-/// Who is told, each on a topic of their own: what a pager and a chat read both travels by https, and differs.
+/// The recipients of messages. Each audience has its own topic, because SNS delivers to pagers and to chat by HTTPS in
+/// different formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Audience {
     OnCall,
-    /// Channels of a chat.
     Chat,
 }
 
 /// The event bus.
 pub trait Bus: Sync {
-    /// Puts events, at most [`driftless_planner::event::ENTRIES_MAX`] at once. It answers those that were not taken, by
-    /// their ids, with why; the others were.
+    /// Puts at most [`driftless_planner::event::ENTRIES_MAX`] events. Returns the ids of the events that the bus
+    /// refused, each with its error; the bus accepted the others.
     fn put(&self, events: &[Event]) -> impl Future<Output = CallResult<BTreeMap<String, CallError>>> + Send;
 }
 
-/// The table.
+/// The DynamoDB table: records, facts, leases, history and outbox.
 pub trait Store: Sync {
-    /// The fleets of subjects, from the index. Subjects that the index does not know are absent; one that it knows to belong
-    /// to no fleet has none. An alarm can guard several fleets.
+    /// The fleets of subjects, from the index. A subject that the index does not know is absent; a subject known to
+    /// belong to no fleet has an empty set. One alarm can guard several fleets.
     fn indexed(
         &self,
         subjects: &BTreeSet<Subject>,
     ) -> impl Future<Output = CallResult<BTreeMap<Subject, BTreeSet<FleetName>>>> + Send;
-    /// Remembers the fleets of subjects; for a while, where there are none.
+    /// Writes the fleets of subjects into the index. An entry without fleets expires after a while.
     fn index(
         &self,
         entries: &BTreeMap<Subject, BTreeSet<FleetName>>,
         now: Timestamp,
     ) -> impl Future<Output = CallResult<()>> + Send;
-    /// Stores a fact and counts a request of its fleet, in one transaction. A fact that is not newer than the stored one
-    /// with its key changes nothing.
+    /// Stores a fact and increments the fleet's request count, in one transaction. A fact that is not newer than the
+    /// stored one with its key changes nothing.
     ///
-    /// A fact that [can wait](Fact::can_wait) counts no request: whoever files it sees to it that the fleet is looked at later.
-    /// Beside it its time is remembered, for longer than AWS repeats an event: what was consumed is not stored again.
+    /// A fact that [can wait](Fact::can_wait) increments no count: the caller makes sure that the fleet is reconciled
+    /// later. Its time is stored as a deduplication mark for longer than AWS repeats an event, so that a consumed fact
+    /// is not stored again.
     fn store(
         &self,
         fleet: &FleetName,
         fact: &Fact,
         now: Timestamp,
     ) -> impl Future<Output = CallResult<StoreResult>> + Send;
-    /// What is remembered of facts that can wait, each with a fleet. A read for all, a moment old: it saves writes that would
-    /// change nothing.
+    /// The deduplication marks of facts that can wait, each for a fleet. One eventually consistent read for all; it
+    /// saves writes that would change nothing.
     fn deduplication(&self, facts: &[(&FleetName, &Fact)]) -> impl Future<Output = CallResult<Deduplication>> + Send;
-    /// Takes one of the immediate runs that facts which can wait may cause. All fleets of the account share
-    /// [`IMMEDIATE_RUNS_PER_MINUTE_MAX`](driftless_planner::burst::IMMEDIATE_RUNS_PER_MINUTE_MAX) of them. Returns false when
-    /// none is left of this minute.
+    /// Takes one of the immediate runs that facts which can wait may start. All fleets of the account share
+    /// [`IMMEDIATE_RUNS_PER_MINUTE_MAX`](driftless_planner::burst::IMMEDIATE_RUNS_PER_MINUTE_MAX) of them. Returns
+    /// false when none is left in this minute.
     fn take_immediate_run(&self, now: Timestamp) -> impl Future<Output = CallResult<bool>> + Send;
-    /// Takes the lease of a fleet, if nobody holds it.
+    /// Acquires the lease of a fleet, unless another holder has it.
     fn acquire(
         &self,
         fleet: &FleetName,
@@ -324,25 +329,26 @@ pub trait Store: Sync {
         now: Timestamp,
         until: Timestamp,
     ) -> impl Future<Output = CallResult<Acquired>> + Send;
-    /// Gives the lease back, on condition that it is still ours and that no request has been counted since it was read.
+    /// Releases the lease, on condition that the caller still holds it and that no request was counted since the caller
+    /// read it.
     fn release(
         &self,
         lease: &Lease,
         next_request: Option<Timestamp>,
     ) -> impl Future<Output = CallResult<Released>> + Send;
-    /// Claims the sending of a delayed request at a time: false if an earlier one is already on its way.
+    /// Claims the sending of a delayed request. Returns false when an earlier request is on the queue.
     fn claim_request(
         &self,
         fleet: &FleetName,
         at: Timestamp,
         now: Timestamp,
     ) -> impl Future<Output = CallResult<bool>> + Send;
-    /// Everything that is stored of a fleet, read strongly consistent.
+    /// Everything the table stores about a fleet, by a strongly consistent read.
     fn load(&self, fleet: &FleetName) -> impl Future<Output = CallResult<Stored>> + Send;
-    /// The freezes that concern a fleet, read strongly consistent right before a disruptive write.
+    /// The freezes that concern a fleet, by a strongly consistent read right before a disruptive write.
     fn freezes(&self, fleet: &FleetName) -> impl Future<Output = CallResult<Vec<Freeze>>> + Send;
-    /// Replaces the record, writes history, outbox and events and drops the consumed facts, in one transaction, on condition
-    /// that the record has the version that was read and that the lease still holds.
+    /// Replaces the record, writes history, outbox and events, and deletes the consumed facts, in one transaction, on
+    /// condition that the record still has the version that was read and that the caller still holds the lease.
     fn commit(
         &self,
         lease: &Lease,
@@ -350,9 +356,9 @@ pub trait Store: Sync {
         decision: &Decision,
         now: Timestamp,
     ) -> impl Future<Output = CallResult<Committed>> + Send;
-    /// Drops notifications that were sent to everybody.
+    /// Removes notifications that both audiences have received from the outbox.
     fn mark_delivered(&self, fleet: &FleetName, ids: &[String]) -> impl Future<Output = CallResult<()>> + Send;
-    /// Remembers that one audience was told of a notification, and the other not yet: only that one is owed it still.
+    /// Marks that one audience has received a notification. Only the other one still gets it.
     fn mark_partially_delivered(
         &self,
         fleet: &FleetName,
@@ -360,155 +366,155 @@ pub trait Store: Sync {
         told: Audience,
         now: Timestamp,
     ) -> impl Future<Output = CallResult<()>> + Send;
-    /// Drops batches of events that were put, by their ids, from the outbox of a fleet or of the account.
+    /// Removes published batches of events, by their ids, from the outbox of a fleet or of the account.
     fn mark_published(&self, scope: &FreezeScope, ids: &[String]) -> impl Future<Output = CallResult<()>> + Send;
-    /// The batches of events of the account that were committed and not put.
+    /// The account's batches of events that were committed and not published.
     fn account_events(&self) -> impl Future<Output = CallResult<Vec<EventBatch>>> + Send;
-    /// Takes one of `limit` cutover slots of a cutover for a fleet: false if all are taken by others. A fleet that has its cutover slot
-    /// keeps it.
+    /// Takes one of `limit` cutover slots for a fleet. Returns false when other fleets hold all of them. A fleet that
+    /// holds a slot keeps it.
     fn take_slot(
         &self,
         fleet: &FleetName,
         limit: usize,
         now: Timestamp,
     ) -> impl Future<Output = CallResult<bool>> + Send;
-    /// Gives the cutover slot of a fleet back. Without one: nothing.
+    /// Returns the cutover slot of a fleet. Does nothing when the fleet holds none.
     fn give_slot(&self, fleet: &FleetName) -> impl Future<Output = CallResult<()>> + Send;
-    /// Fleets with open work: an in progress record, a fact not used yet, a notification not sent yet, a cutover slot taken. Each with
-    /// the time since which the oldest of it is under way. None: all of it only waits for a guard.
+    /// Fleets with open work: a record in progress, an unconsumed fact, an unsent notification, or a cutover slot. Each
+    /// with the start of its oldest work in progress. None: all of its work waits for a guard.
     fn open_fleets(&self) -> impl Future<Output = CallResult<BTreeMap<FleetName, Option<Timestamp>>>> + Send;
-    /// The fingerprints of the fleets as they were last looked at.
+    /// Each fleet's fingerprint as of its last pass.
     fn fingerprints(&self) -> impl Future<Output = CallResult<BTreeMap<FleetName, String>>> + Send;
-    /// Remembers the fingerprint of a fleet that was looked at.
+    /// Stores the fingerprint of a fleet that was reconciled.
     fn remember(&self, fleet: &FleetName, fingerprint: &str) -> impl Future<Output = CallResult<()>> + Send;
 }
 
-/// Everything that is stored of a fleet.
+/// Everything the table stores about a fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Stored {
     pub record: Option<Record>,
-    /// Facts that were filed and not consumed.
+    /// Stored facts that no pass has consumed.
     pub facts: Vec<Fact>,
     /// Freezes of the fleet and of the account, expired ones included.
     pub freezes: Vec<Freeze>,
-    /// What the fleets of this account and region share.
+    /// State that the fleets of this account and region share.
     pub account: Account,
-    /// Notifications that were committed and not sent to everybody, oldest first.
+    /// Notifications that were committed and that not every audience has received, oldest first.
     pub outbox: Vec<Notification>,
-    /// By id: the audience that was told of a notification in the outbox, where the other was not.
+    /// By notification id: the one audience that has received it.
     pub partially_delivered: BTreeMap<String, Audience>,
-    /// Events that were committed and not put, oldest first.
+    /// Events that were committed and not published, oldest first.
     pub events: Vec<EventBatch>,
-    /// The fingerprint with which the fleet was last looked at.
+    /// The fleet's fingerprint as of its last pass.
     pub fingerprint: Option<String>,
 }
 
-/// A lease on a fleet.
+/// The lease on a fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
     pub fleet: FleetName,
     pub holder: String,
-    /// Rises with every holder; every commit carries it.
+    /// Rises with every holder. Every commit carries it, so that a former holder cannot commit.
     pub fence: u64,
-    /// How many wakes had been counted when it was read.
+    /// The fleet's request count when the lease was read.
     pub requests: u64,
-    /// The delayed request that is on its way, if one is.
+    /// The due time of the delayed request on the queue, if there is one.
     pub next_request: Option<Timestamp>,
-    /// When it ends by itself.
+    /// The time at which the lease ends unless it is released.
     pub until: Timestamp,
 }
 
-/// What filing a fact answers.
+/// The result of storing a fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreResult {
     Stored,
-    /// A fact that can wait was filed before, as new or newer. Whoever filed that one has seen to a pass, or is about to.
+    /// A fact that can wait was stored before, at least as new. The run that stored it requests a pass.
     Known,
 }
 
-/// What is remembered of facts that can wait, and of their fleets.
+/// Deduplication marks of facts that can wait, and the pending requests of their fleets.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Deduplication {
-    /// When facts were observed that were filed, by fleet and key.
+    /// The observation times of stored facts, by fleet and key.
     pub observed_at: BTreeMap<(FleetName, String), Timestamp>,
-    /// The delayed request that are on their way.
+    /// The due times of the delayed requests on the queue.
     pub next_requests: BTreeMap<FleetName, Timestamp>,
 }
 
-/// What taking a lease answers.
+/// The result of acquiring a lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Acquired {
     Held(Lease),
-    /// Someone else has it, until this time.
+    /// Another holder has the lease until this time.
     Busy {
-        /// The end of theirs.
         until: Timestamp,
     },
 }
 
-/// What giving a lease back answers.
+/// The result of releasing a lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Released {
     Free,
-    /// Wakes came meanwhile: reconcile again. The lease is still ours; its count is brought up to date.
+    /// Requests were counted since the lease was read: reconcile again. The caller still holds the lease; its count is
+    /// updated.
     Requested(Lease),
-    /// It was not ours any more.
+    /// The caller no longer held the lease.
     Lost,
 }
 
-/// What a commit answers.
+/// The result of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Committed {
     Yes,
-    /// The record or the lease is not what was read: someone else goes on.
+    /// The record or the lease changed since it was read; another run continues.
     Conflict,
 }
 
-/// What the functions that people talk to need of the table, beside what the loop needs of it.
+/// What the `operator` and `status` functions need from the table, beside what the loop needs.
 pub trait OperatorApi: Sync {
-    /// Freezes a fleet or the account, with a line in its history, and its event. A freeze that is there already is replaced.
+    /// Freezes a fleet or the account, with its history entry and its event. Replaces an existing freeze of that scope.
     fn freeze(&self, freeze: &Freeze, line: &HistoryEntry) -> impl Future<Output = CallResult<()>> + Send;
-    /// Lifts that freeze, with a line in its history, and its event.
+    /// Ends the freeze of a scope, with its history entry and its event.
     fn thaw(&self, scope: &FreezeScope, line: &HistoryEntry) -> impl Future<Output = CallResult<()>> + Send;
-    /// The newest lines of a fleet's history and of the account's, oldest first: those before a time, and as many as one
-    /// read answers, which is more than anybody reads.
+    /// The newest entries before a time of a fleet's history and the account's, oldest first: as many as one read
+    /// returns.
     fn history(
         &self,
         fleet: &FleetName,
         before: Option<Timestamp>,
     ) -> impl Future<Output = CallResult<HistoryPage>> + Send;
-    /// What stands beside the record of a fleet: its lease, and the request that is on its way.
+    /// A fleet's lease and its pending request.
     fn lease_state(&self, fleet: &FleetName) -> impl Future<Output = CallResult<LeaseState>> + Send;
 }
 
-/// What stands beside the record of a fleet.
+/// A fleet's lease and its pending request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LeaseState {
-    /// The delayed request that is on its way, if one is.
+    /// The due time of the delayed request on the queue, if there is one.
     pub next_request: Option<Timestamp>,
-    /// Who has the lease, or had it and did not give it back. None: it is free.
+    /// The holder of the lease, also when the lease has ended without a release. None: the lease is free.
     pub held: Option<LeaseHolder>,
 }
 
-/// A lease that was taken and not given back.
+/// A lease that was acquired and not released.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaseHolder {
-    /// Who took it: the id of an invocation.
+    /// The id of the invocation that acquired it.
     pub holder: UntrustedText,
-    /// When it ends, or ended, by itself.
+    /// The time at which the lease ends, or ended, unless it is released.
     pub until: Timestamp,
 }
 
-/// A part of a history.
+/// One page of a history.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HistoryPage {
-    /// Its lines, in the order in which they were committed.
+    /// The entries in commit order.
     pub entries: Vec<HistoryEntry>,
-    /// Whether there are older ones.
+    /// Whether older entries exist.
     pub is_cut: bool,
 }
 
-/// Everything that the loop needs.
+/// All ports of the control loop.
 pub trait Ports:
     Clock + Groups + LoadBalancers + Compliance + Ec2Instances + Alarms + RequestQueue + Alerts + Bus + Store
 {

@@ -1,4 +1,4 @@
-//! What a run tells: from the outbox, at least once, and never at the price of the work.
+//! The outbox publisher: sends messages and events at least once. A failed delivery never stops the reconcile pass.
 
 use std::collections::BTreeSet;
 
@@ -11,10 +11,11 @@ use jiff::Timestamp;
 
 use crate::ports::{Audience, CallError, CallErrorKind, CallResult, Ports, Stored};
 
-/// What an error names where no call failed, since there was nothing to call with.
+/// The operation that an error names when a message could not be composed and no call was made.
 const COMPOSE: &str = "compose a message";
 
-/// The output of one run. What failed once is not tried again in it; a retry of its message does that.
+/// The outbox publisher of one run. It does not retry a failed delivery within the run; SQS redelivers the message of
+/// the run instead.
 #[derive(Debug)]
 pub(crate) struct OutboxPublisher<'a> {
     deliveries: Deliveries<'a>,
@@ -22,12 +23,13 @@ pub(crate) struct OutboxPublisher<'a> {
 }
 
 impl<'a> OutboxPublisher<'a> {
-    /// A output that has told nothing yet, and links the runbooks where they are.
+    /// A publisher that has sent nothing yet. Its messages link runbooks at the given location.
     pub(crate) fn new(runbooks: &'a Runbooks) -> Self {
         Self { deliveries: Deliveries::new(runbooks), announcements: Announcements::default() }
     }
 
-    /// Sends what was committed before and not sent, and what was just committed: to people and to the bus, side by side.
+    /// Sends the notifications and events that an earlier run committed and did not send, then those of this decision:
+    /// to the topics and to the event bus in parallel.
     pub(crate) async fn tell<P: Ports>(&mut self, ports: &P, stored: &Stored, decision: &Decision, now: Timestamp) {
         let batches: Vec<EventBatch> = stored.events.iter().cloned().chain(decision.events()).collect();
         let scope = FreezeScope::Fleet(decision.next.fleet.clone());
@@ -35,21 +37,21 @@ impl<'a> OutboxPublisher<'a> {
             .await;
     }
 
-    /// The first thing that could not be told.
+    /// The first delivery that failed.
     pub(crate) fn failed(self) -> Option<CallError> {
         self.deliveries.failed.or(self.announcements.failed)
     }
 }
 
-/// Events for the bus.
+/// Delivers events to the event bus.
 #[derive(Debug, Default)]
 pub(crate) struct Announcements {
     failed: Option<CallError>,
 }
 
 impl Announcements {
-    /// Puts batches of events, and drops those of which the bus took all. Of a batch that it took in part all is put again:
-    /// an event that comes twice has one id.
+    /// Puts batches of events and removes the batches that the bus accepted whole. When the bus accepts a part of a
+    /// batch, the next run puts the whole batch again; consumers recognize a repeated event by its id.
     pub(crate) async fn put_all<P: Ports>(&mut self, ports: &P, scope: &FreezeScope, batches: &[EventBatch]) {
         if self.failed.is_some() {
             return;
@@ -79,22 +81,23 @@ impl Announcements {
         }
     }
 
-    /// What could not be put.
+    /// The first event that could not be put.
     pub(crate) fn failed(self) -> Option<CallError> {
         self.failed
     }
 }
 
-/// Messages for people.
+/// Delivers messages to on-call and to chat.
 #[derive(Debug)]
 struct Deliveries<'a> {
     runbooks: &'a Runbooks,
     failed: Option<CallError>,
-    /// Who cannot be reached now.
+    /// Audiences whose topic failed in this run.
     unreachable: BTreeSet<Audience>,
-    /// Messages that a topic will never take. They must not silence those behind them.
+    /// Messages that a topic refuses for good. They must not block the messages behind them.
     refused: BTreeSet<(String, Audience)>,
-    /// Whether the table took note of what was told. If not, all of it would be told again and again.
+    /// Whether the table failed to mark a delivery. Sending then stops: every unmarked message would be sent again and
+    /// again.
     is_forgetful: bool,
 }
 
@@ -103,8 +106,8 @@ impl<'a> Deliveries<'a> {
         Self { runbooks, failed: None, unreachable: BTreeSet::new(), refused: BTreeSet::new(), is_forgetful: false }
     }
 
-    /// Sends what the outbox holds and what was just committed, older messages first. Each is dropped only after all have
-    /// it: a crash repeats, and never omits.
+    /// Sends the notifications in the outbox and those that were just committed, oldest first. A notification leaves
+    /// the outbox only after both audiences have it: a crash can repeat a message and never loses one.
     async fn tell<P: Ports>(&mut self, ports: &P, stored: &Stored, decision: &Decision, now: Timestamp) {
         for notification in stored.outbox.iter().chain(&decision.notifications) {
             if self.is_forgetful {
@@ -117,8 +120,9 @@ impl<'a> Deliveries<'a> {
         }
     }
 
-    /// Tells both audiences at once, in words that are composed once. Each is idle apart: a chat that cannot be reached
-    /// wakes nobody twice, and a pager that cannot does not fill a channel.
+    /// Sends one composed message to both audiences in parallel. Each audience is marked separately: while the chat
+    /// topic fails, on-call is not paged twice, and while the pager topic fails, the chat channel gets the message
+    /// once.
     async fn tell_one<P: Ports>(
         &mut self,
         ports: &P,
@@ -151,8 +155,8 @@ impl<'a> Deliveries<'a> {
         }
     }
 
-    /// The message for a notification. None: it cannot be composed, which is a failure like any other, and not tried again
-    /// in this run.
+    /// The message of a notification. None: it could not be composed. That counts as a failed delivery and is not tried
+    /// again in this run.
     fn composed(
         &mut self,
         notification: &Notification,
@@ -177,7 +181,7 @@ impl<'a> Deliveries<'a> {
         !self.unreachable.contains(&to) && !self.refused.contains(&(notification.id.clone(), to))
     }
 
-    /// Whether an audience has it.
+    /// Whether an audience has received the notification.
     fn judged(&mut self, notification: &Notification, to: Audience, told: CallResult<bool>) -> bool {
         match told {
             Ok(has_it) => has_it,
@@ -200,7 +204,7 @@ mod tests {
 
     use super::*;
 
-    /// No notification that the planner makes has a body that is no JSON, so the error is made here.
+    /// Every notification of the planner has a body that serializes, so the test makes the error itself.
     #[test]
     fn a_message_that_cannot_be_composed_fails_the_run_and_is_not_tried_again_in_it() {
         let notification = Notification {

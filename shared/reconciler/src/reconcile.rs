@@ -1,4 +1,5 @@
-//! The run: lease, look, decide, commit, act, notify, release; again while there is news.
+//! One run on one fleet: acquire the lease, then observe, decide, commit, act and notify; repeat while new facts
+//! arrive; release the lease.
 
 use driftless_planner::action::Outcome;
 use driftless_planner::burst::coalesced_at;
@@ -21,62 +22,64 @@ use crate::publisher::OutboxPublisher;
 /// SQS delays a message by 15 minutes at most; the resync carries longer waits.
 const REQUEST_DELAY_MAX: SignedDuration = SignedDuration::from_mins(15);
 
-/// How often one run may look. Admission, launch, the successor's id, and the termination are four; a run that is
-/// still not done leaves the rest to a request, so that no fleet keeps a function to itself.
-const IMMEDIATE_RUNS_PER_MINUTE_MAX: u32 = 6;
+/// The number of reconcile passes in one run. A replacement needs four: admission, launch, the new instance's id, and
+/// the termination. After six passes the run sends a request for the rest, so that no fleet occupies a function for
+/// good.
+const PASSES_PER_RUN_MAX: u32 = 6;
 
-/// Clocks of machines that Lambda runs on are closer than this, by far.
+/// The clocks of two Lambda hosts differ by far less than this.
 const CLOCKS_DIFFER_MAX: SignedDuration = SignedDuration::from_secs(2);
 
-/// The times of one run. They nest: a call < the function < the lease < the queue's visibility.
+/// The times of one run. They nest: a call < the function's timeout < the lease < the queue's visibility timeout.
 #[derive(Debug, Clone, Copy)]
 pub struct Times {
-    /// How long the lease is taken for: longer than the function can live.
+    /// The length of the lease: longer than the function can run.
     pub lease: SignedDuration,
-    /// When the function will be killed.
+    /// The moment at which Lambda kills the function.
     pub deadline: Timestamp,
-    /// No write starts later than this long before the deadline: longer than a call may take.
+    /// The time before the deadline from which no write starts: longer than one call can take.
     pub margin: SignedDuration,
 }
 
-/// Who runs, under which limits, and with which settings of the stack.
+/// The invocation that runs, its time limits, and the settings of the stack.
 #[derive(Debug, Clone, Copy)]
 pub struct Invocation<'i> {
-    /// The id of the invocation: it holds the leases.
+    /// The id of the invocation. It is the holder of the leases.
     pub holder: &'i str,
-    /// When the function is killed, and what nests in that.
+    /// The time limits of the run.
     pub times: Times,
     /// The stack's default policy.
     pub defaults: &'i Defaults,
-    /// Where messages say that runbooks are.
+    /// The location of the runbooks that messages link.
     pub runbooks: &'i Runbooks,
 }
 
-/// What leads to a pass.
+/// The trigger of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// A wake, which was meant for this time if it was a delayed one, or something that cannot wait.
+    /// A request, or a fact that cannot wait. `due` is the time of the request, if it was a delayed one.
     Urgent { due: Option<Timestamp> },
-    /// Facts that can wait, and are filed.
+    /// Stored facts that can wait.
     CanWait,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ran {
-    /// The fleet was looked at until there was no more news.
+    /// The run reconciled the fleet until no new fact was left.
     Idle,
-    /// Someone else holds the lease; a request for its end is on its way.
+    /// Another run holds the lease; a request is due when that lease ends.
     Busy,
-    /// The lease or the record went to someone else meanwhile; they go on.
+    /// Another run took the lease or committed a record; that run continues.
     Overtaken,
-    /// There was more to do than time; a request is on its way.
+    /// The run had more work than time; a request continues it.
     OutOfTime,
-    /// Many fleets are reported, or this one is looked at now: a request is on its way, for all that is filed until it comes.
+    /// The facts can wait, and an event burst, a busy lease or throttling defers them: a request for all stored facts
+    /// is on the queue.
     Coalesced,
 }
 
-/// Looks at one fleet and does what is to be done.
+/// Reconciles one fleet under its lease.
 pub async fn reconcile<P: Ports>(
     ports: &P,
     fleet: &FleetName,
@@ -91,10 +94,10 @@ pub async fn reconcile<P: Ports>(
     };
     let mut lease = match ports.acquire(fleet, holder, now, now + times.lease).await? {
         Acquired::Held(lease) => lease,
-        // Those who hold it may be done in a moment.
+        // Most runs release the lease within seconds.
         Acquired::Busy { .. } if cause == Cause::CanWait => return retry_soon(ports, fleet).await,
         Acquired::Busy { until } => {
-            // One second more: the lease must be over when the request arrives.
+            // One second later than its end, so that the lease is over when the request arrives.
             let at = until + SignedDuration::from_secs(1);
             request_at(ports, fleet, at, due.map_or(now, |due| due.max(now))).await?;
             tracing::info!(event = "lease_held", %fleet, %until, "another run holds the lease");
@@ -108,13 +111,15 @@ pub async fn reconcile<P: Ports>(
     if ran.is_err() {
         run.give_back().await;
     }
-    // What could not be told stays in the outbox: the work went on, and the message fails so that it is retried.
+    // A failed delivery stays in the outbox. The pass was completed; the run fails so that SQS redelivers its message
+    // and the delivery is retried.
     run.publisher.failed().map_or(ran, Err)
 }
 
-/// Leaves the facts of a fleet that can wait to a pass that comes soon, for all of them. They counted no request: a request that is
-/// on its way must still be ahead of whoever is to be woken by it, whatever the clocks of two machines say. `next_request`: the one
-/// that is known of.
+/// Defers a fleet's facts that can wait to one coalesced pass. Storing such a fact counts no request, so a running pass
+/// does not notice the fact. If the pending request arrived before the facts were stored, no pass would read them. So a
+/// pending request counts only when it is at least 2 s ahead, more than any two clocks differ. `next_request` is the
+/// due time of the pending request, if one is known.
 pub(crate) async fn coalesce<P: Ports>(
     ports: &P,
     fleet: &FleetName,
@@ -128,15 +133,15 @@ pub(crate) async fn coalesce<P: Ports>(
     Ok(Ran::Coalesced)
 }
 
-/// Looks again in a moment, which is as long as the shared bucket takes to fill up for one pass, and longer than most runs hold
-/// a lease.
+/// Requests another pass in 3 s: by then AWS's shared rate limit has room for one pass again, and most runs have
+/// released the lease.
 pub(crate) async fn retry_soon<P: Ports>(ports: &P, fleet: &FleetName) -> CallResult<Ran> {
     let surely_ahead = ports.now() + CLOCKS_DIFFER_MAX;
     request_at(ports, fleet, surely_ahead + SignedDuration::from_secs(1), surely_ahead).await?;
     Ok(Ran::Coalesced)
 }
 
-/// A run that holds the lease.
+/// A run that holds the fleet's lease.
 struct Run<'a, P> {
     ports: &'a P,
     lease: Lease,
@@ -146,24 +151,24 @@ struct Run<'a, P> {
     publisher: OutboxPublisher<'a>,
 }
 
-/// What one pass came to.
+/// The result of one pass.
 enum Pass {
-    /// Nothing is left to do until the time to reconcile again.
+    /// No action was started and none is left over. The next pass is due at `recheck`.
     Quiet { recheck: Option<Timestamp> },
-    /// Something was done, or is left for want of time.
+    /// An action was started, or the time ran out before one.
     Busy { outcomes: Vec<Outcome>, recheck: Option<Timestamp> },
-    /// The record or the lease is not what was read.
+    /// The record or the lease changed since it was read.
     Conflict,
 }
 
 impl<P: Ports> Run<'_, P> {
     async fn reconcile_until_idle(&mut self) -> CallResult<Ran> {
         let mut outcomes = Vec::new();
-        for _ in 0..IMMEDIATE_RUNS_PER_MINUTE_MAX {
+        for _ in 0..PASSES_PER_RUN_MAX {
             let recheck = match self.pass(&outcomes).await? {
                 Pass::Quiet { recheck } => recheck,
                 Pass::Busy { .. } if !self.has_time() => break,
-                // The same came of the same: another look at once would only do it again.
+                // The same outcomes twice in a row: another immediate pass would only repeat them.
                 Pass::Busy { outcomes: details, recheck } if details == outcomes => recheck,
                 Pass::Busy { outcomes: details, .. } => {
                     outcomes = details;
@@ -184,7 +189,7 @@ impl<P: Ports> Run<'_, P> {
         self.hand_over().await
     }
 
-    /// One look: observe, decide, commit, act, notify.
+    /// Makes one pass: observe, decide, commit, act, notify.
     async fn pass(&mut self, outcomes: &[Outcome]) -> CallResult<Pass> {
         let (ports, fleet) = (self.ports, &self.lease.fleet);
         let first = first_round(ports, fleet).await?;
@@ -211,7 +216,8 @@ impl<P: Ports> Run<'_, P> {
                 tracing::warn!(event = "commit_conflict", %fleet, "another run holds the lease or has committed");
                 return Ok(Pass::Conflict);
             }
-            // Not before: what is not committed is decided again, and would count twice.
+            // Counted only after the commit: the next pass makes an uncommitted decision again and would count it
+            // twice.
             count(fleet, &measured);
         }
         let acted = act(ports, fleet, &decision.actions, self.act_until).await;
@@ -229,8 +235,8 @@ impl<P: Ports> Run<'_, P> {
         self.ports.now() < self.act_until
     }
 
-    /// Gives the lease back, after the request for the next pass has been sent: a crash between the two sends it twice, and
-    /// never loses it.
+    /// Sends the request for the next pass, then releases the lease. A crash between the two sends the request twice
+    /// and never loses it.
     async fn release(&mut self, recheck: Option<Timestamp>) -> CallResult<Released> {
         let now = self.ports.now();
         if let Some(recheck) = recheck {
@@ -243,7 +249,7 @@ impl<P: Ports> Run<'_, P> {
         self.ports.release(&self.lease, self.lease.next_request).await
     }
 
-    /// More news than looks or time: leaves the rest to a fresh run.
+    /// Leaves the rest to a fresh run when new facts outlast the passes or the time of this one.
     async fn hand_over(&mut self) -> CallResult<Ran> {
         loop {
             match self.release(Some(self.ports.now())).await? {
@@ -254,12 +260,13 @@ impl<P: Ports> Run<'_, P> {
         }
     }
 
-    /// Gives the lease back after an error, so that the retry need not wait for its end.
+    /// Releases the lease after an error, so that the retry does not wait for the lease to end.
     async fn give_back(&mut self) {
         loop {
             match self.ports.release(&self.lease, self.lease.next_request).await {
                 Ok(Released::Free | Released::Lost) => return,
-                // Who filed the news looks for itself, and finds the lease free or sends a request for its end.
+                // The run that stored the new fact reconciles the fleet itself: it finds the lease free, or sends a
+                // request for its end.
                 Ok(Released::Requested(requested)) => self.take_over(requested),
                 Err(error) => {
                     let fleet = &self.lease.fleet;
@@ -270,8 +277,8 @@ impl<P: Ports> Run<'_, P> {
         }
     }
 
-    /// Goes on with the lease as it was read again. A wake that this run has sent meanwhile is not in it yet, and the one
-    /// that led here may still be.
+    /// Continues with the lease as read again. The stored lease does not yet hold a request that this run has sent, and
+    /// may still hold the request that started this run.
     fn take_over(&mut self, requested: Lease) {
         let now = self.ports.now();
         let sent = self.lease.next_request.filter(|sent| now < *sent);
@@ -281,7 +288,7 @@ impl<P: Ports> Run<'_, P> {
     }
 }
 
-/// One line for each transition, for each reason to wait, and for the decision. Metric filters of the template read them.
+/// Logs one line for each transition, each reason to wait, and the decision. The template's metric filters read them.
 fn report(fleet: &FleetName, decision: &Decision, measured: &Measured) {
     for entry in &decision.history {
         let instance = entry.instance().map(ToString::to_string);
@@ -309,7 +316,7 @@ fn report(fleet: &FleetName, decision: &Decision, measured: &Measured) {
     );
 }
 
-/// What has ended with a commit, in numbers.
+/// Logs the replacements and the cutover phase that ended with this commit. The template's metric filters count them.
 fn count(fleet: &FleetName, measured: &Measured) {
     for (outcome, replacements) in &measured.replacements {
         tracing::info!(event = "replacements_ended", %fleet, outcome, replacements, "replacements ended");
@@ -320,12 +327,14 @@ fn count(fleet: &FleetName, measured: &Measured) {
     }
 }
 
-/// A remembered wake, unless it has arrived: its time has come, or it is the one that led here, perhaps a moment early.
+/// The stored due time of the next request, unless that request has arrived: its time has passed, or it started this
+/// run and came a moment early.
 fn still_to_come(next_request: Option<Timestamp>, due: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
     next_request.filter(|next| now < *next && Some(*next) != due)
 }
 
-/// Sends a request, unless an earlier one is on its way. One for `arrived` or before is not: it came, or was lost.
+/// Sends a request, unless an earlier one is on the queue. A stored request that was due at `arrived` or before no
+/// longer counts: it has arrived or is lost.
 async fn request_at<P: Ports>(ports: &P, fleet: &FleetName, at: Timestamp, arrived: Timestamp) -> CallResult<()> {
     let now = ports.now();
     let at = request_time(at, now);
@@ -339,7 +348,8 @@ fn request(fleet: &FleetName, due: Timestamp) -> ReconcileRequest {
     ReconcileRequest::Reconcile(FleetRequest { fleet: fleet.clone(), due: Some(due) })
 }
 
-/// The whole second for which a request is sent: not before the wanted time, and not farther ahead than SQS delays.
+/// The whole second at which a request is due: not before the wanted time, and at most 15 minutes ahead, the longest
+/// delay of SQS.
 fn request_time(wanted: Timestamp, now: Timestamp) -> Timestamp {
     let wanted = wanted.max(now);
     let up = i64::from(wanted.subsec_nanosecond() > 0);
@@ -347,7 +357,7 @@ fn request_time(wanted: Timestamp, now: Timestamp) -> Timestamp {
     Timestamp::from_second((wanted.as_second() + up).min(farthest)).unwrap_or(wanted)
 }
 
-/// SQS delays by whole seconds: rounded up, so that no request arrives before it is due.
+/// The delay of a message. SQS delays by whole seconds; rounding up keeps a request from arriving before it is due.
 fn delay(at: Timestamp, now: Timestamp) -> SignedDuration {
     let exact = at.duration_since(now);
     SignedDuration::from_secs(exact.as_secs() + i64::from(exact.subsec_nanos() > 0))

@@ -1,4 +1,5 @@
-//! The resync: every few minutes, batched reads over all fleets, and a request for each with something to do.
+//! The resync: every few minutes it reads all fleets in batches, and sends a request for each fleet that needs a
+//! reconcile pass.
 
 use std::collections::BTreeMap;
 
@@ -6,25 +7,25 @@ use driftless_planner::ids::FleetName;
 use driftless_planner::observation::FreezeScope;
 use driftless_planner::policy::Defaults;
 use driftless_planner::request::{FleetRequest, ReconcileRequest};
-use driftless_planner::resync::{Fleet, Read, Resynced, alarm_prefixes, fleets, index, resync as judge, rules};
+use driftless_planner::resync::{Fleet, Read, Resynced, alarm_prefixes, fleets, index, resync as find_work, rules};
 use futures_util::future::{join_all, join5};
 use jiff::SignedDuration;
 
 use crate::ports::{CallError, CallResult, Ports};
 use crate::publisher::Announcements;
 
-/// Wakes are spread over this long, so that the fleets of an account do not ask Auto Scaling, whose calls all share
-/// one bucket, at one moment. Within the 5 minutes to the next resync, with a minute for the last of them.
+/// The time over which the requests are spread: all fleets of an account share one rate limit of Auto Scaling. 4 of the
+/// 5 minutes between two resyncs leave the last pass a minute to finish.
 const SPREAD: SignedDuration = SignedDuration::from_mins(4);
 
-/// Finds what events have lost, and wakes whom it concerns.
+/// Finds the fleets whose events were lost or whose work is due, and sends each a request.
 pub async fn resync<P: Ports>(ports: &P, defaults: &Defaults) -> CallResult<Resynced> {
     let (groups, open, known, images, in_alarm) =
         join5(ports.all_groups(), ports.open_fleets(), ports.fingerprints(), ports.all_images(), ports.in_alarm())
             .await;
     let (fleets, misnamed) = fleets(groups?, defaults);
     let rules = rules(&fleets);
-    // What cannot be read must not keep the resync from the fleets that need nothing of it.
+    // A failed read must not keep the resync from the fleets that do not depend on it.
     let mut unread = None;
     let mut compliance = BTreeMap::new();
     for (rule, reading) in join_all(rules.iter().map(async |rule| (rule, ports.non_compliant(rule).await))).await {
@@ -43,7 +44,7 @@ pub async fn resync<P: Ports>(ports: &P, defaults: &Defaults) -> CallResult<Resy
         known: &known,
         now: ports.now(),
     };
-    let mut resynced = judge(&fleets, everything);
+    let mut resynced = find_work(&fleets, everything);
     remember_subjects(ports, &fleets, &resynced, &mut unread).await;
     resynced.misnamed = misnamed;
     for group in &resynced.misnamed {
@@ -56,7 +57,7 @@ pub async fn resync<P: Ports>(ports: &P, defaults: &Defaults) -> CallResult<Resy
     }
     let requests = resynced.in_order();
     let count = i32::try_from(requests.len()).unwrap_or(i32::MAX).max(1);
-    // Few fleets need no spreading: one a second.
+    // A few fleets need no spreading: one request a second.
     let step = (SPREAD / count).min(SignedDuration::from_secs(1));
     let spread = requests.iter().zip(0_i32..).map(|((fleet, reason), position)| {
         tracing::info!(event = "resync_request", %fleet, %reason, "the resync requests a reconcile pass");
@@ -66,11 +67,12 @@ pub async fn resync<P: Ports>(ports: &P, defaults: &Defaults) -> CallResult<Resy
     });
     ports.send_all(&spread.collect::<Vec<_>>()).await?;
     put_account_events(ports, &mut unread).await;
-    // What is not known of all must not be published as if it were: the resync fails, after it has woken whom it could.
+    // Published numbers must cover all fleets, so an incomplete resync fails, after it has sent every request that it
+    // could.
     unread.map_or(Ok(resynced), Err)
 }
 
-/// What no fleet's look puts: that the account was frozen, or thawed.
+/// Puts the account's events (freeze and thaw), which belong to no fleet's outbox.
 async fn put_account_events<P: Ports>(ports: &P, unread: &mut Option<CallError>) {
     let Some(batches) = read(ports.account_events().await, unread, "the events of the account") else { return };
     let mut announcements = Announcements::default();
@@ -80,7 +82,7 @@ async fn put_account_events<P: Ports>(ports: &P, unread: &mut Option<CallError>)
     }
 }
 
-/// What was read. None: it could not be, which the resync says at its end.
+/// The result of a read. None: the read failed; `unread` keeps the first error, with which the resync fails at its end.
 fn read<T>(answer: CallResult<T>, unread: &mut Option<CallError>, what: &'static str) -> Option<T> {
     match answer {
         Ok(answer) => Some(answer),
@@ -92,7 +94,8 @@ fn read<T>(answer: CallResult<T>, unread: &mut Option<CallError>, what: &'static
     }
 }
 
-/// Events of CloudWatch name alarms and target groups: the index tells whose they are.
+/// Writes which fleets own which alarms and target groups into the index: events of CloudWatch name only the alarm or
+/// the target group.
 async fn remember_subjects<P: Ports>(
     ports: &P,
     fleets: &BTreeMap<FleetName, Fleet>,

@@ -1,5 +1,5 @@
-//! Filing facts: subject → fleets, by the index, else by AWS; then the fact and the fleet's count of wakes, or
-//! that it was heard, together.
+//! Stores facts. A subject is resolved to its fleets by the index, else by AWS. The fact is written in one transaction
+//! with the fleet's request count, or, if it can wait, with its deduplication mark.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,27 +12,28 @@ use jiff::SignedDuration;
 
 use crate::ports::{CallResult, Deduplication, Ports, StoreResult};
 
-/// The fleets of subjects. A subject without any is absent.
+/// The fleets of each subject. A subject that belongs to no fleet is absent.
 pub type FleetsOf = BTreeMap<Subject, BTreeSet<FleetName>>;
 
-/// Tags may come after the event of their image. It is looked at again one minute and three minutes after it was
-/// reported; after that the resync finds it.
+/// EC2 may report an image before its tags are written. An untagged image is looked up again 1 minute and 3 minutes
+/// after the report; later tags are found by the resync.
 const UNTAGGED_AGAIN_AFTER: [SignedDuration; 2] = [SignedDuration::from_mins(1), SignedDuration::from_mins(2)];
 
-/// Where a fact went.
+/// The result of storing a fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FactOutcome {
-    /// Stored with these fleets, which must be looked at.
+    /// Stored for these fleets, which must be reconciled.
     With(BTreeSet<FleetName>),
-    /// It was filed before with every fleet that it is about.
+    /// Every fleet that the fact concerns had stored it before.
     Known,
-    /// An image without a fleet's tag: it is looked at again in a while.
+    /// The image carries no fleet tag yet: a delayed message looks it up again.
     AskedAgainLater,
-    /// What it is about belongs to no fleet, or is gone: nothing to do, and nothing lost.
+    /// The subject belongs to no fleet or no longer exists. Nothing is lost.
     NotOurs,
 }
 
-/// Finds the fleets of facts: one read of the index for all, then batched calls to AWS for those that it does not know.
+/// Finds the fleets of facts: one read of the index for all, then batched AWS calls for the subjects that the index
+/// does not know.
 pub async fn fleets_of<P: Ports>(ports: &P, facts: &[Fact]) -> CallResult<FleetsOf> {
     let mut found = FleetsOf::new();
     let mut asked = BTreeSet::new();
@@ -45,7 +46,7 @@ pub async fn fleets_of<P: Ports>(ports: &P, facts: &[Fact]) -> CallResult<Fleets
             Subject::Instance(_) | Subject::Group(_) | Subject::TargetGroup(_) | Subject::Alarm(_) => {
                 asked.insert(subject);
             }
-            // What an image is for can change with its tag: it is always asked, never remembered.
+            // The fleet tag of an image can change, so images are always read from EC2 and never indexed.
             Subject::Image(_) | Subject::ImageBuilder(_) => {
                 images.insert(subject);
             }
@@ -89,16 +90,17 @@ async fn fleets_of_images<P: Ports>(ports: &P, subjects: &BTreeSet<Subject>) -> 
     Ok(of_built.chain(of_known).filter(|(_, fleets): &(_, BTreeSet<FleetName>)| !fleets.is_empty()).collect())
 }
 
-/// Only what this account made is believed: anyone may share an image with any tag in its name.
+/// Only images that this account owns count: any account can share an image that carries any tag.
 fn fleet_of_image(image: &Image) -> Option<FleetName> {
     image.image_for.as_ref().filter(|_| image.is_own).and_then(|fleet| fleet.as_str().parse().ok())
 }
 
-/// Target groups and alarms are found by the index alone: the resync keeps it.
+/// Resolves instances and groups by Auto Scaling. Target groups and alarms are found by the index alone, which the
+/// resync maintains.
 ///
-/// What is told of one instance is told of its group: the others are about to be reported too, in a event burst. And an instance of
-/// nobody's is remembered as such, for Config invariant checkers every one of the account. Should it come to a fleet meanwhile, the resync finds
-/// what it breaks.
+/// The result covers all instances of a group: in an event burst the others are reported next. An instance that belongs
+/// to no fleet is indexed as such, because Config evaluates every instance of the account. If it joins a fleet before
+/// the entry expires, the resync finds its drift.
 async fn ask_auto_scaling<P: Ports>(ports: &P, missing: &BTreeSet<Subject>) -> CallResult<FleetsOf> {
     let instances: BTreeSet<InstanceId> = missing
         .iter()
@@ -120,7 +122,8 @@ async fn ask_auto_scaling<P: Ports>(ports: &P, missing: &BTreeSet<Subject>) -> C
     Ok(found)
 }
 
-/// Stores one fact where it belongs, unless it is remembered. `attempts`: how often an untagged image was looked at before.
+/// Stores one fact for each of its fleets, unless the deduplication marks show it is known. `attempts`: how often the
+/// untagged image was looked up before.
 pub async fn store<P: Ports>(
     ports: &P,
     fact: &Fact,
@@ -133,7 +136,7 @@ pub async fn store<P: Ports>(
         let mut stored = BTreeSet::new();
         for fleet in fleets {
             let heard = deduplication.observed_at.get(&(fleet.clone(), fact.key()));
-            // To the millisecond, as it is stored.
+            // Compared in milliseconds, the precision of the stored time.
             if heard.is_some_and(|heard| heard.as_millisecond() >= fact.observed_at().as_millisecond()) {
                 continue;
             }
@@ -150,7 +153,7 @@ pub async fn store<P: Ports>(
             ports.send(&message, *delay).await?;
             Ok(FactOutcome::AskedAgainLater)
         }
-        // Config invariant checkers every instance of the account, and EC2 reports every image: most belong to nobody's fleet.
+        // Config evaluates every instance of the account and EC2 reports every image; most belong to no fleet.
         _ => Ok(FactOutcome::NotOurs),
     }
 }

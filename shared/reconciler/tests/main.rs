@@ -1,4 +1,4 @@
-//! The loop, proven on the simulated AWS: with virtual time, and any fault at any call.
+//! The control loop on the simulated AWS, with virtual time and any fault at any call.
 
 #[cfg(test)]
 mod cases;

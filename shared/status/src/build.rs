@@ -74,7 +74,7 @@ pub fn status(input: Input<'_>, next_request: NextRequest, lease: LeaseStatus) -
         requeue_at: decision.recheck,
         next_request,
         lease,
-        // What an operator requested and the next reconcile pass starts is in progress already: `driftless wait --for idle` waits
+        // A command that the next reconcile pass carries out counts as in progress: `driftless wait --for idle` waits
         // for its end too.
         in_progress_since: record
             .and_then(Record::open_since)

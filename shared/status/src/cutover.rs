@@ -214,8 +214,7 @@ const fn because(phase: &CutoverPhase) -> Option<&UntrustedText> {
     }
 }
 
-/// The steps that are done and those that are left. A cutover that is undone has steps of its own: how far it had come is
-/// not stored.
+/// The done and the remaining steps. A cutover that is undone has other steps: its progress before that is not stored.
 fn steps(cutover: &Cutover) -> Vec<StepStatus> {
     let way = match cutover.phase() {
         CutoverPhase::Aborting { outcome, .. } => vec![("aborting", None), (outcome.name(), None)],

@@ -61,7 +61,8 @@ pub enum Target {
 }
 
 impl Target {
-    /// The target, by what was just read of a release. None: EC2 does not know it, or this account may not see it.
+    /// Whether a release can be launched, by its image and template as just read. None: EC2 does not know it, or this
+    /// account may not see it.
     pub fn of(to: &ReleaseStatus, image: Option<&Image>, template: Option<&TemplateContent>) -> Self {
         let why = match (image, template) {
             (None, _) => format!("{} no longer exists, or is not shared with this account", to.image),
@@ -213,7 +214,8 @@ fn turned_back(cutover: &Cutover, asked: &Decision) -> RollbackPath {
     }
 }
 
-/// `stays`: the share of the traffic that the first write leaves on the new color. None: there is no write yet.
+/// The weighted rollback. `stays`: the share of the traffic that the first write leaves on the new color. None: there
+/// is no write yet.
 fn weighted(group: &str, stays: Option<u32>, waits: Option<&Waiting>) -> (RollbackPathKind, String) {
     match (stays, waits) {
         (Some(0), _) => (RollbackPathKind::OneWrite, format!("one write, in seconds: {group} takes all traffic")),
@@ -268,7 +270,7 @@ fn grows_first(group: &str) -> (RollbackPathKind, String) {
     )
 }
 
-/// No traffic has to move, or none may move for a reason other than healthy instances.
+/// A rollback that moves no traffic, or must not move any for a reason other than healthy instances.
 fn without_traffic(group: &str, waits: Option<&Waiting>) -> (RollbackPathKind, String) {
     match waits {
         None | Some(Waiting::OldColorDown { .. }) => (
@@ -297,7 +299,7 @@ fn begun(input: Input<'_>, explained: &Explanation, asked: &Decision) -> Rollbac
     };
     let group = input.seen.group(&cutover.new_group);
     let image = &cutover.candidate.image;
-    // Not the live release, which `rollback_to` of the new cutover is, but the one that it goes to.
+    // The target of the new cutover, not its `rollback_to`, which is the live release.
     let good = input.record.into_iter().flat_map(|record| record.memory.good.iter().rev());
     let mut good = good.filter(|good| good.image == *image && good.template == cutover.candidate.base);
     let to = good.next().map(words::release);

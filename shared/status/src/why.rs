@@ -74,11 +74,11 @@ pub enum WhyError {
     },
 }
 
-/// Why something is in its state.
+/// Explains why a subject is in its state.
 ///
 /// # Errors
 ///
-/// Where the status is of another fleet.
+/// The status is of another fleet.
 pub fn why(status: &FleetStatus, subject: &Subject) -> Result<Why, WhyError> {
     match subject {
         Subject::Fleet(asked) if *asked != status.fleet => {
@@ -204,7 +204,7 @@ fn of_image(status: &FleetStatus, subject: &Subject, id: &ImageId) -> Why {
     answer(status, subject, says, because, asked)
 }
 
-/// A candidate whose template is new is named with that, after the image.
+/// Whether a candidate is of this image. A candidate with a new template names the template after the image.
 fn is_of(candidate: &str, id: &ImageId) -> bool {
     candidate.split('@').next() == Some(id.as_str())
 }

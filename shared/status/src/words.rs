@@ -1,4 +1,4 @@
-//! What the planner decides, in the words of the documents.
+//! Translates the planner's decisions into the documents.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -122,8 +122,8 @@ fn button(operator: &str, label: &str, is_grave: bool, lines: &[String], order: 
     }
 }
 
-/// JSON that reads the same whether the console takes the element's text or its markup: only its quotes are escaped in HTML,
-/// and both readings leave quotes alone. None: the value cannot be serialized, and there is no button.
+/// JSON that reads the same whether the console takes the element's text or its markup: HTML escapes only its quotes,
+/// and both readings restore them. None: the value cannot be serialized, and the button is left out.
 fn json(value: &impl Serialize) -> Option<String> {
     let json = serde_json::to_string(value).ok()?;
     Some(json.replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e"))

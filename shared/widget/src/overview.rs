@@ -15,7 +15,7 @@ use crate::parts;
 use crate::timeline::{self, Lane};
 use crate::words;
 
-/// A sentence in a row is cut here, in characters: a page of a hundred fleets stays far below CloudWatch's limit.
+/// The most characters of a sentence in a row: a page of a hundred fleets stays far below CloudWatch's limit.
 const SENTENCE_MAX: usize = 110;
 /// How many fleets have their buttons in the table; the others show them after a click on the name.
 const IN_FULL_MAX: usize = 5;
@@ -23,7 +23,7 @@ const IN_FULL_MAX: usize = 5;
 /// What the page of all fleets shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overview {
-    /// When they were read.
+    /// The time of the reads.
     pub at: Timestamp,
     /// The fleets, in any order.
     pub fleets: Vec<FleetStatus>,
@@ -36,7 +36,7 @@ pub struct Overview {
 }
 
 impl Overview {
-    /// Puts the most urgent first, in the order of [`State`], and among equals by name.
+    /// Sorts the fleets by urgency, in the order of [`State`], and then by name.
     pub fn sort(&mut self) {
         self.fleets.sort_by(|one, other| (one.state, &one.fleet).cmp(&(other.state, &other.fleet)));
     }
@@ -48,7 +48,7 @@ impl Overview {
     }
 }
 
-/// Draws all fleets, in the order in which they come.
+/// Draws all fleets, in the given order.
 pub fn overview(frame: &Frame, known: &Overview) -> String {
     let body = html! {
         div class="head" {
@@ -79,7 +79,7 @@ fn count(known: &Overview) -> String {
     format!("{count} {noun}, {steady} steady")
 }
 
-/// The freeze of the account is shown once; that of a fleet in its row.
+/// Draws the account's freeze once. A fleet's freeze is drawn in its row.
 fn freezes(known: &Overview) -> Markup {
     let of_account = known.fleets.iter().find_map(|fleet| fleet.freezes.iter().find(|freeze| freeze.is_of_account));
     html! { @if let Some(freeze) = of_account { (parts::freeze(freeze, known.at)) } }

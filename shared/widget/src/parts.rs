@@ -8,7 +8,7 @@ use maud::{Markup, html};
 
 use crate::words::{self, lasting, when};
 
-/// How many rows a list has at most; the rest is counted.
+/// The most rows of a list; the page counts the rest.
 pub(crate) const LISTED_MAX: usize = 8;
 
 /// A state, as a badge.
@@ -142,7 +142,7 @@ pub(crate) fn drifted(drifted: &[DriftedStatus], now: Timestamp) -> Markup {
     }
 }
 
-/// How many more there are.
+/// The number of items that a list leaves out.
 pub(crate) fn more(count: usize, of_what: &str) -> Markup {
     let more = count.saturating_sub(LISTED_MAX);
     html! { @if more > 0 { p class="soft" { "and " (more) " more " (of_what) } } }

@@ -1,6 +1,7 @@
-//! How a page looks. Every rule is bound to our own class: other widgets of the dashboard keep their looks.
+//! The style of the pages. Every rule applies only to our own class, so other widgets of the dashboard keep their
+//! style.
 
-/// The style sheet. It holds none of the characters that are escaped in a text.
+/// The style sheet. It contains no character that HTML escapes.
 pub(crate) const STYLE: &str = "\
 .driftless{--ink:#16191f;--soft:#545b64;--line:#d5dbdb;--card:#fff;--back:#f7f8f8;--good:#1d7a3e;--warn:#8d5a00;--bad:#b3261e;--busy:#0b5cad;\
 --blue:#2f6fde;--green:#1c8a4c;--track:#e4e8ea;--tint:#eef3f9;font:13px/1.45 'Amazon Ember','Helvetica Neue',Roboto,Arial,sans-serif;color:var(--ink);\

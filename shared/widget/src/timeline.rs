@@ -1,4 +1,4 @@
-//! The last transitions as a drawing: time goes to the right, each thing that changes has a lane of its own.
+//! Draws the last transitions: time goes to the right, and each instance, fleet or cutover has its own lane.
 
 use driftless_planner::history::{Change, ChangeKind};
 use driftless_planner::record::{CutoverOutcome, CutoverPhaseKind, PhaseKind};
@@ -9,18 +9,18 @@ use maud::{Markup, html};
 
 use crate::words::{Tone, cut};
 
-/// How far back is drawn, counted from the newest transition.
+/// The time span of the drawing, back from the newest transition.
 const WINDOW: SignedDuration = SignedDuration::from_hours(3);
-/// How much time after the newest transition is drawn at most.
+/// The most time that is drawn after the newest transition.
 const AFTER: SignedDuration = SignedDuration::from_mins(30);
 const LANES_MAX: usize = 8;
-/// In pixels: where lanes begin, how high one is, and the margin of the drawing.
+/// In pixels: the start of the lanes, the height of a lane, and the margin of the drawing.
 const LEFT: u32 = 150;
 const LANE: u32 = 24;
 const BAR: u32 = 14;
 const MARGIN: u32 = 36;
 const AXIS: u32 = 18;
-/// About the width of a character of a label.
+/// The approximate width of a label's character, in pixels.
 const CHARACTER: u32 = 7;
 const LABEL_MAX: usize = 20;
 const TICKS_MAX: i32 = 4;
@@ -145,7 +145,7 @@ const fn of_cutover(to: CutoverStep) -> Tone {
     }
 }
 
-/// Where times lie on the drawing.
+/// Maps times to positions in the drawing.
 struct Scale {
     from: Timestamp,
     to: Timestamp,
@@ -161,7 +161,7 @@ impl Scale {
     }
 }
 
-/// Draws the lanes, as wide as the widget is.
+/// Draws the lanes in the width of the widget.
 pub(crate) fn draw(lanes: &[Lane<'_>], now: Timestamp, width: u32) -> Markup {
     let all = || lanes.iter().flat_map(|lane| lane.lines.iter().map(|line| line.at));
     let (Some(oldest), Some(newest)) = (all().min(), all().max()) else { return html! {} };
@@ -183,8 +183,8 @@ pub(crate) fn draw(lanes: &[Lane<'_>], now: Timestamp, width: u32) -> Markup {
     }
 }
 
-/// Times below the lanes, as many as have room. The first one begins at its tick and the next is centred on its own, so that the
-/// two need one label and a half between them.
+/// Draws the times below the lanes, as many as fit. The first label begins at its tick and the next one is centred on
+/// its own, so the two need the width of one and a half labels between them.
 fn axis(scale: &Scale, lanes_high: u32) -> Markup {
     let span = scale.to.duration_since(scale.from);
     let (format, characters) = if span < SignedDuration::from_mins(10) { ("%H:%M:%SZ", 9) } else { ("%H:%MZ", 6) };
@@ -200,7 +200,7 @@ fn axis(scale: &Scale, lanes_high: u32) -> Markup {
     }
 }
 
-/// Those at the ends stay within the drawing.
+/// The text anchor of a tick's label: the labels at the ends stay within the drawing.
 const fn anchor(tick: i32, ticks: i32) -> &'static str {
     match tick {
         0 => "start",
@@ -221,7 +221,7 @@ fn draw_lane(lane: &Lane<'_>, scale: &Scale, top: u32) -> Markup {
     }
 }
 
-/// A phase, from when it was entered until the next line of its lane, with its name where there is room.
+/// Draws a phase from its start until the next entry of its lane, with its name if it fits.
 fn bar(line: &HistoryLine, end: Timestamp, scale: &Scale, top: u32) -> Markup {
     let (left, right) = (scale.x(line.at), scale.x(end));
     let width = right.saturating_sub(left).max(3) - 1;
@@ -237,7 +237,7 @@ fn dot(line: &HistoryLine, x: u32, middle: u32) -> Markup {
     html! { circle class=(tone(line).of_fill()) cx=(x) cy=(middle) r="5" { (hint(line)) } }
 }
 
-/// What is shown where the pointer rests.
+/// The tooltip of a phase.
 fn hint(line: &HistoryLine) -> Markup {
     html! { title { (line.at.strftime("%Y-%m-%d %H:%M:%SZ")) " " (step(line)) ": " (line.why) } }
 }
@@ -249,7 +249,7 @@ mod tests {
 
     use super::*;
 
-    /// The line that the status has of a change.
+    /// The status document's entry for a change.
     fn line(change: Change) -> HistoryLine {
         let entry = HistoryEntry { at: Timestamp::UNIX_EPOCH, actor: "driftless".to_owned(), change, why: "".into() };
         let history = driftless_status::history::history("app".parse().unwrap(), [entry], 1);
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_entered_warns_and_what_is_over_is_good_again() {
+    fn the_start_of_a_condition_warns_and_its_end_is_good() {
         let condition = |is_over| tone(&line(Change::Condition { key: "backlog".to_owned(), is_over }));
         assert_eq!((condition(false), condition(true)), (Tone::Warning, Tone::Good));
         let breaker = |is_open| tone(&line(Change::RuleBreaker { is_open }));
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_is_as_loud_as_what_it_leads_to() {
+    fn a_step_has_the_tone_of_the_state_that_it_leads_to() {
         let instance = || "i-00000000000000001".parse().unwrap();
         let replacement = |to| tone(&line(Change::Replacement { instance: instance(), from: None, to }));
         assert_eq!(replacement(Step::Ends(ReplacementEnd::Replaced)), Tone::Good);
@@ -288,7 +288,7 @@ mod tests {
         assert_eq!(tone(&line(image)), Tone::Busy);
     }
 
-    /// How many times stand below a drawing of so many pixels over so many minutes.
+    /// The number of times below a drawing of this width in pixels and this span in minutes.
     fn times(width: u32, minutes: i64) -> usize {
         let from = Timestamp::UNIX_EPOCH;
         let scale = Scale { from, to: from + SignedDuration::from_mins(minutes), width };

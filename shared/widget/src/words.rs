@@ -1,4 +1,4 @@
-//! Words and times of all pages.
+//! The words and times on all pages.
 
 use driftless_planner::fleet::Color;
 use driftless_planner::text::UntrustedText;
@@ -110,14 +110,14 @@ pub(crate) fn release(release: &ReleaseStatus) -> String {
     format!("{} ({build}{})", release.image, release.template)
 }
 
-/// A duration without what is smaller than a second, and beyond a day in days and hours.
+/// A duration in whole seconds; beyond a day in days and hours.
 pub(crate) fn lasting(duration: SignedDuration) -> String {
     let seconds = duration.as_secs().max(0);
     let (days, hours) = (seconds / 86_400, seconds % 86_400 / 3_600);
     if days > 0 { format!("{days}d {hours}h") } else { format!("{:#}", SignedDuration::from_secs(seconds)) }
 }
 
-/// A time with its distance from now: `12:08:00Z, in 1m 15s`, with the date where it is another day.
+/// A time with its distance from now: `12:08:00Z, in 1m 15s`, with the date if it is on another day.
 pub(crate) fn when(at: Timestamp, now: Timestamp) -> String {
     let day = at.strftime("%Y-%m-%d").to_string();
     let is_today = now.strftime("%Y-%m-%d").to_string() == day;
@@ -133,14 +133,14 @@ pub(crate) fn when(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// A text in which of each ARN only the part after the account is left: a fleet is of one account and region.
+/// Shortens each ARN in a text to the part after the account: a fleet belongs to one account and region.
 pub(crate) fn short(text: &UntrustedText) -> String {
     let resource = |word| if str::starts_with(word, "arn:") { word.splitn(6, ':').nth(5) } else { None };
     let words = text.as_str().split(' ').map(|word| resource(word).unwrap_or(word));
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// A text of at most so many characters, with a mark where it was cut.
+/// A text of at most `length` characters, with a mark where it was cut.
 pub(crate) fn cut(text: &str, length: usize) -> String {
     if text.chars().count() <= length {
         return text.to_owned();
@@ -161,14 +161,14 @@ mod tests {
     }
 
     #[test]
-    fn an_arn_is_told_without_its_account() {
+    fn an_arn_is_shown_without_its_account() {
         let told =
             short(&"weights of arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/web by arn:".into());
         assert_eq!(told, "weights of listener/app/web by arn:");
     }
 
     #[test]
-    fn a_time_is_told_from_now_with_its_day_where_it_is_another() {
+    fn a_time_is_shown_from_now_with_its_day_if_it_is_another() {
         let now: Timestamp = "2026-03-02T12:00:00Z".parse().unwrap();
         let shown = |at: &str| when(at.parse().unwrap(), now);
         assert_eq!(shown("2026-03-02T11:59:59Z"), "11:59:59Z, 1s ago");

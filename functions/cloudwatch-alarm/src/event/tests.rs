@@ -1,4 +1,4 @@
-//! The variants of the event that AWS documents or that were seen, and bad input.
+//! The variants of the event that AWS documents or has sent, and invalid input.
 
 use driftless_testkit::events::{self, event, events_but};
 use serde_json::{Value, json};
@@ -10,12 +10,12 @@ const TARGET_GROUP: &str = include_str!("../../../../tests/events/alarm-target-g
 
 const METRIC: &str = "/detail/configuration/metrics/0/metricStat/metric";
 
-/// The event of an instance's alarm, with a field replaced, or taken away by None.
+/// The event of an instance's alarm with one field replaced, or removed by None.
 fn with(parent: &str, key: &str, value: Option<Value>) -> String {
     events::with(INSTANCE, parent, key, value)
 }
 
-/// An alarm whose metrics are these.
+/// The event of an alarm with these metrics.
 fn with_metrics(metrics: Value) -> String {
     with("/detail/configuration", "metrics", Some(metrics))
 }
@@ -66,7 +66,7 @@ fn the_time_of_a_state_may_be_written_with_and_without_a_colon_in_its_offset() {
 }
 
 #[test]
-fn each_state_is_told() {
+fn each_state_becomes_a_fact() {
     for (text, state) in [("ALARM", AlarmState::Alarm), ("INSUFFICIENT_DATA", AlarmState::InsufficientData)] {
         assert_eq!(fact(&with("/detail/state", "value", Some(json!(text)))).state, state);
     }
@@ -161,7 +161,7 @@ fn a_composite_alarm_is_known_by_its_name_only() {
 }
 
 #[test]
-fn an_alarm_whose_actions_are_held_back_is_muted() {
+fn an_alarm_whose_actions_are_suppressed_is_muted() {
     let mute = json!({"mutedByArn": "arn:aws:cloudwatch:us-east-1:123456789012:alarm-mute-rule:x",
                       "muteWindowStart": "2026-11-20T17:00:00.000+0000", "muteWindowEnd": "2026-11-20T18:00:00.000+0000"});
     assert!(fact(&with("/detail", "muteDetail", Some(mute))).muted);
@@ -178,7 +178,7 @@ fn a_state_that_is_the_one_before_is_ignored() {
 }
 
 #[test]
-fn a_suppressor_that_scales_to_zero_is_a_change_though_the_state_stays() {
+fn the_end_of_a_suppression_is_a_change_though_the_state_stays() {
     let mut event: Value = serde_json::from_str(INSTANCE).unwrap();
     event["detail"]["previousState"]["value"] = json!("ALARM");
     event["detail"]["previousState"]["actionsSuppressedBy"] = json!("Alarm");

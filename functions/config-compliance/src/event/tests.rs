@@ -1,4 +1,4 @@
-//! The variants of the event that AWS documents or that were seen, and bad input.
+//! The variants of the event that AWS documents or has sent, and invalid input.
 
 use driftless_testkit::events::{self, event, events_but};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ const COMPLIANT: &str = include_str!("../../../../tests/events/config-compliant.
 
 const RESULT: &str = "/detail/newEvaluationResult";
 
-/// The event of a non-compliant instance, with a field replaced, or taken away by None.
+/// The event of a non-compliant instance with one field replaced, or removed by None.
 fn with(parent: &str, key: &str, value: Option<Value>) -> String {
     events::with(NON_COMPLIANT, parent, key, value)
 }
@@ -19,7 +19,7 @@ fn with(parent: &str, key: &str, value: Option<Value>) -> String {
 driftless_testkit::reads_events!(Compliance, ComplianceFact);
 
 #[test]
-fn a_verdict_on_an_instance_is_a_fact() {
+fn a_result_for_an_instance_is_a_fact() {
     assert_eq!(
         fact(NON_COMPLIANT),
         ComplianceFact {
@@ -34,7 +34,7 @@ fn a_verdict_on_an_instance_is_a_fact() {
 }
 
 #[test]
-fn a_verdict_on_what_systems_manager_reports_is_a_fact_about_the_instance() {
+fn a_result_for_a_systems_manager_resource_is_a_fact_about_its_instance() {
     assert_eq!(fact(INVENTORY).rule.as_str(), "ec2-managedinstance-inventory-blacklisted");
     for resource_type in RESOURCE_TYPES {
         let body = with("/detail", "resourceType", Some(json!(resource_type)));
@@ -56,7 +56,7 @@ fn a_managed_node_outside_ec2_is_ignored() {
 }
 
 #[test]
-fn each_compliance_type_has_its_verdict() {
+fn each_compliance_type_is_mapped() {
     for (text, verdict) in [
         ("COMPLIANT", ComplianceType::Compliant),
         ("NON_COMPLIANT", ComplianceType::NonCompliant),

@@ -1,4 +1,4 @@
-//! The variants of the events that AWS documents or that were seen, our own event, and bad input.
+//! The variants of the events that AWS documents or has sent, our own event, and invalid input.
 
 use driftless_testkit::events::{event, events_but, with};
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ fn an_ami_that_became_available_is_a_fact_without_a_fleet() {
 }
 
 #[test]
-fn each_final_state_of_an_ami_is_told_and_the_others_are_ignored() {
+fn each_final_state_of_an_ami_becomes_a_fact_and_the_others_are_ignored() {
     for (text, change) in [
         ("available", ImageChange::Available),
         ("disabled", ImageChange::Disabled),

@@ -1,4 +1,4 @@
-//! Questions and orders.
+//! Queries, commands and freezes.
 
 use std::convert::Infallible;
 
@@ -25,7 +25,7 @@ fn web() -> FleetName {
     "web".parse().unwrap()
 }
 
-/// The fleet `web`, which the resync has seen.
+/// The fleet `web` after a resync.
 fn idle() -> Simulation {
     let mut simulation = Scenario::parse(FLEET).unwrap().set_up().unwrap();
     pass(&mut simulation, SignedDuration::from_mins(6));
@@ -111,7 +111,7 @@ fn a_fleet_is_shown_as_the_loop_sees_it() {
 }
 
 #[test]
-fn who_holds_the_lease_of_a_fleet_is_told_and_nobody_where_nobody_does() {
+fn the_lease_of_a_fleet_is_shown_with_its_holder_or_as_free() {
     let mut simulation = idle();
     let lease = |simulation: &mut Simulation| {
         let answer = ask(simulation, Question::Fleet { fleet: web() });
@@ -127,7 +127,7 @@ fn who_holds_the_lease_of_a_fleet_is_told_and_nobody_where_nobody_does() {
 }
 
 #[test]
-fn what_is_not_there_is_said_to_be_not_there() {
+fn an_unknown_subject_is_refused_as_not_found() {
     let mut simulation = idle();
     let other: FleetName = "other".parse().unwrap();
     let instance: InstanceId = "i-0ffffffffffffffff".parse().unwrap();
@@ -153,7 +153,7 @@ fn why_of_an_instance_needs_no_fleet() {
 }
 
 #[test]
-fn a_question_for_no_line_or_too_many_is_refused() {
+fn a_query_for_no_entry_or_too_many_is_refused() {
     let mut simulation = idle();
     for (limit, is_fine) in [(0, false), (1, true), (1_000, true), (1_001, false)] {
         let question = Question::History { fleet: web(), instance: None, before: None, limit };
@@ -169,7 +169,7 @@ fn a_question_for_no_line_or_too_many_is_refused() {
 }
 
 #[test]
-fn a_command_is_followed_and_answered_with_what_came_of_it() {
+fn a_command_is_carried_out_and_answered_with_its_result() {
     let mut simulation = idle();
     let command_result = command_result(say(&mut simulation, rollback(), PATIENCE));
     assert_eq!(command_result.result, OrderResult::NotDone);
@@ -181,7 +181,7 @@ fn a_command_is_followed_and_answered_with_what_came_of_it() {
 }
 
 #[test]
-fn the_same_request_is_followed_once_and_answered_the_same() {
+fn the_same_request_is_carried_out_once_and_answered_the_same() {
     let mut simulation = idle();
     let first = say(&mut simulation, rollback(), PATIENCE);
     assert_eq!(say(&mut simulation, rollback(), PATIENCE), first);
@@ -190,7 +190,7 @@ fn the_same_request_is_followed_once_and_answered_the_same() {
 }
 
 #[test]
-fn an_order_that_nobody_has_followed_yet_is_pending_and_not_lost() {
+fn a_command_that_no_pass_has_applied_yet_is_pending_and_not_lost() {
     let mut simulation = idle();
     let hurried = command_result(say(&mut simulation, rollback(), SignedDuration::ZERO));
     assert_eq!(hurried.result, OrderResult::Pending);
@@ -199,7 +199,7 @@ fn an_order_that_nobody_has_followed_yet_is_pending_and_not_lost() {
 }
 
 #[test]
-fn a_freeze_holds_until_it_is_thawed_and_both_stand_in_the_history() {
+fn a_freeze_applies_until_it_is_thawed_and_both_are_in_the_history() {
     for scope in [FreezeScope::Fleet(web()), FreezeScope::Account] {
         let mut simulation = idle();
         let frozen = command_result(say(&mut simulation, freeze(scope.clone(), None), PATIENCE));
@@ -242,7 +242,7 @@ fn a_request_has_an_id_of_bounded_length_in_plain_characters() {
 }
 
 #[test]
-fn an_order_to_a_fleet_that_nobody_knows_is_refused() {
+fn a_command_to_an_unknown_fleet_is_refused() {
     let mut simulation = idle();
     let fleet: FleetName = "other".parse().unwrap();
     let asked = of(RequestedAction::Command { fleet, command: Command::Pause }, None);

@@ -1,4 +1,4 @@
-//! The operator API on a simulated AWS: what people ask is answered as the loop sees it, and what they order is followed.
+//! The operator API on a simulated AWS: queries return what the loop reads, and commands are carried out.
 
 #![cfg(test)]
 

@@ -1,4 +1,4 @@
-//! The dashboard's widget, drawn from what the loop sees.
+//! The dashboard widget, drawn from what the loop reads.
 
 use std::convert::Infallible;
 
@@ -24,7 +24,7 @@ fn idle() -> Simulation {
     simulation
 }
 
-/// The page that is drawn in so much time.
+/// The page that is drawn within this time.
 fn page(asked: Result<Parameters, Refusal>, patience: SignedDuration) -> String {
     let visit = |ports: Function| async move {
         let until = ports.now() + patience;
@@ -50,7 +50,7 @@ fn all_fleets_are_drawn_and_one_in_full_with_its_history() {
 }
 
 #[test]
-fn what_cannot_be_drawn_is_a_page_that_says_so() {
+fn a_failed_query_is_drawn_as_an_error_page() {
     let unknown = page(Ok(of("other")), PATIENCE);
     assert!(unknown.contains("there is no fleet other"), "{unknown}");
     let unreadable = page(Err(Refusal::bad_request("unknown field `flet`")), PATIENCE);

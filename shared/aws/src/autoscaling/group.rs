@@ -1,4 +1,4 @@
-//! A group as Auto Scaling describes it, in the planner's words.
+//! Maps a group of Auto Scaling to the planner's types.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use jiff::SignedDuration;
 
 use crate::error::{parsed, required, unreadable};
 
-/// The group. A field that AWS always sends and did not is an error: a guess here could terminate servers.
+/// Maps a group. A missing field that AWS always sends is an error: a guess could terminate instances.
 pub(crate) fn group(operation: &'static str, raw: &AutoScalingGroup) -> CallResult<Group> {
     let mut unsupported = unsupported(raw);
     let template = template(operation, raw, &mut unsupported)?;
@@ -42,7 +42,7 @@ pub(crate) fn group(operation: &'static str, raw: &AutoScalingGroup) -> CallResu
         warm_up: warm_up(raw),
         protects_new_instances: raw.new_instances_protected_from_scale_in().unwrap_or_default(),
         unsupported,
-        // Only a group that is being deleted has a status.
+        // Auto Scaling sets a status only while it deletes the group.
         deleting: raw.status().is_some_and(|status| !status.is_empty()),
     })
 }
@@ -52,13 +52,14 @@ fn size(operation: &'static str, field: &'static str, value: Option<i32>) -> Cal
     u32::try_from(value).map_err(|_negative| unreadable(operation, format!("{field} is {value}")))
 }
 
-/// The default warm-up is -1 where it was unset again; then the grace period counts, as it does for Auto Scaling.
+/// The default instance warm-up. AWS reports -1 after it was unset; then the health check grace period applies, as in
+/// Auto Scaling.
 fn warm_up(raw: &AutoScalingGroup) -> SignedDuration {
     let warm_up = raw.default_instance_warmup().filter(|seconds| *seconds >= 0);
     SignedDuration::from_secs(warm_up.or(raw.health_check_grace_period()).unwrap_or_default().into())
 }
 
-/// Traits that Driftless does not work with, other than those of the template and the target groups.
+/// Features of the group that Driftless does not support, beside those of its template and target groups.
 fn unsupported(raw: &AutoScalingGroup) -> Vec<String> {
     let mut traits = Vec::new();
     if raw.warm_pool_configuration().is_some() {
@@ -81,7 +82,7 @@ fn unsupported(raw: &AutoScalingGroup) -> Vec<String> {
     traits
 }
 
-/// The template, also where a mixed instances policy holds it.
+/// The launch template, also inside a mixed instances policy.
 fn template(
     operation: &'static str,
     raw: &AutoScalingGroup,
@@ -95,7 +96,7 @@ fn template(
         return Ok(TemplateReference::None);
     }
     let template = parsed(operation, "LaunchTemplateId", specification.launch_template_id())?;
-    // Without a version Auto Scaling takes the default one.
+    // Auto Scaling uses the default version when none is named.
     let alias = specification.version().filter(|version| !version.is_empty()).unwrap_or("$Default");
     Ok(match alias.parse() {
         Ok(version) => TemplateReference::Numbered(TemplateVersion { template, version }),
@@ -103,7 +104,7 @@ fn template(
     })
 }
 
-/// Target groups, by either family of the API. Whatever else brings traffic is unsupported.
+/// The attached target groups, by either attachment API. All other traffic sources are unsupported.
 fn target_groups(
     operation: &'static str,
     raw: &AutoScalingGroup,
@@ -131,9 +132,10 @@ fn target_groups(
     arns.into_iter().map(|arn| parsed(operation, "TargetGroupARNs", Some(arn))).collect()
 }
 
-/// Target groups that `AttachLoadBalancerTargetGroups` attached stand in `TargetGroupARNs` and among the traffic
-/// sources; those that `AttachTrafficSources` attached, among the traffic sources alone. Only the family that attached
-/// one detaches it. A group without any takes either, so it gets the older one, which every tool knows.
+/// The API family that attached the target groups. `TargetGroupARNs` lists only those of
+/// `AttachLoadBalancerTargetGroups`; the traffic sources list those of both families. Only the family that attached a
+/// target group can detach it. A group without target groups accepts either family and gets the older one, which every
+/// tool knows.
 fn attachment_api(
     raw: &AutoScalingGroup,
     target_groups: &[TargetGroupArn],
@@ -165,18 +167,18 @@ fn member(operation: &'static str, raw: &Instance) -> CallResult<Member> {
     })
 }
 
-/// The version that an instance was launched with: only a number says which.
+/// The template version that an instance was launched with. Only a number identifies it.
 pub(crate) fn version(specification: &LaunchTemplateSpecification) -> Option<TemplateVersion> {
     let template = specification.launch_template_id()?.parse().ok()?;
     Some(TemplateVersion { template, version: specification.version()?.parse().ok()? })
 }
 
-/// By text and not by the SDK's enum: a state that a newer API adds must come out as unknown.
+/// Matched by text, not by the SDK's enum: a state that a newer API adds must become unknown.
 pub(crate) fn lifecycle(state: &str) -> Lifecycle {
     match state {
         "Pending" | "Pending:Wait" | "Pending:Proceed" => Lifecycle::Pending,
         "InService" => Lifecycle::InService,
-        // Retained: out of the desired capacity already, and waiting for someone to end it.
+        // A retained instance no longer counts in the desired capacity and waits until it is terminated.
         "Terminating" | "Terminating:Wait" | "Terminating:Proceed" | "Terminating:Retained" | "Terminated" => {
             Lifecycle::Terminating
         }

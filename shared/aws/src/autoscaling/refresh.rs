@@ -1,4 +1,4 @@
-//! Instance refreshes: Auto Scaling's own way to roll a group.
+//! Instance refreshes: Auto Scaling's own rolling replacement of a group.
 
 use aws_sdk_autoscaling::types::{
     AlarmSpecification, DesiredConfiguration, InstanceRefresh, InstanceRefreshStatus, RefreshPreferences,
@@ -20,10 +20,10 @@ pub(crate) const DESCRIBE_REFRESHES: &str = "autoscaling:DescribeInstanceRefresh
 pub(crate) const START: &str = "autoscaling:StartInstanceRefresh";
 pub(crate) const ROLL_BACK: &str = "autoscaling:RollbackInstanceRefresh";
 
-/// Refreshes come newest first, and only the newest is asked for.
+/// Refreshes come newest first, and only the newest is read.
 const REFRESHES_PAGE: i32 = 1;
 
-/// The newest refresh, whatever its status.
+/// The newest instance refresh of a group, in any status.
 pub(crate) async fn newest(aws: &Aws, group: &GroupName) -> CallResult<Option<Refresh>> {
     let request = aws.autoscaling().describe_instance_refreshes().auto_scaling_group_name(group.as_str());
     let answer = request.max_records(REFRESHES_PAGE).send().await;
@@ -31,7 +31,7 @@ pub(crate) async fn newest(aws: &Aws, group: &GroupName) -> CallResult<Option<Re
     answer.instance_refreshes().first().map(|raw| refresh(raw, aws.now())).transpose()
 }
 
-/// Starts one. It is naturally done once: AWS refuses a second one while the first is under way.
+/// Starts an instance refresh. AWS refuses a second one while the first is in progress, so a retry cannot start two.
 pub(crate) async fn start(aws: &Aws, group: &GroupName, plan: &RefreshPlan) -> CallResult<RefreshId> {
     let desired = match held(aws, START, group, &plan.template).await? {
         Holder::Group(specification) => DesiredConfiguration::builder().launch_template(specification),
@@ -49,7 +49,7 @@ pub(crate) async fn start(aws: &Aws, group: &GroupName, plan: &RefreshPlan) -> C
     parsed(START, "InstanceRefreshId", answer.instance_refresh_id())
 }
 
-/// Sends the one under rollback path.
+/// Rolls back the instance refresh in progress.
 pub(crate) async fn roll_back(aws: &Aws, group: &GroupName) -> CallResult<()> {
     let request = aws.autoscaling().rollback_instance_refresh().auto_scaling_group_name(group.as_str());
     let answer = request.customize().config_override(once()).send().await;
@@ -62,7 +62,7 @@ fn preferences(plan: &RefreshPlan) -> CallResult<RefreshPreferences> {
     Ok(RefreshPreferences::builder()
         .min_healthy_percentage(plan.min_healthy.get().into())
         .auto_rollback(true)
-        // What runs the version already is left alone: a retry does not roll the whole group again.
+        // Skips instances that already run the version: a retry does not replace the whole group again.
         .skip_matching(true)
         .bake_time(seconds(plan.bake)?)
         .set_alarm_specification(alarms)
@@ -73,14 +73,14 @@ fn seconds(bake: SignedDuration) -> CallResult<i32> {
     i32::try_from(bake.as_secs()).map_err(|_too_long| refused(START, format!("{bake:#} is no bake time")))
 }
 
-/// `now` is when a refresh begins that still waits: AWS gives it no start before it has one.
+/// Maps an instance refresh. AWS reports no start time while a refresh is pending; `now` stands for it.
 fn refresh(raw: &InstanceRefresh, now: Timestamp) -> CallResult<Refresh> {
     let status = required(DESCRIBE_REFRESHES, "Status", raw.status())?;
     let started_at = match (status, raw.start_time()) {
         (InstanceRefreshStatus::Pending, None) => now,
         (_, time) => timestamp(DESCRIBE_REFRESHES, "StartTime", time)?,
     };
-    // Absent until AWS has counted: nothing is replaced yet.
+    // Absent until AWS has counted; nothing is replaced before that.
     let percentage = raw.percentage_complete().unwrap_or_default();
     let desired = raw.desired_configuration();
     let mixed =

@@ -1,4 +1,4 @@
-//! Which launch template version a group uses, and how a write names one.
+//! The launch template version of a group: where the group stores it, and how a write names it.
 
 use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchTemplate, LaunchTemplateSpecification, MixedInstancesPolicy};
 use driftless_planner::ids::GroupName;
@@ -10,15 +10,15 @@ use crate::autoscaling::{UPDATE_GROUP, once, raw_group};
 use crate::aws::Aws;
 use crate::error::call_error;
 
-/// Where a group keeps its launch template.
+/// The place where a group stores its launch template.
 pub(crate) enum Holder {
     /// In a field of its own.
     Group(LaunchTemplateSpecification),
-    /// In a mixed instances policy, which is written as a whole: all else in it is as it was read.
+    /// In a mixed instances policy. A write replaces the whole policy, so the rest of it is written as it was read.
     Policy(Box<MixedInstancesPolicy>),
 }
 
-/// Writes the template version where the group keeps its template.
+/// Sets the template version in the place where the group stores its template.
 pub(crate) async fn set(aws: &Aws, group: &GroupName, template: &TemplateVersion) -> CallResult<()> {
     let request = aws.autoscaling().update_auto_scaling_group().auto_scaling_group_name(group.as_str());
     let request = match held(aws, UPDATE_GROUP, group, template).await? {
@@ -29,7 +29,7 @@ pub(crate) async fn set(aws: &Aws, group: &GroupName, template: &TemplateVersion
     answer.map(|_| ()).map_err(|error| call_error(UPDATE_GROUP, error))
 }
 
-/// What `operation` must write so that the group uses the version, as the group is right before.
+/// Reads the group and returns what `operation` must write so that the group uses the version.
 pub(crate) async fn held(
     aws: &Aws,
     operation: &'static str,
@@ -45,7 +45,7 @@ pub(crate) async fn held(
 
 fn holder(raw: &AutoScalingGroup, version: &TemplateVersion) -> Holder {
     let specification = LaunchTemplateSpecification::builder()
-        // By its id alone: AWS takes either id or name, and a name can be given to another template.
+        // By id only: AWS takes an id or a name, and a name can be given to another template.
         .launch_template_id(version.template.as_str())
         .version(version.version.to_string())
         .build();

@@ -1,4 +1,4 @@
-//! The groups, with mocked clients: what goes out, and how answers are read.
+//! Auto Scaling with mocked clients: the requests that are sent, and how responses are read.
 
 mod codes;
 
@@ -114,7 +114,7 @@ async fn the_resync_asks_for_every_group_with_the_tag() {
 }
 
 #[tokio::test]
-async fn a_group_that_is_gone_is_none() {
+async fn a_missing_group_is_none() {
     let rule = mock!(Client::describe_auto_scaling_groups)
         .match_requests(|request| request.auto_scaling_group_names() == ["app-blue"])
         .then_output(|| DescribeAutoScalingGroupsOutput::builder().build());
@@ -160,7 +160,7 @@ fn a_template_without_a_number_is_floating() {
     }
     let configured = mapped(raw().set_launch_template(None).launch_configuration_name("old")).unwrap();
     assert_eq!((configured.template, configured.unsupported.len()), (TemplateReference::None, 0));
-    // An instance of an aliased template does not say which version it runs.
+    // An instance of an aliased version does not report a version number.
     let group = mapped(raw().instances(member(LifecycleState::InService, "Healthy", "$Latest"))).unwrap();
     assert_eq!(group.members[0].template, None);
 }
@@ -191,7 +191,7 @@ fn a_mixed_instances_policy_brings_its_template_and_its_types() {
 }
 
 #[test]
-fn what_driftless_does_not_work_with_is_said_in_words() {
+fn unsupported_features_of_a_group_are_named() {
     let source = |kind: Option<&str>, identifier: &str| {
         TrafficSourceIdentifier::builder().set_type(kind.map(str::to_owned)).identifier(identifier).build()
     };
@@ -223,7 +223,7 @@ fn a_missing_field_is_named() {
 }
 
 #[test]
-fn every_lifecycle_state_has_a_word() {
+fn every_lifecycle_state_is_mapped() {
     for (states, expected) in [
         (&["Pending", "Pending:Wait", "Pending:Proceed"][..], Lifecycle::Pending),
         (&["InService"], Lifecycle::InService),
@@ -275,7 +275,7 @@ async fn groups_without_a_fleets_name_belong_to_none() {
 }
 
 #[tokio::test]
-async fn the_newest_refresh_is_told_with_its_status_and_its_template() {
+async fn the_newest_refresh_is_read_with_its_status_and_its_template() {
     for (status, expected) in [
         ("Pending", RefreshStatus::Running),
         ("InProgress", RefreshStatus::Running),
@@ -318,7 +318,7 @@ fn activity(seconds: i64, status: ScalingActivityStatusCode, description: &str, 
 }
 
 #[tokio::test]
-async fn the_newest_failed_launch_is_told() {
+async fn the_newest_failed_launch_is_read() {
     let rule = mock!(Client::describe_scaling_activities).then_output(|| {
         let launching = "Launching a new EC2 instance.  Status Reason: no room";
         DescribeScalingActivitiesOutput::builder()
@@ -382,7 +382,7 @@ async fn a_launch_that_aws_could_not_do_tells_why() {
                   </member></Errors>";
     let (launched, _) = launch(errors.to_owned()).await;
     assert_eq!(launched.unwrap(), Launched::Failed("InsufficientInstanceCapacity: no room".into()));
-    // An instance beside errors of other types is an instance.
+    // An instance counts even when the response also lists errors for other instance types.
     let (launched, _) = launch(format!("{}{errors}", instances(&[INSTANCE]))).await;
     assert_eq!(launched.unwrap(), Launched::Instance(id(INSTANCE)));
 }
@@ -436,7 +436,7 @@ async fn a_write_says_only_what_it_changes_and_once() {
         for field in fields {
             assert!(sent.has(field), "{method}: {field} in {}", sent.body);
         }
-        // Action and Version come beside.
+        // Two more fields: Action and Version.
         assert_eq!(sent.fields().len(), fields.len() + 2, "{method}: {}", sent.body);
     }
 }

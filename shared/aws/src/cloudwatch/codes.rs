@@ -1,4 +1,4 @@
-//! What CloudWatch says besides yes.
+//! CloudWatch's error codes.
 
 use driftless_planner::alarm::AlarmState;
 use driftless_reconciler::ports::{Alarms as _, CallErrorKind, CallResult};
@@ -26,12 +26,12 @@ async fn met(lines: &[Line]) {
 }
 
 #[tokio::test]
-async fn every_call_tells_what_any_service_can_say() {
+async fn every_call_maps_the_errors_of_any_service() {
     met(&EVERYWHERE).await;
 }
 
 #[tokio::test]
-async fn every_call_tells_what_cloudwatch_says_in_words_of_its_own() {
+async fn every_call_maps_the_errors_of_cloudwatch() {
     let lines = [
         (Error(400, "Throttling", "Rate exceeded"), Fails(CallErrorKind::Throttled), AtOnce),
         (Error(500, "InternalServiceError", "try later"), Fails(CallErrorKind::Unavailable), AtOnce),

@@ -1,4 +1,4 @@
-//! What AWS Config says besides yes.
+//! AWS Config's error codes.
 
 use driftless_reconciler::ports::{CallErrorKind, CallResult, Compliance as _};
 
@@ -19,14 +19,14 @@ async fn met(lines: &[Line]) {
 }
 
 #[tokio::test]
-async fn the_call_tells_what_any_service_can_say() {
+async fn the_call_maps_the_errors_of_any_service() {
     met(&EVERYWHERE).await;
 }
 
 #[tokio::test]
-async fn the_call_tells_what_config_says_in_words_of_its_own() {
+async fn the_call_maps_the_errors_of_config() {
     let lines = [
-        // A typo in a policy, which is told with the fleet; a failed call would hide all its other rules.
+        // A typo in a policy. It is reported with the fleet; a failed call would hide the other rules of the policy.
         (Error(400, "NoSuchConfigRuleException", "no such rule"), Answers("NoSuchRule"), NextPass),
         (Error(400, "Throttling", "Rate exceeded"), Fails(CallErrorKind::Throttled), AtOnce),
         (Error(400, "AccessDeniedException", "is not authorized to perform"), Fails(CallErrorKind::Denied), NextPass),

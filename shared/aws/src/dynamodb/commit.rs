@@ -1,4 +1,5 @@
-//! The commit: record, history and outbox in one transaction, if record and lease are what was read.
+//! The commit: writes record, history and outbox in one transaction, on condition that record and lease are unchanged
+//! since they were read.
 
 use std::collections::BTreeSet;
 
@@ -27,32 +28,31 @@ use crate::error::{call_error, refused};
 
 const WRITE: &str = "dynamodb:BatchWriteItem";
 
-/// DynamoDB takes this many parts in a transaction.
+/// DynamoDB's limit of items in one transaction.
 const PARTS_MAX: usize = 100;
-/// Rows for the history, and for the outbox. With two more for record and lease, and eight for events, at least 10 facts fit
-/// beside them.
-/// Where there are more entries than rows, rows hold several: a decision about a thousand instances commits as well,
-/// since one that is refused would be made again and again.
+/// The most rows for the history, and the most for the outbox. Record and lease take two parts more and events eight,
+/// so at least 10 facts fit beside them. With more entries than rows, one row holds several entries: a decision about a
+/// thousand instances must commit too, because a decision that cannot commit would be made again and again.
 const ROWS_MAX: usize = 40;
-/// Where record and lease are among the parts.
+/// The index of the record's part in the transaction; the lease's follows.
 const STATE_PART: usize = 0;
 const LEASE_PART: usize = 1;
 
-/// What one attempt came to.
+/// The result of one attempt to commit.
 enum Attempt {
     Committed,
     Conflict,
-    /// Record and lease are what was read, but facts were filed since.
+    /// Record and lease are unchanged, but new facts were stored since they were read.
     FactsCame,
 }
 
-/// Whether consumed facts are dropped with the commit.
+/// Whether the commit deletes the consumed facts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Facts {
-    /// On condition that none was filed since the lease was read: a newer report has the same key, and would be dropped
-    /// unread.
+    /// Delete them, on condition that no fact was stored since the lease was read: a newer report has the same key and
+    /// would be deleted unread.
     Drop,
-    /// They stay, and the next pass, which the newer fact's wake brings about, consumes them.
+    /// Keep them. The newer fact has counted a request, and the pass that follows consumes both.
     Leave,
 }
 
@@ -97,7 +97,7 @@ impl Table<'_> {
                 Some(TransactWriteItemsError::TransactionCanceledException(cancellation)) => {
                     judged(cancellation.cancellation_reasons(), lease, now, facts)
                 }
-                // Another commit has gone by under this token.
+                // Another commit has used this token.
                 Some(TransactWriteItemsError::IdempotentParameterMismatchException(_)) => Ok(Attempt::Conflict),
                 Some(_) | None => Err(call_error(TRANSACT, error)),
             },
@@ -130,13 +130,13 @@ impl Table<'_> {
         for batch in decision.events() {
             parts.push(self.put(&EventsRow::of(&scope, &batch, now))?);
         }
-        // One that finds no room is told of by the next instance that begins to drift.
+        // A drift time that finds no room is written when the next instance of the fleet begins to drift.
         let room = PARTS_MAX.saturating_sub(parts.len());
         for rule in decision.begins_to_drift.iter().take(room) {
             parts.push(self.put(&DriftingRow::of(fleet, rule, now))?);
         }
         if facts == Facts::Drop {
-            // Those for which there is no room are consumed again by the next decision.
+            // Facts that find no room stay, and the next decision consumes them again.
             let room = PARTS_MAX.saturating_sub(parts.len());
             let consumed: BTreeSet<&String> = decision.consumed.iter().collect();
             for fact in consumed.into_iter().take(room) {
@@ -148,7 +148,7 @@ impl Table<'_> {
         Ok(parts)
     }
 
-    /// The record, in place of the version that was read.
+    /// Replaces the record, on condition that the stored version is the one that was read.
     fn state(&self, read_version: Option<u64>, decision: &Decision) -> CallResult<TransactWriteItem> {
         let item = to_item(TRANSACT, &StateRow::of(&decision.next))?;
         let put = Put::builder().table_name(self.name).set_item(Some(item));
@@ -162,7 +162,7 @@ impl Table<'_> {
         Ok(TransactWriteItem::builder().put(put.build().map_err(invalid)?).build())
     }
 
-    /// The lease, still ours and not over.
+    /// Checks that the caller still holds the lease and that the lease has not ended.
     fn holds(&self, lease: &Lease, now: Timestamp, facts: Facts) -> CallResult<TransactWriteItem> {
         let mut condition = "holder = :me AND fence = :fence AND until_ms > :now".to_owned();
         let mut check = ConditionCheck::builder()
@@ -189,8 +189,8 @@ impl Table<'_> {
         Ok(TransactWriteItem::builder().put(put.build().map_err(invalid)?).build())
     }
 
-    /// Drops notifications that were sent. A row of several bears the name of its last, so telling of an earlier one
-    /// changes nothing, and a crash in between repeats them.
+    /// Removes sent notifications from the outbox. A row of several notifications is named by its last one, so marking
+    /// an earlier one removes nothing; after a crash in between, all of the row are sent again.
     pub(crate) async fn mark_delivered(&self, fleet: &FleetName, ids: &[String]) -> CallResult<()> {
         let ids: BTreeSet<&String> = ids.iter().collect();
         let items = ids.into_iter().flat_map(|id| [outbox_key(id), partial_delivery_key(id)]);
@@ -198,13 +198,13 @@ impl Table<'_> {
         self.write_all(deletes.collect::<CallResult<Vec<_>>>()?).await
     }
 
-    /// Drops batches of events that were put.
+    /// Removes published batches of events from the outbox.
     pub(crate) async fn mark_published(&self, scope: &FreezeScope, ids: &[String]) -> CallResult<()> {
         let deletes = ids.iter().map(|id| delete(WRITE, key(freeze_partition(scope), events_key(id))));
         self.write_all(deletes.collect::<CallResult<Vec<_>>>()?).await
     }
 
-    /// Remembers that one audience was told, and the other not.
+    /// Marks that only one audience has received a notification.
     pub(crate) async fn mark_partially_delivered(
         &self,
         fleet: &FleetName,
@@ -217,7 +217,7 @@ impl Table<'_> {
     }
 }
 
-/// How many entries go into a row so that there are at most [`ROWS_MAX`] rows.
+/// The number of entries in one row that keeps the rows within [`ROWS_MAX`].
 fn chunk_size(entries: usize) -> usize {
     entries.div_ceil(ROWS_MAX).max(1)
 }

@@ -1,4 +1,4 @@
-//! Filing facts.
+//! Stores facts and their deduplication marks.
 
 use std::collections::BTreeSet;
 
@@ -20,18 +20,18 @@ use crate::dynamodb::rows::{
 };
 use crate::error::{call_error, refused};
 
-/// Facts are ordered by their reporter's clock: what arrives late, or twice, changes nothing.
+/// Facts are ordered by their reporter's clock: a late or repeated fact changes nothing.
 const IS_NEWER: &str = "attribute_not_exists(pk) OR observed_at_ms < :new";
 
-/// Where the part with that condition is in the transaction.
+/// The index of the part with that condition in the transaction.
 const ORDERED_PART: usize = 0;
 
 const BATCH_GET: &str = "dynamodb:BatchGetItem";
 const UPDATE: &str = "dynamodb:UpdateItem";
 
 impl Table<'_> {
-    /// Stores a fact, and with it a request, so that a run that gives its lease back has seen the fact or is told of it; or, of one
-    /// that can wait, that it was heard.
+    /// Stores a fact. In the same transaction it counts a request, so that a run that releases its lease has either
+    /// read the fact or must reconcile again; for a fact that can wait it writes a deduplication mark instead.
     pub(crate) async fn store(&self, fleet: &FleetName, fact: &Fact, now: Timestamp) -> CallResult<StoreResult> {
         let row = FactRow::of(fleet, fact, now);
         let item = to_item(TRANSACT, &row)?;
@@ -44,7 +44,7 @@ impl Table<'_> {
         } else {
             let stored = TransactWriteItem::builder().put(self.put_newer(item, row.observed_at_ms)?).build();
             let request = TransactWriteItem::builder().update(self.count_request(fleet)?).build();
-            // A fact as new or newer is there, and its request was counted with it.
+            // A stored fact that is as new or newer has already counted its request.
             ([stored, request], StoreResult::Stored)
         };
         self.patiently(&row.sk, || self.try_store(parts.clone(), known)).await
@@ -64,12 +64,13 @@ impl Table<'_> {
         }
     }
 
-    /// What was heard of facts, and the requests of their fleets. Eventually consistent: what is missed is written, to no effect.
+    /// Reads deduplication marks and the fleets' pending requests. Eventually consistent: a missed mark costs a write
+    /// that changes nothing.
     pub(crate) async fn deduplication(&self, facts: &[(&FleetName, &Fact)]) -> CallResult<Deduplication> {
         let deduplication = facts.iter().map(|(fleet, fact)| (deduplication_partition(fleet), fact.key()));
         let fleets: BTreeSet<&FleetName> = facts.iter().map(|(fleet, _)| *fleet).collect();
         let locks = fleets.iter().map(|fleet| (fleet_key(fleet), LOCK.to_owned()));
-        // A key that comes twice is refused.
+        // DynamoDB refuses a batch with a repeated key.
         let keys: BTreeSet<(String, String)> = deduplication.chain(locks).collect();
         let keys = keys.into_iter().map(|(pk, sk)| key(pk, sk)).collect();
         let mut deduplication = Deduplication::default();
@@ -90,8 +91,8 @@ impl Table<'_> {
         Ok(deduplication)
     }
 
-    /// Takes one of the looks of a minute, which one item counts. The answer to a count may be lost: one too many is counted
-    /// then, and a pass comes later.
+    /// Takes one of this minute's immediate runs from a shared counter. If the response is lost, the retry counts
+    /// twice; the pass is then coalesced and comes later.
     pub(crate) async fn take_immediate_run(&self, now: Timestamp) -> CallResult<bool> {
         let kept = AttributeValue::N((now + IMMEDIATE_RUNS_KEPT).as_second().to_string());
         let request = self

@@ -1,4 +1,4 @@
-//! The stop switch: written by an operator's command, read by every run.
+//! Freezes: an operator's command writes them, every run reads them.
 
 use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_reconciler::ports::CallResult;

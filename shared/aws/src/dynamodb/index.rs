@@ -1,4 +1,4 @@
-//! What spans fleets: whose instance and whose group, who has open work, what fleets looked like.
+//! Items about several fleets: the index of instances and groups, fleets with open work, and fingerprints.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +26,8 @@ const QUERY: &str = "dynamodb:Query";
 const OPEN_WORK_INDEX: &str = "open-work";
 
 impl Table<'_> {
-    /// The fleets of subjects. Eventually consistent: an entry that was just written is a miss, and a miss asks AWS.
+    /// The fleets of subjects. Eventually consistent: an entry that was just written may be missed, and then AWS is
+    /// asked.
     pub(crate) async fn indexed(
         &self,
         subjects: &BTreeSet<Subject>,
@@ -57,8 +58,8 @@ impl Table<'_> {
         self.write_all(writes).await
     }
 
-    /// Fleets with an item in the sparse index, or with a cutover slot, and since when the oldest of it is under way. It is
-    /// eventually consistent: what was written a moment ago has its own wake on the way.
+    /// Fleets with an item in the sparse index or with a cutover slot, each with the start of its oldest work.
+    /// Eventually consistent: a fleet with newer work has its own request on the queue.
     pub(crate) async fn open_fleets(&self) -> CallResult<BTreeMap<FleetName, Option<Timestamp>>> {
         let request = self
             .client
@@ -82,7 +83,7 @@ impl Table<'_> {
         Ok(open)
     }
 
-    /// Eventually consistent too: an old fingerprint costs one pass too many.
+    /// The stored fingerprints. Eventually consistent: an old fingerprint costs one needless pass.
     pub(crate) async fn fingerprints(&self) -> CallResult<BTreeMap<FleetName, String>> {
         let items = self.query(ACCOUNT, FLEET_PREFIX, Freshness::Eventual).await?;
         let mut fingerprints = BTreeMap::new();
@@ -110,8 +111,8 @@ fn keep_older(oldest: &mut Option<Timestamp>, since: Option<Timestamp>) {
     *oldest = oldest.iter().copied().chain(since).min();
 }
 
-/// Since when the work of an item is under way. An item without a time that can be read must not keep the resync from all
-/// the others: it is woken all the same, and only its age is unknown.
+/// The start of an item's work. An unreadable time must not keep the resync from the other fleets: the item's fleet is
+/// requested, only its age is unknown.
 fn since(item: &Item) -> Option<Timestamp> {
     let since = text(item, "open_since");
     if since == WAITING {
@@ -125,7 +126,7 @@ fn since(item: &Item) -> Option<Timestamp> {
         .ok()
 }
 
-/// One item with a key that is no fleet's must not keep the resync from all the others.
+/// The fleet of a partition key. One invalid key must not keep the resync from the other fleets.
 fn fleet_of(key: &str) -> Option<FleetName> {
     let fleet = key.strip_prefix(FLEET_PREFIX).and_then(|name| name.parse().ok());
     if fleet.is_none() {

@@ -1,4 +1,4 @@
-//! Items by the batch, and what a cancelled transaction means.
+//! Batch reads and writes, and the reasons of cancelled transactions.
 
 use std::collections::HashMap;
 
@@ -17,28 +17,29 @@ const BATCH_WRITE: &str = "dynamodb:BatchWriteItem";
 const QUERY: &str = "dynamodb:Query";
 pub(crate) const TRANSACT: &str = "dynamodb:TransactWriteItems";
 
-/// DynamoDB reads this many items in one call, and writes that many.
+/// DynamoDB's limits of reads and of writes in one batch.
 const GETS_MAX: usize = 100;
 const WRITES_MAX: usize = 25;
 
-/// How often the rest of a batch is asked for again. What is left over after that is throttled in earnest.
+/// The rounds in which the unprocessed rest of a batch is sent again. A rest after that many rounds counts as
+/// throttled.
 const BATCH_ROUNDS: u32 = 5;
 
-/// The code of a reason whose own condition failed. Reasons of parts that were fine say `None`.
+/// The reason code of a part whose own condition failed. Parts without a fault say `None`.
 pub(crate) const CONDITION_FAILED: &str = "ConditionalCheckFailed";
 const NOT_AT_FAULT: &str = "None";
 
-/// How fresh a read must be.
+/// The consistency of a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Freshness {
-    /// Everything that was written before.
+    /// Strongly consistent: includes every earlier write.
     Strong,
-    /// A moment old, for half the price.
+    /// Eventually consistent: may miss the latest writes, at half the price.
     Eventual,
 }
 
 impl Table<'_> {
-    /// The items that exist among keys, in no order.
+    /// The existing items among the keys, in no particular order.
     pub(crate) async fn get_all(&self, keys: Vec<Item>, freshness: Freshness) -> CallResult<Vec<Item>> {
         let mut items = Vec::with_capacity(keys.len());
         for chunk in keys.chunks(GETS_MAX) {
@@ -63,14 +64,14 @@ impl Table<'_> {
         let request = request.map_err(|error| refused(BATCH_GET, error.to_string()))?;
         let answer = self.client.batch_get_item().request_items(self.name, request).send().await;
         let answer = answer.map_err(|error| call_error(BATCH_GET, error))?;
-        // Without it nothing is known: a freeze could be there.
+        // A missing table in the response is an error: it could hide a freeze.
         let mut tables = required(BATCH_GET, "Responses", answer.responses)?;
         let found = tables.remove(self.name).unwrap_or_default();
         let left = answer.unprocessed_keys.and_then(|mut tables| tables.remove(self.name));
         Ok((found, left.map(|left| left.keys).unwrap_or_default()))
     }
 
-    /// Writes and deletes items, without conditions.
+    /// Writes and deletes items without conditions.
     pub(crate) async fn write_all(&self, writes: Vec<WriteRequest>) -> CallResult<()> {
         for chunk in writes.chunks(WRITES_MAX) {
             let mut wanted = chunk.to_vec();
@@ -88,7 +89,7 @@ impl Table<'_> {
         Ok(())
     }
 
-    /// All items of a partition whose sort keys begin with a prefix, in their order, all pages.
+    /// All items of a partition whose sort keys begin with a prefix, in key order, from all pages.
     pub(crate) async fn query(&self, pk: &str, sk_prefix: &str, freshness: Freshness) -> CallResult<Vec<Item>> {
         let mut request = self
             .client
@@ -117,19 +118,19 @@ fn left_over(operation: &'static str, count: usize) -> CallResult<()> {
     Err(CallError { operation, kind: CallErrorKind::Throttled, message, source: None })
 }
 
-/// A put as a part of a batch.
+/// A put for a batch.
 pub(crate) fn put(operation: &'static str, item: Item) -> CallResult<WriteRequest> {
     let request = PutRequest::builder().set_item(Some(item)).build();
     Ok(WriteRequest::builder().put_request(request.map_err(|error| refused(operation, error.to_string()))?).build())
 }
 
-/// A delete as a part of a batch.
+/// A delete for a batch.
 pub(crate) fn delete(operation: &'static str, key: Item) -> CallResult<WriteRequest> {
     let request = DeleteRequest::builder().set_key(Some(key)).build();
     Ok(WriteRequest::builder().delete_request(request.map_err(|error| refused(operation, error.to_string()))?).build())
 }
 
-/// Names of values in expressions.
+/// The values of an expression, by their placeholders.
 pub(crate) fn values<const N: usize>(pairs: [(&str, AttributeValue); N]) -> HashMap<String, AttributeValue> {
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
@@ -144,14 +145,14 @@ pub(crate) fn number(number: impl Into<u64>) -> AttributeValue {
     AttributeValue::N(number.into().to_string())
 }
 
-/// Whether a write that failed so may come through a moment later. The SDK repeats calls that are throttled, but to it
-/// a cancelled transaction is an answer, whatever its reasons are.
+/// Whether a failed write may succeed a moment later. The SDK retries throttled calls, but it treats a cancelled
+/// transaction as a final response whatever its reasons are.
 pub(crate) fn passes(error: &CallError) -> bool {
     let is_cancelled = error.operation == TRANSACT && error.source.is_none();
     error.kind == CallErrorKind::Busy || (error.kind == CallErrorKind::Throttled && is_cancelled)
 }
 
-/// Why a transaction was cancelled, where no condition of ours was: the first part that is to blame says it.
+/// The error of a transaction that was cancelled for other reasons than our conditions: the first failed part names it.
 pub(crate) fn cancelled(reasons: &[CancellationReason]) -> CallError {
     let blamed = reasons.iter().find_map(|reason| {
         let code = reason.code().filter(|code| *code != NOT_AT_FAULT)?;
@@ -166,7 +167,7 @@ pub(crate) fn cancelled(reasons: &[CancellationReason]) -> CallError {
     }
 }
 
-/// Whether the condition of one part failed.
+/// Whether the condition of a part failed.
 pub(crate) fn has_failed(reasons: &[CancellationReason], part: usize) -> bool {
     reasons.get(part).and_then(CancellationReason::code) == Some(CONDITION_FAILED)
 }

@@ -1,4 +1,5 @@
-//! The lease of a fleet: item `LEASE`. It counts reconcile requests too, so that one write releases the lease and misses no request.
+//! The lease of a fleet: item `LEASE`. The item also counts reconcile requests, so that one conditional write releases
+//! the lease and misses no request.
 
 use aws_sdk_dynamodb::config::Builder as ConfigOverride;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
@@ -17,22 +18,22 @@ use crate::error::{call_error, required};
 
 const UPDATE: &str = "dynamodb:UpdateItem";
 
-/// How often the claim of a request is tried, as often as the SDK tries other calls.
+/// The attempts to claim a request: as many as the SDK makes of other calls.
 const CLAIM_ATTEMPTS: u32 = 3;
 
-/// Rows of a shape that this code does not know are left alone.
+/// Rows with another schema version are not overwritten.
 const KNOWN_SHAPE: &str = "(attribute_not_exists(schema_version) OR schema_version = :schema)";
 
-/// What a conditional write to the lease came to.
+/// The result of a conditional write to the lease.
 enum Written {
-    /// Done; the item as it is now.
+    /// Written; the item after the write.
     Yes(Item),
-    /// Its condition does not hold; the item as it is, if there is one.
+    /// The condition failed; the current item, if there is one.
     No(Option<Item>),
 }
 
 impl Table<'_> {
-    /// Takes the lease, if it is free, over, or ours already.
+    /// Acquires the lease if it is free, if it has ended, or if the caller already holds it.
     pub(crate) async fn acquire(
         &self,
         fleet: &FleetName,
@@ -61,7 +62,7 @@ impl Table<'_> {
         }
     }
 
-    /// Gives the lease back, unless requests came since it was read.
+    /// Releases the lease unless requests were counted since it was read.
     pub(crate) async fn release(&self, lease: &Lease, next_request: Option<Timestamp>) -> CallResult<Released> {
         let condition = format!(
             "{KNOWN_SHAPE} AND holder = :me AND fence = :fence AND \
@@ -85,7 +86,8 @@ impl Table<'_> {
             Written::No(None) => Ok(Released::Lost),
             Written::No(Some(item)) => {
                 let row = lock(item)?;
-                // An end that has passed changes nothing as long as nobody else came: every commit checks it anyway.
+                // The lease has ended, but no other run has taken it: it is still ours. Every commit checks the end
+                // anyway.
                 if row.holder.as_ref() == Some(&lease.holder) && row.fence == lease.fence {
                     Ok(Released::Requested(self::lease(&lease.fleet, row)?))
                 } else {
@@ -95,11 +97,11 @@ impl Table<'_> {
         }
     }
 
-    /// Claims a delayed request, unless an earlier one is on its way. One whose time has passed is not: it came, or was
-    /// lost.
+    /// Claims a delayed request unless an earlier one is on the queue. A request whose time has passed does not count:
+    /// it has arrived or is lost.
     ///
-    /// The claim may be made and only its answer lost. Then the next attempt finds a request for the very time, which is
-    /// taken for our own: if it is someone else's after all, one too many is sent, and none is missed.
+    /// If the response to a successful claim is lost, the next attempt finds a request for the same time and takes it
+    /// for its own. If another run made that claim, one request too many is sent, and none is missed.
     pub(crate) async fn claim_request(&self, fleet: &FleetName, at: Timestamp, now: Timestamp) -> CallResult<bool> {
         let mut may_be_made = false;
         for attempt in 1..CLAIM_ATTEMPTS {
@@ -127,7 +129,7 @@ impl Table<'_> {
         );
         let values = [(":at", milliseconds(at)), (":now", milliseconds(now)), (":schema", number(SCHEMA_VERSION))];
         let update = "SET next_request_ms = :at, schema_version = :schema";
-        // Without the SDK's own attempts: it would not tell that the answer to an earlier one was lost.
+        // The SDK's own retries are off: they would hide that the response to an earlier attempt was lost.
         let once = || ConfigOverride::new().retry_config(RetryConfig::disabled());
         let write = || self.try_write_lease(fleet, update, &condition, &values, once());
         match self.patiently(fleet.as_str(), write).await? {
@@ -168,7 +170,7 @@ impl Table<'_> {
             .condition_expression(condition)
             .set_expression_attribute_values(Some(values))
             .return_values(ReturnValue::AllNew)
-            // The holder without another read.
+            // Returns the current holder without another read.
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match request.customize().config_override(config).send().await {
             Ok(answer) => Ok(Written::Yes(answer.attributes.unwrap_or_default())),
@@ -180,7 +182,7 @@ impl Table<'_> {
     }
 }
 
-/// The row of a lock item.
+/// Parses the row of a lease item.
 pub(crate) fn lock(item: Item) -> CallResult<LeaseRow> {
     from_item(UPDATE, item, SCHEMA_VERSION)
 }

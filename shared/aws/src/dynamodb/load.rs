@@ -1,4 +1,4 @@
-//! Everything that is stored of a fleet: one query, and what the account knows of it beside.
+//! Loads everything that is stored about a fleet: one query of its partition, and the account's items that concern it.
 
 use driftless_planner::event::EventBatch;
 use driftless_planner::ids::FleetName;
@@ -19,14 +19,14 @@ const QUERY: &str = "dynamodb:Query";
 const BATCH_GET: &str = "dynamodb:BatchGetItem";
 
 impl Table<'_> {
-    /// The fleet's partition and the account's items about it, read at once and strongly consistent.
+    /// Reads the fleet's partition strongly consistent, and the account's items in parallel.
     pub(crate) async fn load(&self, fleet: &FleetName, now: Timestamp) -> CallResult<Stored> {
         let partition = fleet_key(fleet);
         let of_account = vec![key(ACCOUNT, FREEZE), key(ACCOUNT, SLOTS), key(ACCOUNT, partition.clone())];
         let (items, of_account, drifting) = try_join3(
             self.query(&partition, "", Freshness::Strong),
             self.get_all(of_account, Freshness::Strong),
-            // A moment late it opens a breaker a moment later.
+            // Eventually consistent: a late row opens a breaker a moment later.
             self.query(ACCOUNT, DRIFTING_PREFIX, Freshness::Eventual),
         )
         .await?;
@@ -38,7 +38,7 @@ impl Table<'_> {
                 FREEZE => stored.freezes.push(freeze(QUERY, item)?),
                 fact if fact.starts_with(FACT_PREFIX) => {
                     let row: FactRow = from_item(QUERY, item, SCHEMA_VERSION)?;
-                    // DynamoDB drops what has expired within days, not at once.
+                    // DynamoDB deletes expired items within days, not at once.
                     if row.expires_at > now.as_second() {
                         stored.facts.push(row.fact);
                     }
@@ -49,7 +49,7 @@ impl Table<'_> {
                     let row: PartialDeliveryRow = from_item(QUERY, item, SCHEMA_VERSION)?;
                     stored.partially_delivered.insert(row.id, row.told);
                 }
-                // The lease, and what a later version keeps here.
+                // The lease is read elsewhere; rows of a later version are ignored.
                 _ => {}
             }
         }
@@ -81,15 +81,15 @@ impl Table<'_> {
         Ok(stored)
     }
 
-    /// The events of the account that were not put.
+    /// The account's events that were not published.
     pub(crate) async fn account_events(&self) -> CallResult<Vec<EventBatch>> {
-        // A moment late they are put by the next resync.
+        // Eventually consistent: the next resync publishes a row that this read misses.
         let items = self.query(ACCOUNT, EVENTS_PREFIX, Freshness::Eventual).await?;
         let rows = items.into_iter().map(|item| from_item::<EventsRow>(QUERY, item, SCHEMA_VERSION));
         Ok(EventsRow::batches(rows.collect::<CallResult<Vec<_>>>()?))
     }
 
-    /// The freezes alone.
+    /// The freezes of a fleet and of the account.
     pub(crate) async fn freezes(&self, fleet: &FleetName) -> CallResult<Vec<Freeze>> {
         let keys = vec![key(fleet_key(fleet), FREEZE), key(ACCOUNT, FREEZE)];
         let items = self.get_all(keys, Freshness::Strong).await?;

@@ -1,5 +1,5 @@
-//! What people are shown of the table, and what they write past the loop: the stop switch, which every run reads, with a
-//! line in the history.
+//! Reads the history and the lease for operators, and writes freezes, which take effect without a reconcile pass, with
+//! their history entries.
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use driftless_planner::event::EventBatch;
@@ -23,13 +23,13 @@ use crate::time::sortable;
 const QUERY: &str = "dynamodb:Query";
 const BATCH_GET: &str = "dynamodb:BatchGetItem";
 
-/// So many rows of a history are read for one answer: what a busy fleet writes in a day, and half a megabyte at most where
-/// each keeps evidence.
+/// The rows of a history that one response reads: a day of a busy fleet, and at most half a megabyte when every row
+/// keeps evidence.
 const ROWS_MAX: i32 = 500;
 
 impl OperatorApi for Aws {
     async fn freeze(&self, freeze: &Freeze, line: &HistoryEntry) -> CallResult<()> {
-        // The switch first: it must hold even where the history cannot be written.
+        // The freeze is written first: it must take effect even when the history cannot be written.
         self.set_freeze(freeze).await?;
         self.table().note(&freeze.scope, line).await
     }
@@ -66,7 +66,7 @@ impl Table<'_> {
         let batch = EventBatch::alone(scope, line);
         let line_of_history = to_item(TRANSACT, &HistoryRow::alone(scope, line))?;
         let event = to_item(TRANSACT, &EventsRow::of(scope, &batch, line.at))?;
-        // Both or none: what the history has is an event.
+        // One transaction: every history entry has its event.
         let parts = [line_of_history, event].map(|item| {
             let put = Put::builder().table_name(self.name).set_item(Some(item)).build();
             put.map(|put| TransactWriteItem::builder().put(put).build())
@@ -77,7 +77,7 @@ impl Table<'_> {
         request.send().await.map(|_| ()).map_err(|error| call_error(TRANSACT, error))
     }
 
-    /// The newest lines of a partition, oldest first.
+    /// The newest entries of a partition, oldest first.
     async fn newest_lines(&self, partition: &str, before: Option<Timestamp>) -> CallResult<HistoryPage> {
         let string = |text: String| AttributeValue::S(text);
         let mut request = self.client.query().table_name(self.name).scan_index_forward(false).limit(ROWS_MAX);
@@ -101,15 +101,15 @@ impl Table<'_> {
     }
 }
 
-/// Both in the order of time. Where one was cut, what the other has from before that is left out too: there may be lines in
-/// between.
+/// Merges two histories by time. When one of them was cut, older entries of the other are left out too: the cut part
+/// may hold entries between them.
 fn merged(one: HistoryPage, other: HistoryPage) -> HistoryPage {
     let begin = |history: &HistoryPage| history.entries.first().map(|entry| entry.at).filter(|_| history.is_cut);
     let begin = begin(&one).max(begin(&other));
     let is_cut = one.is_cut || other.is_cut;
     let mut entries = [one.entries, other.entries].concat();
     entries.retain(|entry| begin.is_none_or(|begin| entry.at >= begin));
-    // Stable: lines of one commit share their time, and keep their order.
+    // A stable sort: entries of one commit share their time and keep their order.
     entries.sort_by_key(|entry| entry.at);
     HistoryPage { entries, is_cut }
 }

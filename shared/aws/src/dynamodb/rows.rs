@@ -1,5 +1,5 @@
-//! The rows of the table, each a serde struct with the version of its shape. A row of another version, or one that does
-//! not fit its struct, is refused with the item's name: never a guess.
+//! The rows of the table: serde structs, each with a schema version. A row with another version, or one that does not
+//! fit its struct, is an error that names the item.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -23,27 +23,28 @@ use crate::time::sortable;
 /// An item, or the key of one.
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
-/// The shape of all rows but the record's, which has its own ([`record::SCHEMA_VERSION`]).
+/// The schema version of all rows but the record's, which has its own ([`record::SCHEMA_VERSION`]).
 pub(crate) const SCHEMA_VERSION: u32 = 1;
 
-/// What the sparse index `open-work` finds.
+/// The value of `open_work`, the key of the sparse index `open-work`.
 pub(crate) const OPEN: &str = "open";
 
-/// How long a fact is kept: two weekends and the days between, enough to look into what happened; far longer than any
-/// decision waits for one.
+/// Facts expire after two weeks: long enough to investigate an incident, and far longer than any decision waits for a
+/// fact.
 const FACT_KEPT: SignedDuration = SignedDuration::from_hours(14 * 24);
-/// How long it is remembered that a fact was reported: EventBridge tries for a day, and the queues keep what nobody took for days;
-/// what comes later than this is looked at once more.
+/// Deduplication marks expire after two days: EventBridge retries for a day, and the queues keep messages longer. A
+/// fact that arrives later causes one more pass.
 const DEDUPLICATION_KEPT: SignedDuration = SignedDuration::from_hours(2 * 24);
-/// How long it is believed that an instance is nobody's: it may come to a fleet, and until then Config invariant checkers it with the others.
+/// An index entry of an instance without a fleet expires after an hour: the instance may join a fleet, and until then
+/// Config evaluates it with all others.
 const NOBODYS_KEPT: SignedDuration = SignedDuration::from_hours(1);
-/// How long an index entry is believed. An instance keeps its group for life, a group its tag for long; a miss costs
+/// Index entries expire after 30 days. An instance never changes its group, and a group rarely its tag; a miss costs
 /// one call.
 const INDEX_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// How long the history is kept: a year, and a month to read it afterwards.
+/// History entries expire after a year and a month.
 const HISTORY_KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
 
-/// How long it is kept who was told of a notification: longer than anybody lets a topic be broken.
+/// Partial deliveries expire after 60 days: longer than a topic stays broken.
 const PARTIAL_DELIVERY_KEPT: SignedDuration = SignedDuration::from_hours(60 * 24);
 
 /// The record of a fleet.
@@ -53,7 +54,7 @@ pub(crate) struct StateRow {
     pub(crate) pk: String,
     pub(crate) sk: String,
     pub(crate) schema_version: u32,
-    /// The record's, for the commit's condition.
+    /// The record's version, for the condition of the commit.
     pub(crate) version: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) open_work: Option<String>,
@@ -62,7 +63,8 @@ pub(crate) struct StateRow {
     pub(crate) record: Record,
 }
 
-/// The lease, the count of reconcile requests, and the time of the delayed request. A write of any of the three may create the row.
+/// The lease, the count of reconcile requests, and the due time of the delayed request. A write of any of the three may
+/// create the row.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LeaseRow {
@@ -103,7 +105,8 @@ pub(crate) struct FactRow {
     pub(crate) fact: Fact,
 }
 
-/// When a fact that can wait was observed. It outlives the fact: what was consumed and is reported again is known.
+/// The observation time of a fact that can wait. It outlives the fact, so that a consumed fact which AWS repeats is
+/// recognized.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DeduplicationRow {
@@ -123,7 +126,7 @@ pub(crate) struct HistoryRow {
     pub(crate) schema_version: u32,
     pub(crate) expires_at: i64,
     pub(crate) entry: HistoryEntry,
-    /// Those that shared its row for want of room in the transaction.
+    /// Entries that share this row because the transaction had no room for more rows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) more: Vec<HistoryEntry>,
 }
@@ -135,25 +138,26 @@ pub(crate) struct OutboxRow {
     pub(crate) pk: String,
     pub(crate) sk: String,
     pub(crate) schema_version: u32,
-    /// The commit, and the place within it: the order of sending.
+    /// The record version of the commit; with the position in the commit it orders the sending.
     pub(crate) version: u64,
     pub(crate) position: u64,
     pub(crate) open_work: String,
     pub(crate) open_since: String,
     pub(crate) notification: Notification,
-    /// Those that shared its row for want of room in the transaction, to be sent after it.
+    /// Notifications that share this row because the transaction had no room for more rows. They are sent after the
+    /// first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) more: Vec<Notification>,
 }
 
-/// Events that were committed and not put.
+/// Events that were committed and not published.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EventsRow {
     pub(crate) pk: String,
     pub(crate) sk: String,
     pub(crate) schema_version: u32,
-    /// Events of the account are no fleet's work: the resync publishes them.
+    /// Absent for events of the account: they are no fleet's work, and the resync publishes them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) open_work: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -161,8 +165,8 @@ pub(crate) struct EventsRow {
     pub(crate) batch: EventBatch,
 }
 
-/// Of a notification that was committed: who was told of it, while the other audience was not. It goes with the
-/// notification, and by itself should that be gone.
+/// The one audience that has received a notification. It is deleted with the notification, and expires if the
+/// notification is already gone.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PartialDeliveryRow {
@@ -186,7 +190,7 @@ pub(crate) struct IndexRow {
     pub(crate) expires_at: i64,
 }
 
-/// The fingerprint of a fleet in its last reconcile pass.
+/// The fingerprint of a fleet as of its last reconcile pass.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FingerprintRow {
@@ -196,29 +200,29 @@ pub(crate) struct FingerprintRow {
     pub(crate) fingerprint: String,
 }
 
-/// The cutover slots that are taken.
+/// The cutover slots that fleets hold.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SlotsRow {
     pub(crate) pk: String,
     pub(crate) sk: String,
     pub(crate) schema_version: u32,
-    /// Counts writes; a write names the version that it replaces.
+    /// Counts writes. A write names the version that it replaces.
     pub(crate) version: u64,
-    /// By fleet: since when it has its slot.
+    /// The time since which each fleet holds its slot.
     #[serde(rename = "slots_ms")]
     pub(crate) slots_ms: BTreeMap<FleetName, i64>,
 }
 
-/// The sort key of the count of immediate runs in a minute.
+/// The sort key of a minute's counter of immediate runs.
 pub(crate) fn immediate_runs_key(minute: i64) -> String {
     format!("IMMEDIATE-RUNS#{minute}")
 }
 
-/// How long it is kept: until the minute is certainly over.
+/// A minute's counter expires after an hour, when its minute is certainly over.
 pub(crate) const IMMEDIATE_RUNS_KEPT: SignedDuration = SignedDuration::from_hours(1);
 
-/// When instances of a fleet last began to break a rule.
+/// The time at which instances of a fleet last began to break a rule.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DriftingRow {
@@ -231,7 +235,7 @@ pub(crate) struct DriftingRow {
     pub(crate) expires_at: i64,
 }
 
-/// Where open work that only waits for a guard stands in the sparse index: behind everything that has a time.
+/// The sort position in the sparse index of open work that only waits for a guard: behind all times.
 pub(crate) const WAITING: &str = "waiting";
 pub(crate) const ACCOUNT: &str = "ACCOUNT";
 pub(crate) const STATE: &str = "STATE";
@@ -245,44 +249,45 @@ pub(crate) const EVENTS_PREFIX: &str = "EVENTS#";
 pub(crate) const PARTIAL_DELIVERY_PREFIX: &str = "PARTIALLY-DELIVERED#";
 pub(crate) const FLEET_PREFIX: &str = "FLEET#";
 
-/// The partition of a fleet, and the name of its fingerprint among the account's items.
+/// The partition key of a fleet, and the sort key of its fingerprint among the account's items.
 pub(crate) fn fleet_key(fleet: &FleetName) -> String {
     format!("{FLEET_PREFIX}{fleet}")
 }
 
-/// Where an index entry is. None: the subject needs none.
+/// The sort key of a subject's index entry. None: the subject needs no entry.
 pub(crate) fn index_key(subject: &Subject) -> Option<String> {
     match subject {
         Subject::Instance(id) => Some(format!("INDEX#instance#{id}")),
         Subject::Group(name) => Some(format!("INDEX#group#{name}")),
         Subject::TargetGroup(dimension) => Some(format!("INDEX#target-group#{dimension}")),
         Subject::Alarm(name) => Some(format!("INDEX#alarm#{name}")),
-        // A fleet is itself; what an image is for can change with its tag.
+        // A fleet needs no lookup, and the fleet tag of an image can change.
         Subject::Fleet(_) | Subject::Image(_) | Subject::ImageBuilder(_) => None,
     }
 }
 
-/// Where a notification is, by its id.
+/// The sort key of a notification, by its id.
 pub(crate) fn outbox_key(id: &str) -> String {
     format!("{OUTBOX_PREFIX}{id}")
 }
 
-/// Where a batch of events is, by its id.
+/// The sort key of a batch of events, by its id.
 pub(crate) fn events_key(id: &str) -> String {
     format!("{EVENTS_PREFIX}{id}")
 }
 
-/// Where it is noted who was told of a notification, by its id.
+/// The sort key of a partial delivery, by the notification's id.
 pub(crate) fn partial_delivery_key(id: &str) -> String {
     format!("{PARTIAL_DELIVERY_PREFIX}{id}")
 }
 
-/// The partition of the facts that were reported of a fleet before. It is not the fleet's own, which each pass reads whole.
+/// The partition of a fleet's deduplication marks. It is separate from the fleet's partition, which each pass reads
+/// whole.
 pub(crate) fn deduplication_partition(fleet: &FleetName) -> String {
     format!("DEDUPLICATION#{fleet}")
 }
 
-/// The partition of the history of a fleet, by its name, or of the account: no fleet has a name in capitals.
+/// The partition of the history of a fleet, by its name, or of the account: no fleet name has capitals.
 pub(crate) fn history_partition(of: &str) -> String {
     format!("HISTORY#{of}")
 }
@@ -316,7 +321,7 @@ impl StateRow {
 }
 
 impl FactRow {
-    /// A fact is open work of its fleet until it is consumed.
+    /// A fact is open work of its fleet until a pass consumes it.
     pub(crate) fn of(fleet: &FleetName, fact: &Fact, now: Timestamp) -> Self {
         Self {
             pk: fleet_key(fleet),
@@ -358,7 +363,7 @@ impl DriftingRow {
 }
 
 impl HistoryRow {
-    /// Sorted by time, then by commit, then by place. None: there is nothing to write.
+    /// Sorted by time, then by commit, then by position in the commit. None: the commit has no history entry.
     pub(crate) fn of(
         fleet: &FleetName,
         version: u64,
@@ -377,7 +382,7 @@ impl HistoryRow {
         })
     }
 
-    /// An entry that no commit wrote.
+    /// A history entry outside a commit.
     pub(crate) fn alone(scope: &FreezeScope, line: &HistoryEntry) -> Self {
         let partition = match scope {
             FreezeScope::Account => history_partition(ACCOUNT),
@@ -385,7 +390,7 @@ impl HistoryRow {
         };
         Self {
             pk: partition,
-            // More than one a millisecond, and still sorted by time.
+            // Nanoseconds tell several entries of one millisecond apart and keep the order.
             sk: format!("{}#alone#{:09}", sortable(line.at), line.at.subsec_nanosecond()),
             schema_version: SCHEMA_VERSION,
             expires_at: (line.at + HISTORY_KEPT).as_second(),
@@ -396,8 +401,8 @@ impl HistoryRow {
 }
 
 impl OutboxRow {
-    /// Named by its last notification: they are sent in order and told one by one, so the row goes when all have been
-    /// sent. None: there is nothing to write.
+    /// Named by its last notification: notifications are sent in order, so the row is deleted when all of them were
+    /// sent. None: the commit has no notification.
     pub(crate) fn of(
         fleet: &FleetName,
         version: u64,
@@ -433,7 +438,7 @@ impl EventsRow {
         }
     }
 
-    /// Their batches, oldest first.
+    /// The batches of the rows, oldest first.
     pub(crate) fn batches(rows: Vec<Self>) -> Vec<EventBatch> {
         let mut batches: Vec<EventBatch> = rows.into_iter().map(|row| row.batch).collect();
         batches.sort_by_key(|batch| batch.events.first().map(|event| event.at));
@@ -466,12 +471,12 @@ impl IndexRow {
     }
 }
 
-/// The item of a row.
+/// Converts a row to an item.
 pub(crate) fn to_item<R: Serialize>(operation: &'static str, row: &R) -> CallResult<Item> {
     serde_dynamo::aws_sdk_dynamodb_1::to_item(row).map_err(|error| refused(operation, error.to_string()))
 }
 
-/// The row of an item, if its shape is the one that this code reads.
+/// Converts an item to its row. Fails when the schema version is another one than this code reads.
 pub(crate) fn from_item<R: DeserializeOwned>(operation: &'static str, item: Item, version: u32) -> CallResult<R> {
     let name = name(&item);
     let found = item.get("schema_version").and_then(|value| value.as_n().ok()).map_or("missing", String::as_str);
@@ -485,7 +490,7 @@ pub(crate) fn from_item<R: DeserializeOwned>(operation: &'static str, item: Item
         .map_err(|error| unreadable(operation, format!("item {name}: {error}")))
 }
 
-/// The record of an item.
+/// Converts an item to the record.
 pub(crate) fn record(operation: &'static str, item: Item) -> CallResult<Record> {
     let row: StateRow = from_item(operation, item, record::SCHEMA_VERSION)?;
     if row.version != row.record.version {
@@ -509,12 +514,12 @@ fn name(item: &Item) -> String {
     format!("{}/{}", text(item, "pk"), text(item, "sk"))
 }
 
-/// A time as the table counts it in conditions.
+/// A time in milliseconds, for conditions.
 pub(crate) fn milliseconds(time: Timestamp) -> AttributeValue {
     AttributeValue::N(time.as_millisecond().to_string())
 }
 
-/// A time that the table counted.
+/// A time from milliseconds.
 pub(crate) fn from_milliseconds(operation: &'static str, field: &'static str, value: i64) -> CallResult<Timestamp> {
     Timestamp::from_millisecond(value).map_err(|error| unreadable(operation, format!("{field}: {error}")))
 }

@@ -1,4 +1,4 @@
-//! The cutover slots of cutovers, which the fleets of an account and region share.
+//! The cutover slots, which the fleets of an account and region share.
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use driftless_planner::ids::FleetName;
@@ -15,13 +15,13 @@ const BATCH_GET: &str = "dynamodb:BatchGetItem";
 const PUT: &str = "dynamodb:PutItem";
 
 impl Table<'_> {
-    /// The cutover slots that are taken.
+    /// Reads the cutover slots that fleets hold.
     pub(crate) async fn slots(&self, freshness: Freshness) -> CallResult<SlotsRow> {
         let items = self.get_all(vec![key(ACCOUNT, SLOTS)], freshness).await?;
         items.into_iter().next().map_or_else(|| Ok(none()), |item| from_item(BATCH_GET, item, SCHEMA_VERSION))
     }
 
-    /// Takes a cutover slot. False: all are taken. Whoever has one keeps it.
+    /// Takes a cutover slot. Returns false when other fleets hold all of them. A fleet that holds a slot keeps it.
     pub(crate) async fn take_slot(&self, fleet: &FleetName, limit: usize, now: Timestamp) -> CallResult<bool> {
         self.patiently(fleet.as_str(), || async {
             let mut row = self.slots(Freshness::Strong).await?;
@@ -37,7 +37,7 @@ impl Table<'_> {
         .await
     }
 
-    /// Gives a cutover slot back.
+    /// Returns a fleet's cutover slot.
     pub(crate) async fn give_slot(&self, fleet: &FleetName) -> CallResult<()> {
         self.patiently(fleet.as_str(), || async {
             let mut row = self.slots(Freshness::Strong).await?;
@@ -49,7 +49,7 @@ impl Table<'_> {
         .await
     }
 
-    /// Writes the turns in place of those that were read. Busy: someone else wrote in between.
+    /// Replaces the slots that were read. Fails with `Busy` when another write came in between.
     async fn replace_slots(&self, row: SlotsRow) -> CallResult<()> {
         let read = row.version;
         let item = to_item(PUT, &SlotsRow { version: read + 1, ..row })?;

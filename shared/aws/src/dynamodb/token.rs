@@ -1,4 +1,4 @@
-//! Tokens and spread, derived and never random: the same commit sent twice is one commit.
+//! Tokens and jitter, derived and never random: the same commit sent twice takes effect once.
 
 use driftless_planner::hash::fnv1a;
 use driftless_reconciler::ports::Lease;
@@ -7,9 +7,8 @@ use jiff::Timestamp;
 /// DynamoDB takes 36 characters.
 const LENGTH_MAX: usize = 36;
 
-/// The token of one commit. It depends on what the commit is about (fleet, version, fence) and on when it was decided:
-/// a decision that is made anew on the same version has other contents, which DynamoDB would refuse under the old
-/// token.
+/// The token of one commit. It depends on the fleet, the version, the fence and the time of the decision: a new
+/// decision on the same version has other contents, which DynamoDB would refuse under the old token.
 pub(crate) fn commit_token(lease: &Lease, next_version: u64, now: Timestamp, variant: &str) -> String {
     let hash = hash_of(&[
         lease.fleet.as_str().as_bytes(),
@@ -18,12 +17,12 @@ pub(crate) fn commit_token(lease: &Lease, next_version: u64, now: Timestamp, var
         &now.as_nanosecond().to_be_bytes(),
         variant.as_bytes(),
     ]);
-    // The hash alone would do; version and fence are there for whoever reads CloudTrail.
+    // The hash alone would do; version and fence help readers of CloudTrail.
     let token = format!("{hash:016x}-{next_version}-{}", lease.fence);
     token.chars().take(LENGTH_MAX).collect()
 }
 
-/// A hash of several parts, which are told apart by their lengths.
+/// A hash of several parts. Their lengths are hashed too, so that no two lists of parts look alike.
 pub(crate) fn hash_of(parts: &[&[u8]]) -> u64 {
     let lengths_and_bytes = parts.iter().flat_map(|part| {
         let length = u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes();
@@ -54,7 +53,7 @@ mod tests {
             commit_token(&lease(fleet, fence), version, now, variant)
         };
         let one = token("app", 3, 7, 1, "a");
-        // The same in every build: a version that is deployed meanwhile must not commit the same twice.
+        // Fixed for every build: a new version that is deployed in between must not commit the same decision twice.
         assert_eq!(one, "d8d4af30c5173e96-7-3");
         for other in [
             token("apq", 3, 7, 1, "a"),
@@ -68,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_never_exceeds_what_dynamodb_takes() {
+    fn a_token_never_exceeds_the_limit_of_dynamodb() {
         let token = commit_token(&lease(&"a".repeat(40), u64::MAX), u64::MAX, Timestamp::MAX, "facts");
         assert_eq!(token.len(), LENGTH_MAX);
     }

@@ -1,4 +1,4 @@
-//! What EC2 says besides yes, call by call.
+//! EC2's error codes, call by call.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use crate::wire::Means::{Answers, Fails};
 use crate::wire::Says::{Else, Error};
 use crate::wire::{Call, EVERYWHERE, Line, Wire, call, meets, words};
 
-/// All are reads, but for a version that is written by its token: as often as it is asked for, it is one.
+/// All calls are reads, except for the write of a template version, which its token makes idempotent.
 const CALLS: [Call; 7] = [
     call("machines", DESCRIBE_INSTANCES, 3),
     call("template", template::DESCRIBE_VERSIONS, 3),
@@ -60,12 +60,12 @@ const DENIED: CallErrorKind = CallErrorKind::Denied;
 const REFUSED: CallErrorKind = CallErrorKind::Refused;
 
 #[tokio::test]
-async fn every_call_tells_what_any_service_can_say() {
+async fn every_call_maps_the_errors_of_any_service() {
     met(&[], &EVERYWHERE).await;
 }
 
 #[tokio::test]
-async fn every_call_tells_what_ec2_says_in_words_of_its_own() {
+async fn every_call_maps_the_errors_of_ec2() {
     let lines = [
         (Error(503, "RequestLimitExceeded", "Request limit exceeded."), Fails(CallErrorKind::Throttled), AtOnce),
         (Error(400, "EC2ThrottledException", "slower"), Fails(CallErrorKind::Throttled), AtOnce),
@@ -75,7 +75,7 @@ async fn every_call_tells_what_ec2_says_in_words_of_its_own() {
         (Error(401, "AuthFailure", "not able to validate"), Fails(DENIED), NextPass),
         (Error(400, "InvalidAction", "no such action"), Fails(CallErrorKind::Unsupported), NextPass),
         (Error(400, "InvalidParameterValue", "no"), Fails(REFUSED), NextPass),
-        // Nothing here asks for a dry run. If EC2 took it for one, nothing was done.
+        // No call asks for a dry run. If EC2 treated one as such, it did nothing.
         (Error(412, "DryRunOperation", "Request would have succeeded"), Fails(REFUSED), NextPass),
     ];
     met(&[], &lines).await;
@@ -87,8 +87,8 @@ async fn an_answer_that_is_no_answer_is_unreadable() {
 }
 
 #[tokio::test]
-async fn an_id_that_ec2_does_not_know_is_told_apart_from_one_that_is_none() {
-    // Instances and images are asked for by filters, which leave out what EC2 does not know (yet): it need not say so.
+async fn an_unknown_id_is_distinguished_from_an_invalid_one() {
+    // Instances and images are read by filter: EC2 leaves unknown ids out and needs no error code.
     let lines = [
         (Error(400, "InvalidInstanceID.NotFound", "do not exist"), Fails(GONE), NextPass),
         (Error(400, "InvalidInstanceID.Malformed", "no"), Fails(REFUSED), NextPass),
@@ -112,7 +112,7 @@ async fn a_template_meets_each_of_its_codes() {
     met(&["template", "newest_template"], &lines).await;
     let lines = [
         (Error(400, "InvalidLaunchTemplateId.NotFound", "gone"), Fails(GONE), NextPass),
-        // The base may not be known everywhere yet: the next pass writes again.
+        // The base version may not be known everywhere yet: the next pass writes again.
         (Error(400, "InvalidLaunchTemplateId.VersionNotFound", "not there yet"), Fails(GONE), NextPass),
         (Error(400, "IdempotentParameterMismatch", "another base"), Fails(REFUSED), NextPass),
         malformed,
@@ -120,7 +120,7 @@ async fn a_template_meets_each_of_its_codes() {
     met(&["write_template"], &lines).await;
 }
 
-/// Pages of instances, the first of which EC2 does not know.
+/// Pages of instances; EC2 does not know the first instance of each.
 #[tokio::test]
 async fn machines_come_in_pages_and_one_that_was_just_launched_may_be_in_none() {
     let page = |id: &InstanceId, token: &str| {
@@ -145,7 +145,7 @@ async fn machines_come_in_pages_and_one_that_was_just_launched_may_be_in_none() 
     assert_eq!(stub.sent().len(), 2);
 }
 
-/// The images that a description of one comes to.
+/// Maps the description of one image.
 async fn described(fields: &str) -> CallResult<Vec<driftless_planner::image::Image>> {
     let answer = format!(
         "<DescribeImagesResponse><imagesSet><item><imageId>ami-0123456789abcdef0</imageId>{fields}</item></imagesSet>\
@@ -239,7 +239,7 @@ async fn the_images_of_a_fleet_are_asked_for_by_its_tag_among_our_own_and_with_t
 }
 
 #[tokio::test]
-async fn an_image_that_somebody_shared_is_known_by_its_id_and_is_not_ours() {
+async fn a_shared_image_is_found_by_its_id_and_is_not_ours() {
     let item = |id: &str| {
         format!(
             "<item><imageId>{id}</imageId><imageState>available</imageState><architecture>arm64</architecture>\

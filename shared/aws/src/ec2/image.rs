@@ -1,4 +1,4 @@
-//! Machine images: those that are tagged for a fleet, and those that are asked for by their ids.
+//! Machine images, by fleet tag and by id.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,12 +18,12 @@ use crate::error::{call_error, parsed, required, unreadable};
 
 pub(super) const DESCRIBE_IMAGES: &str = "ec2:DescribeImages";
 
-/// The tag that Image Builder puts on what it makes, with the ARN of its own image.
+/// The tag that Image Builder sets on an AMI, with the ARN of its own image.
 const IMAGE_BUILDER_TAG: &str = "Ec2ImageBuilderArn";
-/// What AWS Backup and Data Lifecycle Manager put on theirs. `aws:` is reserved: nobody else can.
+/// Tags that AWS Backup and Data Lifecycle Manager set. Users cannot set them: `aws:` is reserved.
 const BACKUP_TAGS: [&str; 2] = ["aws:backup:", "aws:dlm:"];
 
-/// Images with a tag, of this account.
+/// Images of this account with a tag.
 pub(crate) async fn tagged(aws: &Aws, tag: &str, value: &str) -> CallResult<Vec<Image>> {
     let filter = Filter::builder().name(format!("tag:{tag}")).values(value).build();
     read(aws.ec2().describe_images().owners("self").filters(filter), true).await
@@ -40,30 +40,31 @@ pub(crate) async fn for_any_fleet(aws: &Aws) -> CallResult<Vec<Image>> {
     read(aws.ec2().describe_images().owners("self").filters(filter), true).await
 }
 
-/// Images of this account that Image Builder made as this one.
+/// Images of this account that an Image Builder build produced.
 pub(crate) async fn built_as(aws: &Aws, arn: &str) -> CallResult<Vec<Image>> {
     tagged(aws, IMAGE_BUILDER_TAG, arn).await
 }
 
-/// Images by their ids. Whose they are is asked beside: an answer names the owner, and not whether that is us.
+/// Images by id. A second request finds those of this account: a description names the owner's id, not whether it is
+/// ours.
 pub(crate) async fn by_ids(aws: &Aws, ids: &BTreeSet<ImageId>) -> CallResult<BTreeMap<ImageId, Image>> {
     let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
     let of_all = ids.chunks(FILTER_VALUES_MAX).map(|chunk| read(with_ids(aws, chunk), false));
     let own = ids.chunks(FILTER_VALUES_MAX).map(|chunk| read(with_ids(aws, chunk).owners("self"), true));
     let (of_all, own) = try_join(try_join_all(of_all), try_join_all(own)).await?;
-    // Ours come last, and take the place of what was read of them as if they were a stranger's.
+    // Our own images come last and replace the entries that were read as another owner's.
     let images = of_all.into_iter().flatten().chain(own.into_iter().flatten());
     Ok(images.map(|image| (image.id.clone(), image)).collect())
 }
 
-/// By filter and not by ids: one id that EC2 does not know would fail the whole call.
+/// Reads by filter, not by id: one id that EC2 does not know would fail the whole call.
 fn with_ids(aws: &Aws, ids: &[String]) -> DescribeImagesFluentBuilder {
     let filter = Filter::builder().name("image-id").set_values(Some(ids.to_vec())).build();
     aws.ec2().describe_images().filters(filter)
 }
 
 async fn read(request: DescribeImagesFluentBuilder, is_own: bool) -> CallResult<Vec<Image>> {
-    // EC2 leaves out disabled images unless it is told not to; they are there, and cannot be launched.
+    // EC2 leaves out disabled images unless asked. They exist, but cannot be launched.
     let pages = request.include_disabled(true).into_paginator().items().send();
     let raw = pages.collect::<Result<Vec<RawImage>, _>>().await;
     let raw = raw.map_err(|error| call_error(DESCRIBE_IMAGES, error))?;
@@ -98,7 +99,7 @@ fn state(raw: &RawImage) -> CallResult<ImageState> {
     })
 }
 
-/// EC2 writes it as a text.
+/// Parses the creation time, which EC2 sends as text.
 fn created_at(raw: &RawImage) -> CallResult<Timestamp> {
     let text = required(DESCRIBE_IMAGES, "CreationDate", raw.creation_date())?;
     text.parse().map_err(|error| unreadable(DESCRIBE_IMAGES, format!("CreationDate is {text:?}: {error}")))

@@ -1,4 +1,4 @@
-//! Launch template versions: what they say, and writing one.
+//! Launch template versions: reading and writing them.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -19,18 +19,18 @@ pub(super) const DESCRIBE_TEMPLATES: &str = "ec2:DescribeLaunchTemplates";
 pub(super) const DESCRIBE_VERSIONS: &str = "ec2:DescribeLaunchTemplateVersions";
 pub(super) const CREATE_VERSION: &str = "ec2:CreateLaunchTemplateVersion";
 
-/// What the versions that Driftless writes begin their description with, before the token.
+/// The start of the description of a version that Driftless writes, before the token.
 const WRITTEN_FOR: &str = "driftless ";
-/// What stands there between the token and the number of the version that it was written on.
+/// The text between the token and the number of the version that was copied.
 const WRITTEN_ON: &str = " on ";
-/// Longer values are told by a digest alone.
+/// Longer values are compared by digest alone.
 const SHORT: usize = 60;
 
-/// What a version says. None: it does not exist.
+/// The content of a version. None: it does not exist.
 ///
-/// Terraform repeats the description of the newest version in the one that it writes. So a description alone makes no
-/// version ours: it must also say what the version says that it was written on. Where that one is gone by now, nothing
-/// can be compared, and the description counts.
+/// Terraform copies the description of the newest version into the version that it writes. So a description alone does
+/// not prove that Driftless wrote a version: its content must also match the version that the description names as its
+/// base. If that base no longer exists, the description alone decides.
 pub(crate) async fn content(aws: &Aws, version: &TemplateVersion) -> CallResult<Option<TemplateContent>> {
     let Some(raw) = described(aws, version).await? else { return Ok(None) };
     let mut content = told(&raw);
@@ -57,21 +57,21 @@ async fn described(aws: &Aws, version: &TemplateVersion) -> CallResult<Option<La
 fn told(raw: &LaunchTemplateVersion) -> TemplateContent {
     let data = raw.launch_template_data();
     TemplateContent {
-        // `resolve:ssm:…` is no image: what it means can change behind everyone's back.
+        // `resolve:ssm:…` names no fixed image: the parameter's value can change at any time.
         image: data.and_then(|data| data.image_id()).and_then(|image| image.parse().ok()),
         written_for: mark_of(raw).map(|(token, _)| token.to_owned()),
         settings: data.map(settings).unwrap_or_default(),
     }
 }
 
-/// What a version was written for, and on which version of its template.
+/// The token that a version was written with, and the version that was copied.
 fn mark_of(raw: &LaunchTemplateVersion) -> Option<(&str, u64)> {
     let mark = raw.version_description()?.strip_prefix(WRITTEN_FOR)?;
     let (token, source) = mark.rsplit_once(WRITTEN_ON)?;
     Some((token, source.parse().ok()?))
 }
 
-/// The newest version of a template. None: there is no such template.
+/// The newest version of a template. None: the template does not exist.
 pub(crate) async fn newest(aws: &Aws, template: &TemplateId) -> CallResult<Option<u64>> {
     let request = aws.ec2().describe_launch_templates().launch_template_ids(template.as_str());
     let answer = request.send().await.map_err(|error| call_error(DESCRIBE_TEMPLATES, error));
@@ -83,10 +83,10 @@ pub(crate) async fn newest(aws: &Aws, template: &TemplateId) -> CallResult<Optio
         .map_err(|_negative| unreadable(DESCRIBE_TEMPLATES, format!("LatestVersionNumber is {number}")))
 }
 
-/// Writes a version: the base with another image. AWS copies the base itself, so that nothing of it is lost.
+/// Writes a version: the base with another image. AWS copies the base itself, so that no setting is lost.
 ///
-/// The base must be a version of the template, or say exactly what one of them says: the two colors of a pair have a
-/// template each, and what describes the fleet writes to both.
+/// The base must be a version of the template or have the same content as one: the two colors of a pair each have a
+/// template, and Terraform writes the same content to both.
 pub(crate) async fn write(
     aws: &Aws,
     template: &TemplateId,
@@ -116,11 +116,11 @@ pub(crate) async fn write(
     Ok(TemplateVersion { template: template.clone(), version: number(CREATE_VERSION, written)? })
 }
 
-/// What a version is written on in a template that is not its base's own.
+/// The version to copy in a template that does not hold the base itself.
 enum Source {
-    /// The newest version of the template that says what the base says, apart from the image.
+    /// The newest version of the template with the same content as the base, except for the image.
     Equal(u64),
-    /// It is written already: asked again, EC2 would find another source, and refuse the token.
+    /// The version was written before. A second write would find another source, and EC2 would refuse the token.
     Written(TemplateVersion),
 }
 
@@ -153,7 +153,7 @@ fn number(operation: &'static str, raw: &LaunchTemplateVersion) -> CallResult<u6
     u64::try_from(number).map_err(|_negative| unreadable(operation, format!("VersionNumber is {number}")))
 }
 
-/// Everything that a version says apart from the image. User data can hold a secret, and is told by a digest.
+/// All settings of a version except the image. User data can hold a secret and appears only as a digest.
 fn settings(data: &ResponseLaunchTemplateData) -> BTreeMap<String, UntrustedText> {
     let all = [
         ("block device mappings", several(data.block_device_mappings())),
@@ -192,14 +192,14 @@ fn one<T: Debug>(value: Option<T>) -> Option<String> {
     value.map(|value| shortened(&format!("{value:?}")))
 }
 
-/// Their order says nothing: whoever writes the same to two templates may write it in two orders.
+/// A list without regard to order: two templates may hold the same list in different orders.
 fn several<T: Debug>(values: &[T]) -> Option<String> {
     let mut texts: Vec<String> = values.iter().map(|value| format!("{value:?}")).collect();
     texts.sort();
     (!texts.is_empty()).then(|| shortened(&texts.join(", ")))
 }
 
-/// Tags for what is launched. Terraform writes them in another order each time.
+/// The tags for launched resources. Terraform writes them in a different order each time.
 fn tags(specifications: &[LaunchTemplateTagSpecification]) -> Option<String> {
     let of_each = specifications.iter().map(|specification| {
         let tags: BTreeMap<Option<&str>, Option<&str>> =
@@ -238,7 +238,7 @@ mod tests {
         version.set_version_description(description.map(str::to_owned)).build()
     }
 
-    /// What the templates of both colors hold.
+    /// The versions of both colors' templates.
     fn versions(template: &'static str, all: fn() -> Vec<LaunchTemplateVersion>) -> Rule {
         mock!(Client::describe_launch_template_versions)
             .match_requests(move |request| request.launch_template_id() == Some(template))
@@ -287,7 +287,7 @@ mod tests {
                 version(3, None, InstanceType::T4gSmall),
             ]
         });
-        // No call that would create one is expected.
+        // No call that creates a version is expected.
         assert_eq!(written(&[&blue, &green]).await, TemplateVersion { template: GREEN.parse().unwrap(), version: 5 });
     }
 
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn two_versions_differ_where_their_settings_do_and_user_data_is_not_told() {
+    fn two_versions_differ_where_their_settings_do_and_user_data_is_not_shown() {
         let with = |user_data: &str, profile: i32| {
             let options = LaunchTemplateInstanceMetadataOptions::builder().http_put_response_hop_limit(profile).build();
             let data = ResponseLaunchTemplateData::builder().user_data(user_data).metadata_options(options);

@@ -1,4 +1,4 @@
-//! What Elastic Load Balancing says besides yes, call by call.
+//! Elastic Load Balancing's error codes, call by call.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ use crate::wire::{Call, EVERYWHERE, Line, Wire, call, meets, words};
 const LISTENER: &str =
     "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/web/50dc6c495c0c9188/f2f7dc8efc522ab2";
 
-/// Weights are read and compared anew before each attempt to write them.
+/// Weights are read and compared again before each attempt to write them.
 const CALLS: [Call; 9] = [
     call("forwards", DESCRIBE_TARGET_GROUPS, 3),
     call("forwards of a load balancer", DESCRIBE_LISTENERS, 3),
@@ -42,7 +42,7 @@ fn target_groups() -> String {
     answer("DescribeTargetGroups", &format!("<TargetGroups>{group}</TargetGroups>"))
 }
 
-/// A listener, or a rule, that gives blue everything, after actions of other types.
+/// A listener or a rule that gives blue all traffic, after actions of other types.
 fn forwarding(others: &str) -> String {
     let tuple = |name: &str, weight: u32| {
         format!("<member><TargetGroupArn>{}</TargetGroupArn><Weight>{weight}</Weight></member>", arn(name))
@@ -63,7 +63,7 @@ fn rules(others: &str) -> String {
     answer("DescribeRules", &format!("<Rules><member>{rule}</member></Rules>"))
 }
 
-/// What the method asks for before its action.
+/// Stubs the reads that a method makes before its action.
 fn prepared(method: &str) -> StubAws {
     let stub = StubAws::default();
     match method {
@@ -100,7 +100,7 @@ async fn ask(aws: &Aws, method: &str) -> CallResult<String> {
     }
 }
 
-/// The methods with these words in their names meet the lines.
+/// Runs the lines against the methods whose names contain this text.
 async fn met(methods: &str, lines: &[Line]) {
     let calls: Vec<Call> = CALLS.into_iter().filter(|call| call.method.contains(methods)).collect();
     assert!(!calls.is_empty(), "{methods}");
@@ -111,12 +111,12 @@ const GONE: CallErrorKind = CallErrorKind::Gone;
 const REFUSED: CallErrorKind = CallErrorKind::Refused;
 
 #[tokio::test]
-async fn every_call_tells_what_any_service_can_say() {
+async fn every_call_maps_the_errors_of_any_service() {
     met("", &EVERYWHERE).await;
 }
 
 #[tokio::test]
-async fn every_call_tells_what_elastic_load_balancing_says_in_words_of_its_own() {
+async fn every_call_maps_the_errors_of_elastic_load_balancing() {
     let lines = [
         (Error(400, "Throttling", "Rate exceeded"), Fails(CallErrorKind::Throttled), AtOnce),
         (Error(429, "PriorRequestNotComplete", "wait"), Fails(CallErrorKind::Throttled), AtOnce),
@@ -139,7 +139,7 @@ async fn an_answer_that_is_no_answer_is_unreadable() {
 async fn a_target_group_that_is_gone_has_nothing() {
     let gone = Error(400, "TargetGroupNotFound", "One or more target groups not found");
     let twice = call("forwards", DESCRIBE_TARGET_GROUPS, 2);
-    // Asked for with others, and alone.
+    // Read together with others, and alone.
     meets(Wire::Query, &[twice], &[(gone, Answers("[]"), AtOnce)], prepared, ask).await;
     met("health", &[(gone, Answers("{}"), NextPass)]).await;
     met("settings", &[(gone, Answers("{}"), NextPass)]).await;
@@ -203,7 +203,7 @@ async fn weights_meet_each_of_their_codes() {
     met("weights of a listener", &lines).await;
 }
 
-/// A rule whose weights are these, for blue and green.
+/// A rule with these weights for blue and green.
 fn rule_with(weights: [u32; 2]) -> String {
     rules("")
         .replace("<Weight>100<", &format!("<Weight>{}<", weights[0]))
@@ -213,10 +213,10 @@ fn rule_with(weights: [u32; 2]) -> String {
 #[tokio::test]
 async fn weights_whose_answer_was_lost_are_read_before_they_are_written_again() {
     for (found, expected, writes) in [
-        // The first attempt did it.
+        // The first attempt took effect.
         ([90, 10], None, 1),
         ([100, 0], None, 2),
-        // An operator wrote in between: theirs stays.
+        // An operator wrote in between: the operator's weights stay.
         ([50, 50], Some(REFUSED), 1),
     ] {
         let stub = StubAws::default()

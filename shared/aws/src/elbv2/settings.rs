@@ -1,4 +1,4 @@
-//! Settings of target groups that a cutover depends on.
+//! Target group settings that a cutover depends on.
 
 use std::collections::BTreeMap;
 
@@ -12,15 +12,15 @@ use crate::error::{call_error, unreadable};
 
 pub(super) const DESCRIBE_ATTRIBUTES: &str = "elasticloadbalancing:DescribeTargetGroupAttributes";
 
-/// Reads them from the attributes, which AWS writes as texts.
+/// Reads the settings from the target group's attributes, which AWS sends as text.
 pub(super) async fn read(aws: &Aws, target_group: &TargetGroupArn) -> CallResult<TargetGroupSettings> {
     let request = aws.elbv2().describe_target_group_attributes().target_group_arn(target_group.as_str());
     let answer = request.send().await.map_err(|error| call_error(DESCRIBE_ATTRIBUTES, error))?;
     let attributes = answer.attributes().iter().filter_map(|attribute| Some((attribute.key()?, attribute.value()?)));
     let attributes: BTreeMap<&str, &str> = attributes.collect();
     let is_sticky = attributes.get("stickiness.enabled") == Some(&"true");
-    // Clients of an application load balancer carry one of two cookies; others are told apart by their address, for
-    // good.
+    // An application load balancer keeps clients by one of two cookies; other load balancers keep them by address,
+    // without an end.
     let cookie = match attributes.get("stickiness.type") {
         Some(&"app_cookie") => Some("stickiness.app_cookie.duration_seconds"),
         Some(&"lb_cookie") => Some("stickiness.lb_cookie.duration_seconds"),
@@ -33,7 +33,7 @@ pub(super) async fn read(aws: &Aws, target_group: &TargetGroupArn) -> CallResult
     Ok(TargetGroupSettings {
         stickiness,
         deregistration_delay: seconds(&attributes, "deregistration_delay.timeout_seconds")?.unwrap_or_default(),
-        // Absent where the target group has no such setting.
+        // Absent when the target group does not support slow start.
         slow_start: seconds(&attributes, "slow_start.duration_seconds")?.unwrap_or_default(),
     })
 }

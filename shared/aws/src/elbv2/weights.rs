@@ -1,4 +1,4 @@
-//! Forward actions: reading them, and writing their weights without touching anything else.
+//! Forward actions: reads them, and writes their weights without changing anything else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -23,11 +23,11 @@ const DESCRIBE_RULES: &str = "elasticloadbalancing:DescribeRules";
 pub(super) const MODIFY_LISTENER: &str = "elasticloadbalancing:ModifyListener";
 pub(super) const MODIFY_RULE: &str = "elasticloadbalancing:ModifyRule";
 
-/// How often a write of weights is tried, as often as the SDK tries other calls, and what it waits in between.
+/// The attempts to write weights: as many as the SDK makes of other calls. The wait between them follows.
 const WRITE_ATTEMPTS: u32 = 3;
 const WAIT: Duration = Duration::from_millis(100);
 
-/// The forward actions of a listener's rules. Its default action is among them, as the rule `default`.
+/// The forward actions of a listener's rules. Its default action counts as the rule `default`.
 pub(super) fn forwards(listener: &str, rules: &[Rule]) -> CallResult<Vec<Forward>> {
     let mut found = Vec::new();
     for rule in rules {
@@ -43,7 +43,7 @@ pub(super) fn forwards(listener: &str, rules: &[Rule]) -> CallResult<Vec<Forward
     Ok(found)
 }
 
-/// None: it does not forward to target groups.
+/// Maps one forward action. None: the action does not forward to target groups.
 fn forward(place: &ForwardPlace, listener: &str, action: &Action) -> CallResult<Option<Forward>> {
     let weights = weights(action)?;
     if weights.is_empty() {
@@ -57,13 +57,13 @@ fn forward(place: &ForwardPlace, listener: &str, action: &Action) -> CallResult<
     }))
 }
 
-/// The kind stands in the ARN: `listener/app/…`.
+/// The kind of a load balancer, from its ARN: `listener/app/…`.
 fn balancer_of(listener: &str) -> BalancerKind {
     if listener.contains(":listener/app/") { BalancerKind::Application } else { BalancerKind::Other }
 }
 
-/// What an action forwards, and with which weights. AWS writes a single target group in two places at once, and its
-/// weight means nothing: it gets everything.
+/// The target groups and weights of an action. AWS names a single target group in two places, and its weight has no
+/// meaning: it gets all traffic.
 fn weights(action: &Action) -> CallResult<BTreeMap<TargetGroupArn, u32>> {
     let arn = |text: Option<&str>| parsed(DESCRIBE_RULES, "TargetGroupArn", text);
     match action.forward_config().map(ForwardActionConfig::target_groups).unwrap_or_default() {
@@ -88,11 +88,12 @@ fn stickiness(action: &Action) -> CallResult<Option<SignedDuration>> {
     Ok(Some(SignedDuration::from_secs(seconds.into())))
 }
 
-/// Writes the weights of one forward action. AWS replaces all actions at once and knows no versions: they are read
-/// right before, compared, and written as they were but for the weights.
+/// Writes the weights of one forward action. AWS replaces all actions of a rule at once and has no versions, so the
+/// actions are read right before, compared, and written back with new weights.
 ///
-/// The SDK's own attempts would write again without reading: what an operator wrote after a first one, whose answer was
-/// lost, would be written over. So each attempt reads anew, for as long as all of it takes no longer than one call may.
+/// Each attempt reads again, while the total time stays within that of one call. The SDK's own retries would write
+/// without a new read: if the response to the first attempt was lost, a retry would overwrite what an operator wrote
+/// since.
 pub(super) async fn write(aws: &Aws, change: &WeightChange) -> CallResult<()> {
     let budget = Budget::of(aws);
     for attempt in 1..WRITE_ATTEMPTS {
@@ -104,13 +105,13 @@ pub(super) async fn write(aws: &Aws, change: &WeightChange) -> CallResult<()> {
     try_write(aws, change, &budget).await
 }
 
-/// Whether another attempt may come through. What the read says was tried again by the SDK already.
+/// Whether another attempt may succeed. The SDK has already retried the errors of the read.
 fn may_pass(error: &CallError) -> bool {
     matches!(error.kind, CallErrorKind::Unavailable | CallErrorKind::Throttled)
         && [MODIFY_LISTENER, MODIFY_RULE].contains(&error.operation)
 }
 
-/// The time for reads and writes, all attempts together. None: there is no limit.
+/// The time for all attempts to read and write. None: no limit.
 pub(super) struct Budget {
     pub(super) begun_at: Timestamp,
     pub(super) whole: Option<SignedDuration>,
@@ -122,12 +123,12 @@ impl Budget {
         Self { begun_at: aws.now(), whole: whole.and_then(|whole| SignedDuration::try_from(whole).ok()) }
     }
 
-    /// Whether half of it is left: more than enough for requests that take milliseconds.
+    /// Whether half of the time is left: more than enough for requests that take milliseconds.
     pub(super) fn allows_another(&self, now: Timestamp) -> bool {
         self.whole.is_none_or(|whole| now.duration_since(self.begun_at) <= whole / 2)
     }
 
-    /// For a request that may take this part of what is left, with all its attempts.
+    /// The timeout of a request that may take this part of the remaining time, with all its attempts.
     fn part(&self, now: Timestamp, part: i32) -> ConfigOverride {
         let left = self.whole.map(|whole| (whole - now.duration_since(self.begun_at)).max(SignedDuration::ZERO) / part);
         let mut timeouts = TimeoutConfig::builder();
@@ -163,8 +164,8 @@ async fn try_write(aws: &Aws, change: &WeightChange, budget: &Budget) -> CallRes
     }
 }
 
-/// The actions with other weights in the one that forwards. None: they are so already. Refused where they are not what
-/// was decided on.
+/// The actions with the new weights in the forward action. None: the weights are already in place. Refused when the
+/// live weights differ from the expected ones.
 fn changed(operation: &'static str, actions: &[Action], change: &WeightChange) -> CallResult<Option<Vec<Action>>> {
     let mut is_found = false;
     let mut written = Vec::new();
@@ -191,8 +192,8 @@ fn changed(operation: &'static str, actions: &[Action], change: &WeightChange) -
     if is_found { Ok(Some(written)) } else { Err(refused(operation, "there is no forward action any more")) }
 }
 
-/// An action as it was read, in the form in which it can be written: a client secret is never read, and stays. Refused
-/// where its type is newer than this code: what it says was not read, and would be lost.
+/// An action as it was read, in a form that can be written. AWS never returns a client secret and keeps the stored one.
+/// Refused when this code does not know the action's type: its content would be lost.
 fn kept(operation: &'static str, action: &Action) -> CallResult<Action> {
     let kind = required(operation, "Type", action.r#type())?;
     if !ActionTypeEnum::values().contains(&kind.as_str()) {

@@ -1,4 +1,4 @@
-//! What EventBridge says besides yes. Nothing is lost by any of it: the outbox keeps what was not put.
+//! EventBridge's error codes. No error loses an event: the outbox keeps what was not published.
 
 use driftless_reconciler::ports::{Bus as _, CallErrorKind, CallResult};
 
@@ -20,17 +20,17 @@ async fn met(lines: &[Line]) {
 }
 
 #[tokio::test]
-async fn the_call_tells_what_any_service_can_say() {
+async fn the_call_maps_the_errors_of_any_service() {
     met(&EVERYWHERE).await;
 }
 
 #[tokio::test]
-async fn the_call_tells_what_eventbridge_says_in_words_of_its_own() {
+async fn the_call_maps_the_errors_of_eventbridge() {
     let lines = [
         (Error(500, "InternalException", "try later"), Fails(CallErrorKind::Unavailable), AtOnce),
         (Error(400, "AccessDeniedException", "not authorized"), Fails(CallErrorKind::Denied), NextPass),
         (Error(400, "UnrecognizedClientException", "who"), Fails(CallErrorKind::Denied), NextPass),
-        // The bus is our own installation: never "gone, so all is well".
+        // The bus belongs to the installation, so its absence never counts as success.
         (Error(400, "ResourceNotFoundException", "no such bus"), Fails(CallErrorKind::Refused), NextPass),
         (Error(400, "ValidationException", "because"), Fails(CallErrorKind::Refused), NextPass),
         (Error(413, "RequestEntityTooLarge", "because"), Fails(CallErrorKind::Refused), NextPass),

@@ -1,4 +1,4 @@
-//! What SNS says besides yes. Nothing is lost by any of it: the outbox keeps what was not published.
+//! SNS's error codes. No error loses a message: the outbox keeps what was not published.
 
 use driftless_reconciler::ports::{Alerts as _, Audience, CallErrorKind, CallResult};
 
@@ -20,18 +20,18 @@ async fn met(lines: &[Line]) {
 }
 
 #[tokio::test]
-async fn the_call_tells_what_any_service_can_say() {
+async fn the_call_maps_the_errors_of_any_service() {
     met(&EVERYWHERE).await;
 }
 
 #[tokio::test]
-async fn the_call_tells_what_sns_says_in_words_of_its_own() {
+async fn the_call_maps_the_errors_of_sns() {
     let lines = [
         (Error(400, "Throttling", "Rate exceeded"), Fails(CallErrorKind::Throttled), AtOnce),
         (Error(500, "InternalError", "try later"), Fails(CallErrorKind::Unavailable), AtOnce),
         (Error(403, "AuthorizationError", "not authorized"), Fails(CallErrorKind::Denied), NextPass),
         (Error(403, "InvalidSecurity", "no"), Fails(CallErrorKind::Denied), NextPass),
-        // The topic is our own installation: never "gone, so all is well".
+        // The topic belongs to the installation, so its absence never counts as success.
         (Error(404, "NotFound", "Topic does not exist"), Fails(CallErrorKind::Refused), NextPass),
     ];
     met(&lines).await;

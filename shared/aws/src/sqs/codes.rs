@@ -1,4 +1,4 @@
-//! What SQS says besides yes. A message that could not be sent comes again with what led to it.
+//! SQS's error codes. After a failed send, the message that caused it is delivered again.
 
 use aws_sdk_sqs::types::BatchResultErrorEntry;
 use driftless_reconciler::ports::{CallErrorKind, CallResult, RequestQueue as _};
@@ -31,18 +31,18 @@ async fn met(lines: &[Line]) {
 }
 
 #[tokio::test]
-async fn the_call_tells_what_any_service_can_say() {
+async fn the_call_maps_the_errors_of_any_service() {
     met(&EVERYWHERE).await;
 }
 
 #[tokio::test]
-async fn the_call_tells_what_sqs_says_in_words_of_its_own() {
+async fn the_call_maps_the_errors_of_sqs() {
     let lines = [
         (Error(400, "RequestThrottled", "Rate exceeded"), Fails(CallErrorKind::Throttled), AtOnce),
         (Error(403, "AccessDenied", "no access to the queue"), Fails(CallErrorKind::Denied), NextPass),
         (Error(400, "AccessDeniedException", "not authorized"), Fails(CallErrorKind::Denied), NextPass),
         (Error(403, "InvalidSecurity", "no"), Fails(CallErrorKind::Denied), NextPass),
-        // The queue is our own installation: never "gone, so all is well".
+        // The queue belongs to the installation, so its absence never counts as success.
         (
             Error(400, "AWS.SimpleQueueService.NonExistentQueue", "no such queue"),
             Fails(CallErrorKind::Refused),

@@ -1,4 +1,4 @@
-//! What pipelines are told: every line of the history, at least once, and never at the price of the work.
+//! Events for pipelines: every history entry is published at least once, and a failed bus never stops the work.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use jiff::SignedDuration;
 use super::resyncing::try_to_resync;
 use crate::support::{REPORTED, World, app, drifted, fleet_name, instance, start};
 
-/// How often each event was put. One that is put twice must be the same twice.
+/// The number of times each event was published. Repeats must be identical.
 fn put(world: &State) -> BTreeMap<String, usize> {
     let mut seen: BTreeMap<String, (Event, usize)> = BTreeMap::new();
     for event in &world.topic.events {
@@ -29,15 +29,15 @@ fn waiting(world: &State) -> usize {
     world.table.row(&fleet_name()).unwrap().events.iter().map(|batch| batch.events.len()).sum()
 }
 
-fn journaled(world: &State) -> usize {
+fn history_entries(world: &State) -> usize {
     world.table.row(&fleet_name()).unwrap().history.len()
 }
 
-/// All that was journaled was put, and nothing waits.
+/// Every history entry was published, and no event waits.
 fn assert_all_put(world: &World, told: &str) {
     let world = world.lock();
-    assert!(journaled(&world) > 0);
-    assert_eq!((put(&world).len(), waiting(&world)), (journaled(&world), 0), "{told}");
+    assert!(history_entries(&world) > 0);
+    assert_eq!((put(&world).len(), waiting(&world)), (history_entries(&world), 0), "{told}");
 }
 
 /// A fleet with an instance that has just drifted, with the report on its way.
@@ -52,18 +52,18 @@ fn a_line_is_put_as_an_event_before_it_leaves_the_outbox() {
     let world = about_to_tell();
     world.before("put-events", 0, |world| {
         assert!(
-            waiting(world) > 0 && waiting(world) + put(world).len() == journaled(world),
+            waiting(world) > 0 && waiting(world) + put(world).len() == history_entries(world),
             "committed before it is put"
         );
     });
-    world.before("mark-published", 0, |world| assert_eq!(put(world).len(), journaled(world)));
+    world.before("mark-published", 0, |world| assert_eq!(put(world).len(), history_entries(world)));
     world.pass(REPORTED);
     assert_eq!((world.count("put-events"), world.count("mark-published")), (1, 1));
     assert_all_put(&world, "put");
 }
 
 #[test]
-fn a_look_without_news_puts_nothing() {
+fn a_pass_without_changes_puts_nothing() {
     let world = about_to_tell();
     world.pass(REPORTED);
     let before = (world.count("put-events"), world.count("mark-published"));
@@ -104,7 +104,7 @@ fn a_bus_that_takes_nothing_stops_neither_the_work_nor_the_messages() {
     assert_eq!(world.ended(), [(instance(1), Actor::Driftless)], "the replacement went on");
     assert_eq!(world.kinds(), ["adopted", "replacement-started", "replaced"]);
     let state = world.lock();
-    assert_eq!(waiting(&state) + put(&state).len(), journaled(&state));
+    assert_eq!(waiting(&state) + put(&state).len(), history_entries(&state));
     drop(state);
     world.heal();
     world.deliver_all();

@@ -1,4 +1,4 @@
-//! Batches of the reconcile queue: what can wait is looked at by the fleet, and not by the event.
+//! Batches of the reconcile queue: facts that can wait lead to one pass for each fleet, not for each event.
 
 use driftless_planner::burst::{COALESCE_WITHIN, IMMEDIATE_RUNS_PER_MINUTE_MAX, coalesced_at};
 use driftless_planner::fact::{ComplianceType, Fact, Subject};
@@ -16,16 +16,16 @@ use jiff::SignedDuration;
 use driftless_reconciler::ports::Acquired;
 
 use crate::support::names::GROUPS;
-use crate::support::{CALL, World, app, fact, fleet_name, instance, judge, times, word};
+use crate::support::{CALL, World, app, command_fact, fact, fleet_name, instance, judge, times};
 
-/// The fleet, and nobody who takes messages: what one function does is counted.
+/// The fleet with message delivery stopped, so that a test counts what one function does.
 fn deferred() -> World {
     let world = app();
     world.hold_messages_back();
     world
 }
 
-/// Delivers facts in one batch; answers the positions of those that come again.
+/// Delivers facts in one batch. Returns the positions of those that SQS must redeliver.
 fn deliver(world: &World, facts: &[Fact], is_again: bool) -> Vec<usize> {
     let body = |fact: &Fact| ReconcileRequest::Fact(Box::new(fact.clone()));
     let received = facts.iter().enumerate().map(|(id, fact)| Received { id, body: body(fact), is_again });
@@ -44,7 +44,7 @@ fn non_compliant(world: &World, number: usize) -> Fact {
     fact(&world.lock(), number, ComplianceType::NonCompliant)
 }
 
-/// As many instances as there are facts, each of a fleet of its own, which the index knows; the first is of the real one.
+/// One fact for each of `count` fleets; the index knows their instances. The first fleet is the real one.
 fn of_many_fleets(world: &World, count: usize) -> Vec<Fact> {
     let fleet = |number| if number == 0 { fleet_name() } else { format!("more-{number}").parse().unwrap() };
     let known = (0..count).map(|number| (Subject::Instance(instance(number)), [fleet(number)].into()));
@@ -60,13 +60,13 @@ fn requests(world: &World) -> Vec<FleetName> {
 }
 
 #[test]
-fn facts_about_three_fleets_are_looked_at_on_the_spot_and_about_four_once_for_each_within_a_minute() {
-    for (fleets, looks) in [(3, 3), (4, 0)] {
+fn facts_about_three_fleets_are_reconciled_at_once_and_about_four_once_for_each_within_a_minute() {
+    for (fleets, passes) in [(3, 3), (4, 0)] {
         let world = deferred();
         let facts = of_many_fleets(&world, fleets);
         assert!(deliver(&world, &facts, false).is_empty());
-        assert_eq!(world.count("acquire"), looks, "{fleets} fleets");
-        if looks == 0 {
+        assert_eq!(world.count("acquire"), passes, "{fleets} fleets");
+        if passes == 0 {
             assert_eq!(requests(&world).len(), fleets);
             let now = world.now();
             let latest = world.messages().iter().map(|message| message.visible_at).max().unwrap();
@@ -76,18 +76,18 @@ fn facts_about_three_fleets_are_looked_at_on_the_spot_and_about_four_once_for_ea
 }
 
 #[test]
-fn facts_that_come_one_by_one_are_looked_at_on_the_spot_twenty_times_a_minute() {
+fn facts_that_come_one_by_one_start_twenty_immediate_runs_a_minute() {
     let world = deferred();
     let minute = (world.now() + SignedDuration::from_secs(30)).round(jiff::Unit::Minute).unwrap();
     world.run_to(minute);
     let facts = of_many_fleets(&world, 22);
-    let mut looks = Vec::new();
+    let mut passes = Vec::new();
     for fact in &facts[..21] {
         assert!(deliver(&world, std::slice::from_ref(fact), false).is_empty());
-        looks.push(world.count("acquire"));
+        passes.push(world.count("acquire"));
     }
     assert_eq!(IMMEDIATE_RUNS_PER_MINUTE_MAX, 20);
-    assert_eq!(looks[18..], [19, 20, 20], "the last one is left to a wake");
+    assert_eq!(passes[18..], [19, 20, 20], "the last one is left to a request");
     let last: FleetName = "more-20".parse().unwrap();
     assert_eq!(requests(&world).iter().filter(|fleet| **fleet != fleet_name()).collect::<Vec<_>>(), [&last]);
     world.pass(SignedDuration::from_mins(1));
@@ -96,7 +96,7 @@ fn facts_that_come_one_by_one_are_looked_at_on_the_spot_twenty_times_a_minute() 
 }
 
 #[test]
-fn messages_of_a_burst_that_came_before_are_looked_at_on_the_spot() {
+fn redelivered_messages_of_a_burst_are_reconciled_at_once() {
     let world = deferred();
     let facts = of_many_fleets(&world, 4);
     deliver(&world, &facts, true);
@@ -104,18 +104,18 @@ fn messages_of_a_burst_that_came_before_are_looked_at_on_the_spot() {
 }
 
 #[test]
-fn a_request_on_its_way_is_counted_on_if_it_is_surely_ahead_and_no_later_than_the_gathered_look() {
+fn a_pending_request_counts_if_it_is_surely_ahead_and_no_later_than_the_coalesced_pass() {
     let millisecond = SignedDuration::from_millis(1);
-    // The index is read, what is remembered, and the facts are filed; then the requests are thought of.
+    // Three calls come before the request is due: reading the index, reading the marks, and storing the facts.
     let (surely, now) = (SignedDuration::from_secs(2), deferred().now() + CALL * 3);
-    let gathered = coalesced_at(&fleet_name(), now + surely);
+    let coalesced = coalesced_at(&fleet_name(), now + surely);
     for (next, is_sent) in [
         (now + surely - millisecond, true),
         (now + surely, true),
         (now + surely + millisecond, false),
-        (gathered - millisecond, false),
-        (gathered, false),
-        (gathered + millisecond, true),
+        (coalesced - millisecond, false),
+        (coalesced, false),
+        (coalesced + millisecond, true),
     ] {
         let world = deferred();
         let facts = of_many_fleets(&world, 4);
@@ -139,34 +139,34 @@ fn a_second_batch_of_a_burst_sends_no_second_request_and_writes_only_what_is_new
 }
 
 #[test]
-fn an_alarm_or_a_word_in_a_burst_is_looked_at_on_the_spot() {
+fn an_alarm_or_a_command_in_a_burst_is_reconciled_at_once() {
     let world = deferred();
     let mut facts = of_many_fleets(&world, 6);
-    facts.push(word(&world.lock(), "now"));
+    facts.push(command_fact(&world.lock(), "now"));
     deliver(&world, &facts, false);
     assert_eq!(world.count("acquire"), 1);
     assert!(world.row().facts.values().all(Fact::can_wait), "it was followed");
 }
 
 #[test]
-fn a_fact_that_was_used_is_looked_at_again_only_where_its_message_came_before() {
+fn a_consumed_fact_is_reconciled_again_only_when_its_message_is_redelivered() {
     let world = deferred();
     judge(&mut world.lock(), 1, ComplianceType::NonCompliant);
     let facts = [non_compliant(&world, 1)];
-    for (is_again, looks) in [(false, 1), (false, 1), (true, 2)] {
+    for (is_again, passes) in [(false, 1), (false, 1), (true, 2)] {
         deliver(&world, &facts, is_again);
-        assert_eq!(world.count("acquire"), looks);
+        assert_eq!(world.count("acquire"), passes);
     }
 }
 
 #[test]
-fn what_aws_has_no_calls_left_for_is_done_and_looked_at_again_soon() {
-    // Of Config's verdict the groups are asked once more: whose instance it is.
+fn a_throttled_message_is_done_and_its_fleet_is_requested_again_soon() {
+    // A compliance fact costs one more call, which resolves its instance.
     for (is_word, number, within) in [(true, 0, 5), (false, 1, 65)] {
         let world = deferred();
-        let facts = [if is_word { word(&world.lock(), "now") } else { non_compliant(&world, 1) }];
+        let facts = [if is_word { command_fact(&world.lock(), "now") } else { non_compliant(&world, 1) }];
         world.fault(GROUPS, number..number + 1, Fate::Fails(CallErrorKind::Throttled));
-        assert!(deliver(&world, &facts, false).is_empty(), "the message is done: its fact is filed");
+        assert!(deliver(&world, &facts, false).is_empty(), "the message is done: its fact is stored");
         let now = world.now();
         let at = world.next_message_at();
         assert!(at > now && at <= now + SignedDuration::from_secs(within), "{at}");
@@ -174,7 +174,7 @@ fn what_aws_has_no_calls_left_for_is_done_and_looked_at_again_soon() {
 }
 
 #[test]
-fn what_cannot_be_remembered_is_written() {
+fn facts_are_stored_when_their_deduplication_marks_cannot_be_read() {
     let world = deferred();
     let facts = of_many_fleets(&world, 4);
     world.fault("remembered", 0..1, Fate::Fails(CallErrorKind::Unavailable));
@@ -183,7 +183,7 @@ fn what_cannot_be_remembered_is_written() {
 }
 
 #[test]
-fn a_fact_that_cannot_be_filed_comes_again_alone() {
+fn a_fact_that_cannot_be_stored_is_redelivered_alone() {
     let world = deferred();
     let facts = of_many_fleets(&world, 5);
     world.fault("file", 2..3, Fate::Fails(CallErrorKind::Unavailable));
@@ -199,6 +199,6 @@ fn a_fact_that_can_wait_and_finds_the_lease_taken_is_reconciled_within_seconds()
     deliver(&world, &[non_compliant(&world, 1)], false);
     assert_eq!(requests(&world), [fleet_name()]);
     let sent = world.messages().iter().map(|message| message.visible_at).max().unwrap();
-    // Two seconds for clocks that differ, and one for the run that holds the lease; the lease would last for 40.
+    // Two seconds for clocks that differ and one for the run that holds the lease; the lease itself would last 40 s.
     assert!(sent <= world.now() + SignedDuration::from_secs(4), "{sent} at {}", world.now());
 }

@@ -1,4 +1,4 @@
-//! Death at any call, answers that are lost, and calls that fail: it all ends the same.
+//! Crashes at any call, lost responses and failed calls: the end state is always the same.
 
 use driftless_planner::record::Record;
 use driftless_reconciler::ports::CallErrorKind;
@@ -13,14 +13,14 @@ fn about_to_replace() -> World {
     world
 }
 
-/// The same, where nobody counts calls: it is told hundreds of times.
+/// The same world without counted calls: these tests build it hundreds of times.
 fn uncounted() -> World {
     let world = about_to_replace();
     world.lock().calls = Calls::default();
     world
 }
 
-/// The calls that a replacement takes when nothing goes wrong.
+/// The calls of a replacement without faults.
 fn calls_of_a_replacement() -> Vec<Call> {
     let world = about_to_replace();
     world.deliver_all();
@@ -29,7 +29,7 @@ fn calls_of_a_replacement() -> Vec<Call> {
     calls
 }
 
-/// Each of the calls meets each of these fates, in a replacement of its own.
+/// Injects each fate into each of the calls, in a replacement of its own.
 fn each_call_meets(fates: &[Fate]) {
     for (number, call) in (0..).zip(calls_of_a_replacement()) {
         for fate in fates {

@@ -1,4 +1,4 @@
-//! The world as it is: external changes, calls that are refused, instances that are gone, and deliveries in any order.
+//! External changes, refused calls, missing instances, and deliveries in any order.
 
 use driftless_planner::fact::ComplianceType;
 use driftless_planner::record::{Phase, Replacement};
@@ -13,7 +13,7 @@ use crate::support::{
     DEBOUNCE, World, app, drifted, fleet_name, group_name, instance, of_four, reported, someone_terminates, start,
 };
 
-/// Lets it go on until the successor of the drifted instance is about to have proven itself.
+/// Continues until the replacement instance of the drifted one is almost verified.
 fn verifying(world: &World) {
     drifted(world, 1);
     world.run_until(|world| {
@@ -24,17 +24,17 @@ fn verifying(world: &World) {
 }
 
 #[test]
-fn a_desired_capacity_that_external_change_changed_in_between_is_not_acted_on_and_decided_anew() {
+fn a_desired_capacity_that_changed_externally_is_not_acted_on_and_decided_anew() {
     let world = app();
     verifying(&world);
-    let (reads, looks) = (world.count(GROUP), world.count("load"));
-    // Between the decision and the write someone scales out, where the live values are read again.
+    let (reads, passes) = (world.count(GROUP), world.count("load"));
+    // An operator scales out between the decision and the write, when the live values are read again.
     world.before(GROUP, 0, |world| {
         world.cloud.edit_group(&group_name(), |group| (group.max, group.desired) = (9, group.desired + 1));
     });
     world.run_until(|world| world.counts.calls.get(GROUP) > Some(&reads));
     let decided = world.count("load");
-    assert!(decided > looks);
+    assert!(decided > passes);
     world.pass(SignedDuration::from_secs(1));
     assert_eq!(world.count("load"), decided + 1, "decided anew");
     assert_eq!(world.ended(), [], "while theirs comes up, the drifted one serves on");
@@ -45,7 +45,7 @@ fn a_desired_capacity_that_external_change_changed_in_between_is_not_acted_on_an
 }
 
 #[test]
-fn a_maximum_that_external_change_changed_in_between_is_not_written() {
+fn a_maximum_that_changed_externally_is_not_written() {
     let world = app();
     drifted(&world, 1);
     world.before(GROUP, 0, |world| world.cloud.edit_group(&group_name(), |group| group.max = 12));
@@ -59,7 +59,7 @@ fn a_maximum_that_external_change_changed_in_between_is_not_written() {
 fn an_instance_that_is_gone_is_success() {
     let world = app();
     verifying(&world);
-    // Someone terminates it, with decrement, right before we would.
+    // An operator terminates the instance, with decrement, right before the loop would.
     world.before(GROUP, 0, |world| {
         world.cloud.kill(&instance(1));
         world.cloud.edit_group(&group_name(), |group| group.desired -= 1);
@@ -107,7 +107,7 @@ fn a_group_that_refuses_for_ever_does_not_make_the_loop_hot() {
         world.pass(SignedDuration::from_mins(10));
         let (runs, calls) = (world.count("acquire") - runs, world.calls().len() - calls);
         assert!(world.count("launch") > 1, "{kind}");
-        // Ten minutes: no more than a run in two seconds, and that only while it is fresh.
+        // Ten minutes: at most one run in two seconds, and only at the start.
         assert!(runs < 120, "{kind}: {runs} runs, {calls} calls");
         assert!(calls < 120 * 15, "{kind}: {runs} runs, {calls} calls");
     }
@@ -125,13 +125,13 @@ fn a_fleet_whose_groups_are_gone_does_not_make_the_loop_hot() {
 }
 
 #[test]
-fn a_successor_that_dies_before_it_has_proven_itself_is_followed_by_another_attempt() {
+fn a_successor_that_dies_while_verifying_is_followed_by_another_attempt() {
     let world = app();
     verifying(&world);
     let successor = world.launched().pop().unwrap();
     world.lock().cloud.kill(&successor);
     world.deliver_all();
-    // While it is on its way out the group takes no other: the resync finds the work when it is gone.
+    // While the instance is terminating, the group starts no other: the resync finds the work afterwards.
     world.pass(SignedDuration::from_mins(5));
     assert_eq!(resynced(&world).requests.len(), 1);
     world.deliver_all();
@@ -141,7 +141,7 @@ fn a_successor_that_dies_before_it_has_proven_itself_is_followed_by_another_atte
     assert!(world.lock().cloud.members(&group_name()).all(|member| !member.protected));
 }
 
-/// Runs side by side, in an order that a seed decides, with deaths and duplicates among them. Answers how many died.
+/// Runs in parallel in an order that a seed decides, with crashes and duplicates. Returns the number of crashes.
 fn scramble(seed: u64) -> u64 {
     let world = World::told(&format!("seed {seed}\nfleet app: single group, {}", of_four(&[])));
     world.reconcile().unwrap();
@@ -149,7 +149,7 @@ fn scramble(seed: u64) -> u64 {
     world.lock().rates = Rates { crash_before: 2_500, crash_after: 2_500, duplicated: 200_000, ..Rates::none() };
     drifted(&world, 1);
     for minute in 0..10 {
-        // The same is reported again and again, by several at once.
+        // Several detectors report the same drift again and again.
         let at = start() + SignedDuration::from_mins(minute);
         world.lock().change_at(at, |world| (0..3).for_each(|_| reported(world, 1, ComplianceType::NonCompliant)));
     }

@@ -1,4 +1,4 @@
-//! The fixed point: a fleet on which nothing is to be done is read, and nothing else.
+//! The fixed point: a fleet without work is read, and nothing is written.
 
 use driftless_planner::fact::ComplianceType;
 use driftless_reconciler::reconcile::Ran;
@@ -9,17 +9,17 @@ use jiff::SignedDuration;
 use crate::support::names::{ALARMS, FORWARDS, GROUPS, IMAGES, RULE, TEMPLATE};
 use crate::support::{World, app, drifted, freeze, fresh, group_name, instance, judge, reported};
 
-/// What a look at a idle fleet asks for.
+/// The calls of a pass on an idle fleet.
 const IDLE: [&str; 9] = ["acquire", GROUPS, IMAGES, "load", FORWARDS, RULE, TEMPLATE, ALARMS, "release"];
 
-/// The calls of one more look, and how many of them had to wait for each other.
+/// The calls of one more pass, and the number of rounds that depend on each other.
 fn reconcile_once(world: &World) -> (Vec<&'static str>, usize) {
     let from = world.calls().len();
     assert_eq!(world.reconcile().unwrap(), Ran::Idle);
     (world.names_since(from), rounds(&world.calls()[from..]).len())
 }
 
-/// One more look writes nothing and sends nothing.
+/// One more pass writes nothing and sends nothing.
 fn assert_at_rest(world: &World, told: &str) {
     let (calls, rounds) = reconcile_once(world);
     assert!(rounds <= 5, "{told}: {rounds}");
@@ -30,7 +30,7 @@ fn assert_at_rest(world: &World, told: &str) {
 }
 
 #[test]
-fn a_run_on_a_idle_fleet_reads_and_changes_nothing() {
+fn a_run_on_an_idle_fleet_reads_and_changes_nothing() {
     let world = app();
     let (calls, rounds) = reconcile_once(&world);
     assert_eq!(calls, IDLE);
@@ -72,9 +72,9 @@ fn a_fleet_is_idle_again_after_a_replacement() {
 }
 
 #[test]
-fn a_fleet_that_was_abandoned_does_not_request_itself() {
+fn a_fleet_whose_replacement_was_abandoned_does_not_request_itself() {
     let world = app();
-    // Each successor fails, until an operator must look.
+    // Each replacement instance fails, until an operator must act.
     let image = world.lock().cloud.image_ids().next().cloned().unwrap();
     world.lock().cloud.set_build(&image, Build::Sick);
     world.lock().cloud.edit_group(&group_name(), |group| group.elb_health = false);
@@ -95,7 +95,7 @@ fn a_replacement_commits_only_transitions() {
 }
 
 #[test]
-fn a_misconfigured_fleet_is_told_of_once_and_waits_for_the_resync() {
+fn a_misconfigured_fleet_is_reported_once_and_waits_for_the_resync() {
     let world = fresh(&[("color", "purple")]);
     judge(&mut world.lock(), 1, ComplianceType::NonCompliant);
     reported(&mut world.lock(), 1, ComplianceType::NonCompliant);

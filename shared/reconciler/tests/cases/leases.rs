@@ -1,4 +1,4 @@
-//! Who may act: one run at a time, and what becomes of the others.
+//! Leases: one run acts at a time, and what the other runs do.
 
 use driftless_planner::fact::ComplianceType;
 use driftless_planner::request::ReconcileRequest;
@@ -13,7 +13,7 @@ use crate::support::{REPORTED, World, app, drifted, fleet_name, judge, store_com
 
 const URGENT: Cause = Cause::Urgent { due: None };
 
-/// The fleet one moment after the drift has lasted for long enough, and before anyone has looked: its request was lost.
+/// The fleet a moment after the drift has lasted long enough, before any pass: its request was lost.
 pub(crate) fn about_to_launch() -> World {
     let world = app();
     drifted(&world, 1);
@@ -45,7 +45,7 @@ fn of_runs_at_once_one_acts_and_the_others_leave_one_request_for_its_leases_end(
 }
 
 #[test]
-fn what_a_busy_run_came_for_is_looked_at_when_the_holder_dies() {
+fn the_facts_of_a_busy_run_are_reconciled_after_the_holder_dies() {
     let world = app();
     world.sleep_after("load", 0, SignedDuration::from_secs(20));
     world.fault(FORWARDS, 0..1, Fate::CrashBefore);
@@ -53,46 +53,46 @@ fn what_a_busy_run_came_for_is_looked_at_when_the_holder_dies() {
     drifted(&world, 1);
     world.pass(REPORTED);
     assert!(world.count("acquire") > 1, "its event came meanwhile");
-    // The holder dies, and what it came for is never seen again.
+    // The holder crashes, and its messages are lost.
     assert!(world.finish(&holder).is_none());
     world.deliver_all();
     world.assert_replaced_once(1, "after the holder's death");
 }
 
 #[test]
-fn a_fact_that_is_filed_while_the_lease_is_held_is_looked_at_before_it_is_given_back() {
+fn a_fact_that_is_stored_while_the_lease_is_held_is_reconciled_before_the_release() {
     let world = app();
     world.before("release", 0, |world| {
         judge(world, 1, ComplianceType::NonCompliant);
-        store_command(world, "look");
+        store_command(world, "retry");
     });
     assert_eq!(world.reconcile().unwrap(), Ran::Idle);
     assert_eq!(world.count("load"), 2);
     assert!(world.row().facts.is_empty() && !world.record().replacements.is_empty());
     assert!(world.is_free());
     world.deliver_all();
-    world.assert_replaced_once(1, "filed meanwhile");
+    world.assert_replaced_once(1, "stored meanwhile");
 }
 
 #[test]
-fn a_fact_that_comes_between_the_read_and_the_commit_is_looked_at_again_and_not_lost() {
+fn a_fact_that_comes_between_the_read_and_the_commit_is_reconciled_again_and_not_lost() {
     let world = about_to_launch();
-    // Filed under the key of one that was read, and newer.
-    store_command(&mut world.lock(), "look");
-    world.before("commit", 0, |world| store_command(world, "look"));
+    // Stored under the key of a fact that was read, but newer.
+    store_command(&mut world.lock(), "retry");
+    world.before("commit", 0, |world| store_command(world, "retry"));
     world.before("load", 1, |world| {
-        assert_eq!(world.table.row(&fleet_name()).unwrap().facts.len(), 1, "it waits for the next pass");
+        assert_eq!(world.table.row(&fleet_name()).unwrap().facts.len(), 1, "it waits for the next reconcile pass");
     });
     assert_eq!(world.reconcile().unwrap(), Ran::Idle);
     assert!(world.row().facts.is_empty());
-    assert_eq!(world.row().filed, 3, "Config's, and two words");
+    assert_eq!(world.row().filed, 3, "Config's fact and two commands");
 }
 
 #[test]
 fn a_holder_whose_lease_was_taken_commits_nothing_and_does_nothing() {
     let world = about_to_launch();
     let before = world.record();
-    // Its clock is ahead of ours.
+    // The other run's clock is ahead.
     world.before("commit", 0, |world| {
         let end = world.table.row(&fleet_name()).unwrap().lock.until;
         world.table.acquire(&fleet_name(), "thief", end, end + SignedDuration::from_secs(40));
@@ -104,7 +104,7 @@ fn a_holder_whose_lease_was_taken_commits_nothing_and_does_nothing() {
 }
 
 #[test]
-fn a_holder_whose_lease_is_over_commits_nothing_although_nobody_took_it() {
+fn a_holder_whose_lease_is_over_commits_nothing_although_no_run_took_it() {
     let world = about_to_launch();
     let before = world.record();
     world.slow(GROUPS, 0, SignedDuration::from_secs(3));
@@ -118,9 +118,9 @@ fn a_holder_whose_lease_is_over_commits_nothing_although_nobody_took_it() {
 }
 
 #[test]
-fn a_record_that_moved_under_a_lease_that_is_still_held_is_looked_at_again() {
+fn a_record_that_changed_under_a_held_lease_is_read_again() {
     let world = about_to_launch();
-    // A commit that was repeated below us after its first answer was lost comes back as a conflict with itself.
+    // A commit that the SDK repeats after its first response was lost conflicts with itself.
     world.before("commit", 0, |world| {
         world.table.row_mut(&fleet_name()).record.as_mut().unwrap().version += 1;
     });
@@ -131,7 +131,7 @@ fn a_record_that_moved_under_a_lease_that_is_still_held_is_looked_at_again() {
 }
 
 #[test]
-fn a_read_that_fails_gives_the_lease_back_and_fails_the_run() {
+fn a_read_that_fails_releases_the_lease_and_fails_the_run() {
     for read in [GROUPS, "load", FORWARDS, HEALTH, MACHINES, REFRESH] {
         let world = about_to_launch();
         world.fault(read, 0..1, Fate::Fails(CallErrorKind::Throttled));
@@ -158,9 +158,9 @@ fn a_rule_that_cannot_be_read_starts_nothing_fails_nothing_and_is_read_again_soo
 }
 
 #[test]
-fn a_run_that_fails_gives_the_lease_back_although_a_fact_came_meanwhile() {
+fn a_run_that_fails_releases_the_lease_although_a_fact_came_meanwhile() {
     let world = about_to_launch();
-    world.before(GROUPS, 0, |world| store_command(world, "look"));
+    world.before(GROUPS, 0, |world| store_command(world, "retry"));
     world.fault(FORWARDS, 0..1, Fate::Fails(CallErrorKind::Throttled));
     world.reconcile().unwrap_err();
     assert_eq!(world.row().lock.requests, 1);
@@ -180,12 +180,12 @@ fn whatever_call_fails_the_lease_is_not_kept() {
         world.deliver_all();
         assert_eq!(world.lock().counts.faults.get("refused"), Some(&1), "{call}");
         assert!(world.is_free(), "{call}");
-        // Were it kept, the next message would have found it busy.
+        // With the lease kept, the next run would have found it busy.
         assert_eq!(world.count("claim-request"), 0, "{call}");
     }
 }
 
-/// Loses all wakes, and keeps those that come from being received.
+/// Loses all requests, and keeps the effects of receiving them.
 fn lose_messages(world: &World) {
     world.lock().queue = Queue::default();
     world.hold_messages_back();
@@ -231,14 +231,14 @@ fn no_write_starts_when_the_lease_is_nearly_over_even_if_the_function_lives_on()
 }
 
 #[test]
-fn news_without_end_is_handed_over_and_keeps_no_function_to_itself() {
+fn facts_without_end_are_handed_over_and_occupy_no_function() {
     let world = app();
-    for looks in 0..20 {
-        world.before("release", looks, move |world| store_command(world, &format!("number {looks}")));
+    for passes in 0..20 {
+        world.before("release", passes, move |world| store_command(world, &format!("number {passes}")));
     }
     assert_eq!(world.reconcile().unwrap(), Ran::OutOfTime);
     assert!(world.count("load") <= 6);
-    // For a fresh run, and for what the words lead to.
+    // One request for a fresh run, and one for what the commands lead to.
     assert!(world.count("send") <= 2);
     assert!(world.is_free(), "a fresh run must not find it busy");
     world.deliver_all();

@@ -1,4 +1,4 @@
-//! What on-call is told: from the outbox, at least once, and never at the price of the work.
+//! Messages for on-call: sent from the outbox at least once, and a failed topic never stops the work.
 
 use std::collections::BTreeSet;
 
@@ -58,11 +58,11 @@ fn what_an_earlier_crash_left_unsent_goes_first() {
 }
 
 #[test]
-fn a_topic_that_takes_nothing_does_not_stop_the_work_and_omits_nothing() {
+fn a_topic_that_takes_nothing_stops_no_work_and_loses_no_message() {
     let world = app();
     world.fault("publish", 0..1000, Fate::Fails(CallErrorKind::Unavailable));
     drifted(&world, 1);
-    // Every run that could not tell fails, so that it is seen and retried.
+    // Every run that could not publish fails, so that its message is redelivered.
     world.run_to(start() + MINUTE * 12);
     assert_eq!(world.ended(), [(instance(1), Actor::Driftless)], "the replacement went on");
     assert!(world.messages().iter().any(|message| message.receives > 1), "a run that could not tell is retried");
@@ -76,12 +76,12 @@ fn a_topic_that_takes_nothing_does_not_stop_the_work_and_omits_nothing() {
 }
 
 #[test]
-fn what_a_topic_did_not_take_until_the_queue_gave_up_is_told_by_the_resync() {
+fn a_message_that_no_redelivery_published_is_published_after_the_resync() {
     let world = app();
     world.fault("publish", 0..1000, Fate::Fails(CallErrorKind::Unavailable));
     drifted(&world, 1);
     world.deliver_all();
-    assert!(!world.lock().queue.dead.is_empty(), "received five times, and abandoned");
+    assert!(!world.lock().queue.dead.is_empty(), "received five times, then in the dead-letter queue");
     assert_eq!(world.kinds(), ["adopted"]);
     world.heal();
     resynced(&world);
@@ -90,7 +90,7 @@ fn what_a_topic_did_not_take_until_the_queue_gave_up_is_told_by_the_resync() {
 }
 
 #[test]
-fn a_run_that_cannot_tell_does_not_try_again_in_every_pass() {
+fn a_run_that_cannot_publish_does_not_retry_in_every_pass() {
     let world = about_to_launch();
     let before = world.count("publish");
     world.fault("publish", 0..1000, Fate::Fails(CallErrorKind::Throttled));
@@ -99,7 +99,7 @@ fn a_run_that_cannot_tell_does_not_try_again_in_every_pass() {
     assert_eq!(world.count("publish"), before + 1);
 }
 
-/// A notification of an earlier run that was not sent.
+/// Puts an unsent notification of an earlier run into the outbox.
 fn first_in_the_outbox(world: &World, id: &str, details: Details) {
     let notification =
         Notification { id: id.to_owned(), fleet: fleet_name(), groups: Vec::new(), at: start(), details };
@@ -120,7 +120,7 @@ fn a_message_links_the_runbook_where_the_installation_has_it() {
 }
 
 #[test]
-fn a_message_that_the_topic_never_takes_does_not_silence_those_behind_it() {
+fn a_message_that_the_topic_always_refuses_blocks_no_later_message() {
     let world = about_to_launch();
     first_in_the_outbox(&world, "poison", Details::Ended { condition: "x".to_owned(), since: start() });
     world.fault("publish", 0..1, Fate::Fails(CallErrorKind::Refused));
@@ -130,14 +130,14 @@ fn a_message_that_the_topic_never_takes_does_not_silence_those_behind_it() {
 }
 
 #[test]
-fn everybody_is_told_each_on_a_topic_of_their_own() {
+fn each_audience_is_told_on_its_own_topic() {
     let world = unseen(&[]);
     world.reconcile().unwrap();
     assert_eq!((sent(&world), chatted(&world)), (vec!["app-1-0".to_owned()], vec!["app-1-0".to_owned()]));
 }
 
 #[test]
-fn a_chat_that_cannot_be_reached_requests_nobody_twice() {
+fn an_unreachable_chat_does_not_page_on_call_twice() {
     let world = unseen(&[]);
     world.fault("publish-chat", 0..3, Fate::Fails(CallErrorKind::Denied));
     for _ in 0..3 {
@@ -151,7 +151,7 @@ fn a_chat_that_cannot_be_reached_requests_nobody_twice() {
 }
 
 #[test]
-fn a_pager_that_cannot_be_reached_does_not_fill_a_channel() {
+fn an_unreachable_pager_does_not_fill_the_chat() {
     let world = unseen(&[]);
     world.fault("publish", 0..2, Fate::Fails(CallErrorKind::Unavailable));
     for _ in 0..2 {
@@ -163,7 +163,7 @@ fn a_pager_that_cannot_be_reached_does_not_fill_a_channel() {
 }
 
 #[test]
-fn a_chat_that_cannot_be_reached_holds_back_no_other_message() {
+fn an_unreachable_chat_blocks_no_other_message() {
     let world = app();
     world.fault("publish-chat", 0..1000, Fate::Fails(CallErrorKind::Unavailable));
     drifted(&world, 1);
@@ -190,7 +190,7 @@ fn a_crash_between_the_two_topics_repeats_both_under_the_same_id() {
 }
 
 #[test]
-fn where_it_cannot_be_noted_who_was_told_all_of_it_is_told_again() {
+fn a_delivery_that_cannot_be_marked_is_repeated() {
     let world = unseen(&[]);
     world.fault("publish-chat", 0..1, Fate::Fails(CallErrorKind::Unavailable));
     world.fault("mark-partially-delivered", 0..1, Fate::Fails(CallErrorKind::Unavailable));

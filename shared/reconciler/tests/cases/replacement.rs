@@ -1,4 +1,4 @@
-//! The whole of a replacement, and what holds it back.
+//! A whole replacement, and what blocks it.
 
 use driftless_planner::fact::ComplianceType;
 use driftless_planner::notification::{Condition, Details};
@@ -16,7 +16,7 @@ use crate::support::{
     World, app, cleared, drifted, fleet_name, freeze, fresh, group_name, instance, reported, rule, start, unseen,
 };
 
-/// How many writes changed AWS.
+/// The number of writes that changed AWS.
 fn writes(world: &World) -> u64 {
     world.lock().aws_writes.counts.values().sum()
 }
@@ -43,12 +43,13 @@ fn a_drifted_instance_is_replaced_by_the_requests_that_the_loop_sends_itself() {
     world.assert_replaced_once(1, "nothing went wrong");
     assert!(functions < 40, "{functions} runs for one replacement");
     assert_eq!(world.kinds(), ["adopted", "replacement-started", "replaced"]);
-    // Debounce 5 min, boot 62 s, health checks 20 s, warm-up 30 s, drain 30 s, and shutdown 23 s; looking costs little on top.
+    // Debounce 5 min, boot 62 s, health checks 20 s, warm-up 30 s, drain 30 s, and shutdown 23 s; the passes add
+    // little.
     assert!(took < SignedDuration::from_secs(300 + 62 + 20 + 30 + 30 + 23 + 40), "{took:#}");
 }
 
 #[test]
-fn where_launch_instances_is_not_offered_the_desired_capacity_brings_the_successor() {
+fn without_launch_instances_the_desired_capacity_launches_the_replacement_instance() {
     let world = app();
     world.lock().cloud.edit_group(&group_name(), |group| group.offers_launch = false);
     drifted(&world, 1);
@@ -73,7 +74,7 @@ fn an_event_that_comes_three_times_replaces_once() {
 }
 
 #[test]
-fn a_fleet_in_observe_mode_is_told_of_what_would_be_done_and_is_not_touched() {
+fn a_fleet_in_observe_mode_is_reported_and_not_changed() {
     let world = fresh(&[("mode", "observe")]);
     drifted(&world, 1);
     world.deliver_all();
@@ -92,7 +93,7 @@ fn a_fleet_is_adopted_without_a_write_to_it() {
 }
 
 #[test]
-fn a_rule_off_the_list_is_shown_and_replaces_nobody() {
+fn a_rule_off_the_list_is_shown_and_replaces_no_instance() {
     let world = fresh(&[("rules", "another-rule")]);
     drifted(&world, 1);
     world.deliver_all();
@@ -103,26 +104,26 @@ fn a_rule_off_the_list_is_shown_and_replaces_nobody() {
 }
 
 #[test]
-fn a_freeze_that_stands_starts_nothing_and_its_end_starts_what_waited() {
+fn a_freeze_starts_nothing_and_its_end_starts_the_waiting_work() {
     let world = app();
     freeze(&mut world.lock(), Some(3));
     drifted(&world, 1);
     world.run_to(start() + SignedDuration::from_mins(170));
     assert_eq!(writes(&world), 0);
     assert_eq!(guard(&world, 1), GuardId::Freeze);
-    // A wait of three hours is carried by requests of at most 15 minutes each, and by nothing hotter.
+    // Requests of at most 15 minutes carry a wait of three hours, without extra passes.
     assert!(world.count("acquire") < 20, "{}", world.count("acquire"));
     world.deliver_all();
     world.assert_replaced_once(1, "after the freeze");
 }
 
 #[test]
-fn a_freeze_between_decision_and_act_holds_the_write_back() {
+fn a_freeze_between_decision_and_act_blocks_the_write() {
     for deferred in ["launch", "terminate"] {
         let world = app();
         drifted(&world, 1);
         world.run_until(|world| may_plan(world, deferred));
-        // Read right before a disruptive write: the last moment at which a freeze can come.
+        // The freezes are read right before a disruptive write: the last moment at which a freeze can take effect.
         world.before("freezes", 0, |world| freeze(world, None));
         world.pass(SignedDuration::from_mins(10));
         assert!(world.count("freezes") > 0);

@@ -1,4 +1,4 @@
-//! Delayed wakes: none is lost, none multiplies.
+//! Delayed requests: none is lost, and none multiplies.
 
 use std::cell::Cell;
 
@@ -14,8 +14,8 @@ use crate::support::{
 /// A moment before a request is due.
 const EARLY: SignedDuration = SignedDuration::from_millis(400);
 
-/// The fleet with a drifted instance in its debounce, which is over shortly before a whole second; and the time for which its
-/// wake is on its way.
+/// The fleet with a drifted instance whose debounce ends shortly before a whole second, and the due time of its
+/// request.
 fn debouncing() -> (World, Timestamp) {
     let world = app();
     world.run_to(start() + SignedDuration::from_millis(2_700));
@@ -50,7 +50,7 @@ fn while_a_request_is_on_its_way_only_an_earlier_one_is_sent() {
         assert_eq!(world.reconcile().unwrap(), Ran::Idle);
     }
     assert_eq!(waits(&world), 1);
-    // A report that is not confirmed yet is looked at again after 20 seconds.
+    // A report that Config has not confirmed yet is checked again after 20 seconds.
     reported(&mut world.lock(), 2, ComplianceType::NonCompliant);
     world.pass(REPORTED);
     assert_eq!(waits(&world), 2);
@@ -65,7 +65,7 @@ fn an_arrived_request_is_forgotten_also_when_it_comes_a_fraction_early() {
     world.take_request();
     world.run_to(due - EARLY);
     assert_eq!(world.wait_for(Some(due)).unwrap().unwrap(), Ran::Idle);
-    assert_eq!(waits(&world), 1, "the drift has not lasted long enough: a request must come");
+    assert_eq!(waits(&world), 1, "the drift has not lasted long enough: a request must be on the queue");
     world.deliver_all();
     world.assert_replaced_once(1, "a fraction early");
 }
@@ -75,39 +75,39 @@ fn a_request_that_came_early_stays_forgotten_when_a_fact_makes_the_holder_reconc
     let (world, due) = debouncing();
     world.take_request();
     world.run_to(due - EARLY);
-    // What it was sent for is over, so that nothing is waited for, until another instance drifts.
+    // The reason for the request is gone, so nothing is due until another instance drifts.
     judge(&mut world.lock(), 1, ComplianceType::Compliant);
     world.before("release", 0, |world| {
         judge(world, 2, ComplianceType::NonCompliant);
-        store_command(world, "look");
+        store_command(world, "retry");
     });
     assert_eq!(world.wait_for(Some(due)).unwrap().unwrap(), Ran::Idle);
-    assert_eq!(waits(&world), 1, "no request would come");
+    assert_eq!(waits(&world), 1, "no request is on the queue");
     world.deliver_all();
-    world.assert_replaced_once(2, "early, and woken");
+    world.assert_replaced_once(2, "early, and requested");
 }
 
 #[test]
 fn a_request_that_comes_early_while_the_lease_is_held_is_not_lost() {
     let (world, due) = debouncing();
     world.take_request();
-    // The holder decided to wait for this very wake, and releases.
+    // The holder has decided to wait for this request and releases the lease.
     world.slow("release", 0, SignedDuration::from_secs(1));
     world.run_to(due - EARLY * 2);
     let holder = world.begin(Cause::Urgent { due: None }, times(world.now()));
     world.run_to(due - EARLY);
     assert_eq!(world.wait_for(Some(due)).unwrap().unwrap(), Ran::Busy);
     assert_eq!(world.finish(&holder).unwrap().unwrap(), Ran::Idle);
-    assert!(waits(&world) > 0, "no request would come");
+    assert!(waits(&world) > 0, "no request is on the queue");
     world.deliver_all();
     world.assert_replaced_once(1, "early, and busy");
 }
 
 #[test]
-fn a_request_that_comes_while_the_lease_is_held_is_made_up_for_at_once() {
+fn a_request_that_comes_while_the_lease_is_held_is_served_when_the_lease_is_free() {
     let (world, due) = debouncing();
     world.take_request();
-    // The holder decided to wait for it, and has one more thing to do before it releases.
+    // The holder has decided to wait for the request and has one more write to make before it releases the lease.
     tag(&world, "budget", "2");
     world.slow("remember", 0, SignedDuration::from_millis(1_300));
     world.run_to(due - SignedDuration::from_secs(1));
@@ -122,11 +122,11 @@ fn a_request_that_comes_while_the_lease_is_held_is_made_up_for_at_once() {
 }
 
 #[test]
-fn a_holder_that_is_requested_does_not_send_its_request_again() {
+fn a_holder_that_must_reconcile_again_does_not_send_its_request_again() {
     let world = app();
     drifted(&world, 1);
-    for looks in 0..3 {
-        world.before("release", looks, move |world| store_command(world, &format!("number {looks}")));
+    for passes in 0..3 {
+        world.before("release", passes, move |world| store_command(world, &format!("number {passes}")));
     }
     world.pass(REPORTED);
     assert_eq!(world.count("load"), 4);
@@ -149,7 +149,7 @@ fn no_request_is_more_than_15_minutes_ahead() {
     assert!(farthest.get() <= SignedDuration::from_mins(15), "{:#}", farthest.get());
 }
 
-/// The most requests that are on their way at once while thirty facts come, with so much between them.
+/// The largest number of requests on the queue while thirty facts arrive at this interval.
 fn most_requests(between: SignedDuration) -> usize {
     let world = app();
     drifted(&world, 1);
@@ -167,14 +167,14 @@ fn most_requests(between: SignedDuration) -> usize {
         requests == world.queue.len()
     });
     world.deliver_all();
-    world.assert_replaced_once(1, "a burst");
+    world.assert_replaced_once(1, "a burst of events");
     most.get()
 }
 
 #[test]
 fn a_burst_of_facts_does_not_become_a_burst_of_requests() {
-    // One is on its way for the debounce, and one for what is reported while another function looks. Where functions run side by
-    // side a request that may not be ahead any more is not counted on: each second has one of its own.
+    // One request is due after the debounce, and one covers facts that are reported while another function runs. With
+    // parallel functions a request that may be too early does not count, so each second gets its own request.
     assert_eq!(most_requests(SignedDuration::from_secs(1)), 2);
     assert_eq!(most_requests(SignedDuration::from_millis(100)), 5);
 }

@@ -1,4 +1,4 @@
-//! The resync finds what events have lost, and wakes nobody for nothing.
+//! The resync finds lost events, and requests no fleet without a reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +25,8 @@ pub(crate) fn resynced(world: &World) -> Resynced {
     try_to_resync(world).unwrap()
 }
 
-/// So many more fleets like the first, without instances. Nobody takes messages: what the resync does is counted.
+/// Adds `count` fleets like the first, without instances. Message delivery stops, so that only the resync's calls
+/// count.
 fn with_more(world: &World, count: usize) {
     world.hold_messages_back();
     let mut world = world.lock();
@@ -42,7 +43,7 @@ fn with_more(world: &World, count: usize) {
 }
 
 #[test]
-fn a_idle_fleet_is_not_requested_and_its_count_is_published_all_the_same() {
+fn an_idle_fleet_is_not_requested_and_its_count_is_still_published() {
     let world = app();
     let resynced = resynced(&world);
     assert!(resynced.requests.is_empty());
@@ -69,15 +70,15 @@ fn work_whose_request_was_lost_is_taken_up_again() {
     world.run_until(|world| !world.aws_writes.launched.is_empty());
     world.pass(SignedDuration::from_secs(2));
     world.take_request();
-    // The lease item still remembers the request that was lost: until its time it is believed.
+    // The lease item still holds the lost request, and counts on it until its due time.
     world.pass(SignedDuration::from_mins(2));
     assert_eq!(resynced(&world).requests.len(), 1);
     world.deliver_all();
-    world.assert_replaced_once(1, "taken up by the resync");
+    world.assert_replaced_once(1, "resumed by the resync");
 }
 
 #[test]
-fn a_fleet_that_was_never_looked_at_is_requested_once() {
+fn a_fleet_that_was_never_reconciled_is_requested_once() {
     let world = unseen(&[]);
     assert_eq!(resynced(&world).requests.len(), 1);
     world.deliver_all();
@@ -85,7 +86,7 @@ fn a_fleet_that_was_never_looked_at_is_requested_once() {
 }
 
 #[test]
-fn a_policy_that_changed_is_looked_at_once() {
+fn a_policy_that_changed_is_reconciled_once() {
     let world = app();
     tag(&world, "budget", "2");
     assert_eq!(resynced(&world).requests.len(), 1);
@@ -112,7 +113,7 @@ fn requests_are_spread_and_arrive_before_the_next_resync() {
         resynced(&world);
         let messages = world.messages();
         assert_eq!(messages.len(), count + 1);
-        // Ten go together, and are there after half the time that their call takes.
+        // Ten messages go in one call and arrive after half the call's time.
         let lots = messages.chunks(10).zip(world.sent(SEND_ALL));
         let delays: Vec<SignedDuration> = lots
             .flat_map(|(lot, sent)| lot.iter().map(move |message| message.visible_at.duration_since(sent + CALL / 2)))

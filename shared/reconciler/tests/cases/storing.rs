@@ -1,4 +1,4 @@
-//! Filing: subject → fleet, by the index, else by Auto Scaling in one batch.
+//! Storing facts: a subject is resolved to its fleet by the index, else by Auto Scaling in one batch.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use driftless_simulator::cloud::Build;
 use jiff::SignedDuration;
 
 use crate::support::names::{GROUPS, GROUPS_OF_INSTANCES, IMAGES_BY_ID, INDEXED};
-use crate::support::{World, app, fact, fleet_name, image, instance, judge, rule, start, word};
+use crate::support::{World, app, command_fact, fact, fleet_name, image, instance, judge, rule, start};
 
 const IMAGE: &str = "ami-0fedcba987";
 
@@ -22,8 +22,8 @@ fn found(world: &World, facts: &[Fact]) -> FleetsOf {
     world.visit(async move |function| fleets_of(&function, &facts).await).unwrap().unwrap()
 }
 
-/// Stores a fact where it belongs, unless it is remembered.
-fn filed(world: &World, fact: &Fact, deduplication: Deduplication) -> FactOutcome {
+/// Stores a fact unless its deduplication mark shows that it is known.
+fn stored(world: &World, fact: &Fact, deduplication: Deduplication) -> FactOutcome {
     let fact = fact.clone();
     let visit = async move |function| {
         let fleets = fleets_of(&function, std::slice::from_ref(&fact)).await?;
@@ -58,7 +58,7 @@ fn of_all_four(world: &World) -> Vec<Fact> {
 }
 
 #[test]
-fn what_the_index_knows_asks_no_auto_scaling() {
+fn an_indexed_subject_costs_no_call_to_auto_scaling() {
     let world = app();
     let known = (0..4).map(|number| (Subject::Instance(instance(number)), BTreeSet::from([fleet_name()])));
     world.lock().table.index(&known.collect());
@@ -67,7 +67,7 @@ fn what_the_index_knows_asks_no_auto_scaling() {
 }
 
 #[test]
-fn what_the_index_misses_is_asked_in_one_batch_and_remembered() {
+fn subjects_that_the_index_misses_are_read_in_one_batch_and_indexed() {
     let world = app();
     let facts = of_all_four(&world);
     assert_eq!(found(&world, &facts).len(), 4);
@@ -77,7 +77,7 @@ fn what_the_index_misses_is_asked_in_one_batch_and_remembered() {
 }
 
 #[test]
-fn what_is_told_of_one_instance_is_told_of_its_group() {
+fn one_instance_indexes_its_whole_group() {
     let world = app();
     for fact in of_all_four(&world) {
         assert_eq!(found(&world, &[fact]).len(), 1);
@@ -87,7 +87,7 @@ fn what_is_told_of_one_instance_is_told_of_its_group() {
 }
 
 #[test]
-fn an_instance_that_belongs_to_no_fleet_is_not_ours_and_is_remembered_as_such() {
+fn an_instance_that_belongs_to_no_fleet_is_not_ours_and_is_indexed_as_such() {
     let world = app();
     let stranger = Fact::Compliance(ComplianceFact {
         instance: "i-0123456789abcdef0".parse().unwrap(),
@@ -96,14 +96,14 @@ fn an_instance_that_belongs_to_no_fleet_is_not_ours_and_is_remembered_as_such() 
         observed_at: world.now(),
         annotation: None,
     });
-    assert_eq!(filed(&world, &stranger, nothing()), FactOutcome::NotOurs);
+    assert_eq!(stored(&world, &stranger, nothing()), FactOutcome::NotOurs);
     assert_eq!(world.names_since(0), [INDEXED, GROUPS_OF_INSTANCES, "index"]);
     assert!(found(&world, &[stranger]).is_empty());
     assert_eq!(world.names_since(3), [INDEXED]);
 }
 
 #[test]
-fn an_untagged_image_is_looked_at_again_after_one_and_three_minutes_and_then_left_to_the_resync() {
+fn an_untagged_image_is_looked_up_again_after_one_and_three_minutes_and_then_left_to_the_resync() {
     let world = app();
     world.lock().report(&image_fact(None));
     assert_eq!(world.deliver_all(), 3);
@@ -122,52 +122,52 @@ fn an_image_that_is_tagged_a_minute_late_is_found() {
     world.lock().cloud.add_image(image(IMAGE), Build::Good);
     world.lock().cloud.drain_events();
     world.deliver_all();
-    assert!(world.count("load") > 0, "its fleet is looked at");
+    assert!(world.count("load") > 0, "its fleet is reconciled");
 }
 
 #[test]
-fn an_image_that_names_its_fleet_goes_there_without_a_look_up() {
+fn an_image_that_names_its_fleet_is_stored_without_a_lookup() {
     let world = app();
-    assert_eq!(filed(&world, &image_fact(Some(fleet_name())), nothing()), with_app());
+    assert_eq!(stored(&world, &image_fact(Some(fleet_name())), nothing()), with_app());
     assert_eq!(world.names_since(0), ["file"]);
-    // It is a hint: a pass uses it up.
+    // The fact is a hint: a pass consumes it.
     world.reconcile().unwrap();
     assert!(world.messages().is_empty());
 }
 
 #[test]
-fn a_command_that_is_not_newer_than_the_stored_one_counts_no_request_and_is_looked_at() {
+fn a_command_that_is_not_newer_than_the_stored_one_counts_no_request_and_is_reconciled() {
     let world = app();
-    let fact = word(&world.lock(), "one");
+    let fact = command_fact(&world.lock(), "one");
     for _ in 0..3 {
-        assert_eq!(filed(&world, &fact, nothing()), with_app());
+        assert_eq!(stored(&world, &fact, nothing()), with_app());
     }
     assert_eq!(world.row().lock.requests, 1);
 }
 
 #[test]
-fn a_verdict_of_config_counts_no_request_and_is_known_from_then_on() {
+fn a_result_of_config_counts_no_request_and_is_known_from_then_on() {
     let world = app();
     let fact = fact(&world.lock(), 1, ComplianceType::NonCompliant);
-    assert_eq!([0, 1].map(|_| filed(&world, &fact, nothing())), [with_app(), FactOutcome::Known]);
-    // A look uses it up.
+    assert_eq!([0, 1].map(|_| stored(&world, &fact, nothing())), [with_app(), FactOutcome::Known]);
+    // A pass consumes the fact.
     judge(&mut world.lock(), 1, ComplianceType::NonCompliant);
     world.reconcile().unwrap();
-    assert_eq!(filed(&world, &fact, nothing()), FactOutcome::Known);
+    assert_eq!(stored(&world, &fact, nothing()), FactOutcome::Known);
     let row = world.row();
     assert_eq!((row.lock.requests, row.facts.len()), (0, 0));
 }
 
 #[test]
-fn what_is_remembered_is_not_written_unless_it_is_newer() {
+fn a_marked_fact_is_not_stored_again_unless_it_is_newer() {
     let world = app();
     let fact = fact(&world.lock(), 1, ComplianceType::NonCompliant);
     let step = SignedDuration::from_millis(1);
-    let heard_at = |at| Deduplication { observed_at: [((fleet_name(), fact.key()), at)].into(), ..nothing() };
+    let marked_at = |at| Deduplication { observed_at: [((fleet_name(), fact.key()), at)].into(), ..nothing() };
     let at = fact.observed_at();
-    let filed = |at| filed(&world, &fact, heard_at(at));
-    assert_eq!([at + step, at].map(filed), [FactOutcome::Known, FactOutcome::Known]);
+    let stored = |at| stored(&world, &fact, marked_at(at));
+    assert_eq!([at + step, at].map(stored), [FactOutcome::Known, FactOutcome::Known]);
     assert_eq!(world.count("file"), 0);
-    assert_eq!(filed(at - step), with_app());
+    assert_eq!(stored(at - step), with_app());
     assert_eq!(world.count("file"), 1);
 }

@@ -1,4 +1,4 @@
-//! The simulated account with the fleet that the tests look at, and a hand on it. Nothing here says how AWS behaves.
+//! The simulated account with the tests' fleet, and the means to change it. The simulator alone models AWS.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -32,21 +32,21 @@ use jiff::{SignedDuration, Timestamp};
 pub(crate) mod names;
 
 pub(crate) const LEASE: SignedDuration = SignedDuration::from_secs(40);
-/// Where the installation has its runbooks.
+/// The location of the runbooks.
 pub(crate) const RUNBOOKS: &str = "https://git.example/driftless";
 const FUNCTION: SignedDuration = SignedDuration::from_secs(30);
 const MARGIN: SignedDuration = SignedDuration::from_secs(5);
-/// How long every call takes where nothing is left to chance: half of it to its effect.
+/// The duration of every call without randomness; the call takes effect after half of it.
 pub(crate) const CALL: SignedDuration = SignedDuration::from_millis(62);
-/// From a report to the end of the pass that it leads to.
+/// The time from a report to the end of the pass that it leads to.
 pub(crate) const REPORTED: SignedDuration = SignedDuration::from_secs(10);
-/// For how long a drift must last.
+/// The time for which a drift must last.
 pub(crate) const DEBOUNCE: SignedDuration = SignedDuration::from_mins(5);
 
-/// A quarter past the second: the clock is never so kind as to show whole ones.
+/// A quarter past the second, so that no test relies on whole seconds.
 const START: &str = "2026-11-20T12:00:00.25";
 
-/// When the fleet has come up.
+/// The time at which the fleet is idle after its start.
 pub(crate) fn start() -> Timestamp {
     format!("{START}Z").parse().unwrap()
 }
@@ -63,25 +63,25 @@ pub(crate) fn rule() -> RuleName {
     "no-public-ip".parse().unwrap()
 }
 
-/// The members that the group starts with.
+/// The id of one of the group's first members.
 pub(crate) fn instance(number: usize) -> InstanceId {
     format!("i-{:017x}", number + 1).parse().unwrap()
 }
 
-/// The times of a function that starts now.
+/// The time limits of a function that starts now.
 pub(crate) fn times(now: Timestamp) -> Times {
     Times { lease: LEASE, deadline: now + FUNCTION, margin: MARGIN }
 }
 
-/// The simulation, without the schedule of the resync: what is lost stays lost, unless a test resyncs.
+/// The simulation without the resync schedule: lost messages stay lost unless a test resyncs.
 pub(crate) struct World {
     simulation: RefCell<Simulation>,
     shared: Shared,
     holders: Cell<u32>,
 }
 
-/// The fleet: one group of four behind one target group, full to its maximum, in act mode, with one rule on its list. It was
-/// looked at once: adopted, and idle.
+/// The fleet: one group of four behind one target group, at its maximum, in act mode, with one rule. One pass has
+/// adopted it, and it is idle.
 pub(crate) fn app() -> World {
     fresh(&[])
 }
@@ -95,12 +95,12 @@ pub(crate) fn fresh(policy: &[(&str, &str)]) -> World {
     world
 }
 
-/// The same, never looked at.
+/// The fleet before its first pass.
 pub(crate) fn unseen(policy: &[(&str, &str)]) -> World {
     World::told(&format!("fleet app: single group, {}", of_four(policy)))
 }
 
-/// A fleet of four, but for its layout.
+/// The scenario text of a fleet of four, without its layout.
 pub(crate) fn of_four(policy: &[(&str, &str)]) -> String {
     let usual = [("mode", "act"), ("rules", "no-public-ip"), ("alarms", "web-5xx")];
     let is_other = |key: &str| policy.iter().any(|(other, _)| *other == key);
@@ -121,7 +121,7 @@ impl World {
         Self { simulation: RefCell::new(simulation), shared, holders: Cell::new(0) }
     }
 
-    /// The world as it is now. It stands still for as long as this is held.
+    /// Locks the world. Time stands still while the guard is held.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.shared.lock()
     }
@@ -132,7 +132,7 @@ impl World {
 
     // ---- time -----------------------------------------------------------------------------------------------------------
 
-    /// Lets everything happen that happens until then.
+    /// Runs the simulation until this time.
     pub(crate) fn run_to(&self, end: Timestamp) {
         assert!(end >= self.now(), "it is later than {end}");
         let nothing_stops_it: Result<(), ()> = self.simulation.borrow_mut().run_until(end, |_| Ok(()));
@@ -143,7 +143,7 @@ impl World {
         self.run_to(self.now() + span);
     }
 
-    /// Lets everything happen until it is so, which it is within a day.
+    /// Runs the simulation until the condition is met, for at most a day.
     pub(crate) fn run_until(&self, is_so: impl Fn(&State) -> bool) {
         let end = self.now() + SignedDuration::from_hours(24);
         if is_so(&self.lock()) {
@@ -154,7 +154,7 @@ impl World {
         assert!(stopped.is_err(), "it never is; the latest calls: {calls:#?}");
     }
 
-    /// Delivers until no message is left, and answers how many functions that took.
+    /// Delivers until no message is left. Returns the number of functions that ran.
     pub(crate) fn deliver_all(&self) -> u64 {
         let mut world = self.lock();
         let before = world.counts.functions;
@@ -165,14 +165,14 @@ impl World {
         self.lock().counts.functions - before
     }
 
-    /// Nobody takes messages from now on, until all are delivered.
+    /// Stops message delivery until `deliver_all`.
     pub(crate) fn hold_messages_back(&self) {
         self.lock().queue.is_deferred = true;
     }
 
     // ---- functions --------------------------------------------------------------------------------------------------------
 
-    /// What a function brings. None: it died.
+    /// The result of a function. None: it crashed.
     pub(crate) fn visit<T, F>(&self, visit: impl FnOnce(Function) -> F) -> Option<T>
     where
         T: Send + 'static,
@@ -186,7 +186,7 @@ impl World {
         format!("run-{}", self.holders.get())
     }
 
-    /// A run of the loop begins.
+    /// Starts a run of the loop.
     pub(crate) fn begin(&self, cause: Cause, times: Times) -> Visit<CallResult<Ran>> {
         let holder = self.next_holder();
         self.simulation.borrow_mut().begin(async move |function| {
@@ -197,49 +197,49 @@ impl World {
         })
     }
 
-    /// What came of a run. None: it died.
+    /// The result of a run. None: it crashed.
     pub(crate) fn finish(&self, run: &Visit<CallResult<Ran>>) -> Option<CallResult<Ran>> {
         self.simulation.borrow_mut().finish(run)
     }
 
-    /// One run of the loop, by a function of its own, for a request that was meant for a time.
+    /// One run of the loop in its own function, for a request that was due at this time.
     pub(crate) fn wait_for(&self, due: Option<Timestamp>) -> Option<CallResult<Ran>> {
         let run = self.begin(Cause::Urgent { due }, times(self.now()));
         self.finish(&run)
     }
 
-    /// One run of the loop, which lives.
+    /// One run of the loop that must not crash.
     pub(crate) fn reconcile(&self) -> CallResult<Ran> {
         self.wait_for(None).expect("it lives")
     }
 
-    /// One run of the loop, which dies.
+    /// One run of the loop that must crash.
     pub(crate) fn reconcile_and_die(&self) {
         assert!(self.wait_for(None).is_none(), "it lives");
     }
 
     // ---- calls ------------------------------------------------------------------------------------------------------------
 
-    /// Forgets what was called so far, and how often.
+    /// Resets the recorded calls and their counts.
     pub(crate) fn forget_calls(&self) {
         let mut world = self.lock();
         world.counts = Counts::default();
         world.calls = Calls::on();
     }
 
-    /// Every call that was made, in the order in which they were sent.
+    /// All calls in the order in which they were sent.
     pub(crate) fn calls(&self) -> Vec<Call> {
         let mut calls: Vec<Call> = self.lock().calls.all().cloned().collect();
         calls.sort_by_key(|call| call.sent);
         calls
     }
 
-    /// Their names, from a number on.
+    /// The names of the calls, from a number on.
     pub(crate) fn names_since(&self, number: usize) -> Vec<&'static str> {
         self.calls().into_iter().skip(number).map(|call| call.operation).collect()
     }
 
-    /// How often a call was made. Writes go by the names that scenarios have for them.
+    /// The number of calls of a name. Writes have the names that scenarios use.
     pub(crate) fn count(&self, name: &'static str) -> u64 {
         self.lock().counts.calls.get(operation(name)).copied().unwrap_or_default()
     }
@@ -254,45 +254,45 @@ impl World {
         Which::Of(operation(name), made + numbers.start..made.saturating_add(numbers.end))
     }
 
-    /// Of the calls of a name that come from now on these fare so, counted from 0.
+    /// Injects a fate into the coming calls of a name with these numbers, from 0.
     pub(crate) fn fault(&self, name: &'static str, numbers: Range<u64>, fate: Fate) {
         let which = self.which(name, numbers);
         self.lock().fault_plan.fault(which, Fault::Fate(fate));
     }
 
-    /// Of all calls that come from now on this one fares so.
+    /// Injects a fate into the coming call with this number.
     pub(crate) fn fault_at(&self, number: u64, fate: Fate) {
         let mut world = self.lock();
         let number = world.fault_plan.begun() + number;
         world.fault_plan.fault(Which::All(number..number + 1), Fault::Fate(fate));
     }
 
-    /// Of the calls of a name that come from now on this one takes effect so much later.
+    /// Delays the effect of one of the coming calls of a name.
     pub(crate) fn slow(&self, name: &'static str, number: u64, by: SignedDuration) {
         let which = self.which(name, number..number + 1);
         self.lock().fault_plan.fault(which, Fault::Slow(by));
     }
 
-    /// After one of the calls of a name that come from now on the function sleeps for so long.
+    /// Lets the function sleep after one of the coming calls of a name.
     pub(crate) fn sleep_after(&self, name: &'static str, number: u64, length: SignedDuration) {
         let which = self.which(name, number..number + 1);
         self.lock().fault_plan.fault(which, Fault::Sleep(length));
     }
 
-    /// Something happens right before one of the calls of a name that come from now on takes effect.
+    /// Makes a change right before one of the coming calls of a name takes effect.
     pub(crate) fn before(&self, name: &'static str, number: u64, change: impl FnOnce(&mut State) + Send + 'static) {
         let which = self.which(name, number..number + 1);
         self.lock().fault_plan.before(which, change);
     }
 
-    /// No call fails any more.
+    /// Ends all faults.
     pub(crate) fn heal(&self) {
         self.lock().fault_plan.heal();
     }
 
     // ---- what is seen -----------------------------------------------------------------------------------------------------
 
-    /// What the table has of the fleet.
+    /// The fleet's rows in the table.
     pub(crate) fn row(&self) -> Row {
         self.lock().table.row(&fleet_name()).cloned().unwrap_or_default()
     }
@@ -301,7 +301,7 @@ impl World {
         self.row().record.unwrap()
     }
 
-    /// Whether nobody holds the lease.
+    /// Whether the lease is free.
     pub(crate) fn is_free(&self) -> bool {
         self.row().lock.holder.is_none()
     }
@@ -315,7 +315,7 @@ impl World {
         self.lock().queue.next_visible().unwrap()
     }
 
-    /// Takes the only message off the queue: a request. Answers what it is due for.
+    /// Takes the only message, a request, off the queue. Returns its due time.
     pub(crate) fn take_request(&self) -> Timestamp {
         let queue = std::mem::take(&mut self.lock().queue);
         let bodies: Vec<&ReconcileRequest> = queue.messages().map(|message| &message.body).collect();
@@ -325,7 +325,7 @@ impl World {
         *due
     }
 
-    /// What on-call was told, in order.
+    /// The messages that on-call received, in order.
     pub(crate) fn told_on_call(&self) -> Vec<notification::Message> {
         self.lock().topic.sent.iter().map(|(_, message)| message.clone()).collect()
     }
@@ -339,21 +339,21 @@ impl World {
         self.lock().aws_writes.launched.keys().cloned().collect()
     }
 
-    /// Instances that ended, and by whom.
+    /// Instances that were terminated, and by which actor.
     pub(crate) fn ended(&self) -> Vec<(InstanceId, Actor)> {
         self.lock().cloud.endings().iter().map(|ending| (ending.instance.clone(), ending.by)).collect()
     }
 
-    /// Minimum, maximum and desired capacity of the group, and how many of its instances serve.
+    /// The group's minimum, maximum and desired capacity, and the number of its healthy instances.
     pub(crate) fn sizes(&self) -> (u32, u32, u32, u32) {
         let world = self.lock();
         let group = &world.cloud.groups()[&group_name()];
         (group.min, group.max, group.desired, world.cloud.serving_in(&group_name()))
     }
 
-    /// The world is as after exactly one replacement of one of the first members, and nothing is left over.
+    /// Asserts that exactly one of the first members was replaced and that no borrowed setting or message is left.
     pub(crate) fn assert_replaced_once(&self, number: usize, told: &str) {
-        // Nor does anything come afterwards.
+        // Nothing happens afterwards either.
         self.pass(SignedDuration::from_mins(10));
         assert_eq!(self.sizes(), (2, 4, 4, 4), "{told}");
         assert_eq!(self.ended(), [(instance(number), Actor::Driftless)], "{told}");
@@ -374,7 +374,7 @@ impl World {
     }
 }
 
-/// The operation that a name means.
+/// The operation of a name.
 fn operation(name: &'static str) -> &'static str {
     operation_of(name).unwrap_or(name)
 }
@@ -388,7 +388,7 @@ pub(crate) fn drifted(world: &World, number: usize) {
     world.advance_cloud();
 }
 
-/// What Config answers from now on. Its event is lost.
+/// Changes Config's answer from now on. Its event is lost.
 pub(crate) fn judge(world: &mut State, number: usize, verdict: ComplianceType) {
     let now = world.now;
     world.cloud.judge(&rule(), &instance(number), verdict);
@@ -398,14 +398,14 @@ pub(crate) fn judge(world: &mut State, number: usize, verdict: ComplianceType) {
     }
 }
 
-/// What Config reports of an instance now.
+/// Config's current report about an instance.
 pub(crate) fn fact(world: &State, number: usize, verdict: ComplianceType) -> Fact {
     let observed_at = world.now;
     let annotation = Some("has a public address".into());
     Fact::Compliance(ComplianceFact { instance: instance(number), rule: rule(), verdict, observed_at, annotation })
 }
 
-/// Config's event comes, whatever it answers when it is asked.
+/// Config's event arrives, whatever Config answers to a read.
 pub(crate) fn reported(world: &mut State, number: usize, verdict: ComplianceType) {
     let fact = fact(world, number, verdict);
     world.report(&fact);
@@ -418,8 +418,8 @@ pub(crate) fn cleared(world: &World, number: usize) {
     world.advance_cloud();
 }
 
-/// An operator's word, which cannot wait.
-pub(crate) fn word(world: &State, request: &str) -> Fact {
+/// An operator's command, which cannot wait.
+pub(crate) fn command_fact(world: &State, request: &str) -> Fact {
     Fact::Command(CommandFact {
         request: request.to_owned(),
         fleet: fleet_name(),
@@ -431,13 +431,13 @@ pub(crate) fn word(world: &State, request: &str) -> Fact {
     })
 }
 
-/// An operator's word is filed, by whoever had its message.
+/// Stores an operator's command, as another function does.
 pub(crate) fn store_command(world: &mut State, request: &str) {
-    let said = word(world, request);
+    let said = command_fact(world, request);
     world.table.store(&fleet_name(), &said);
 }
 
-/// An operator stops the fleet, for so many hours or until further notice.
+/// An operator freezes the fleet for some hours, or without an end.
 pub(crate) fn freeze(world: &mut State, hours: Option<i64>) {
     let since = world.now;
     world.table.freeze(Freeze {
@@ -449,14 +449,14 @@ pub(crate) fn freeze(world: &mut State, hours: Option<i64>) {
     });
 }
 
-/// Someone writes a tag of the fleet's policy.
+/// An operator sets a policy tag of the fleet.
 pub(crate) fn tag(world: &World, key: &str, value: &str) {
     world.lock().cloud.edit_group(&group_name(), |group| {
         group.tags.insert(format!("driftless:{key}"), value.to_owned());
     });
 }
 
-/// Someone terminates an instance, and the group gets smaller by it; it is gone at once.
+/// An operator terminates an instance with decrement. The instance is gone at once.
 pub(crate) fn someone_terminates(world: &mut State, number: usize) {
     world.cloud.edit_group(&group_name(), |group| group.desired -= 1);
     world.cloud.kill(&instance(number));

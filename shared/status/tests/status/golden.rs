@@ -1,4 +1,4 @@
-//! The fields as machines get them. The drawings of the command line are made from these files.
+//! The documents as programs read them. The drawings of the command line are made from these files.
 
 use driftless_testkit::{Stage, fleet, secs};
 
@@ -9,7 +9,7 @@ use driftless_status::why::why;
 use crate::worlds::{self};
 
 #[test]
-fn every_world_is_said_as_its_golden_file() {
+fn every_world_matches_its_golden_file() {
     for (name, stage) in worlds::all() {
         let said = worlds::said(&stage);
         insta::assert_json_snapshot!(name, said);
@@ -19,7 +19,7 @@ fn every_world_is_said_as_its_golden_file() {
 }
 
 #[test]
-fn a_history_is_said_as_its_golden_file() {
+fn a_history_matches_its_golden_file() {
     let stages = worlds::all().into_iter().filter(|(name, _)| *name == "rolled-back");
     let mut replaced = Stage::drifted(4, &[1]);
     replaced.steps(20, secs(30));
@@ -32,7 +32,7 @@ fn a_history_is_said_as_its_golden_file() {
 }
 
 #[test]
-fn other_answers_are_said_as_their_golden_files() {
+fn other_responses_match_their_golden_files() {
     let world = |wanted: &str| worlds::all().into_iter().find(|(name, _)| *name == wanted).unwrap().1;
     let unread = vec![Unread { fleet: "dark".parse().unwrap(), why: "throttled: Rate exceeded".into() }];
     let misnamed = vec!["web-asg: \"Web\" is not a fleet name".into()];

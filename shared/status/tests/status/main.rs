@@ -1,4 +1,4 @@
-//! What a fleet's status says, in the worlds of the planner's own tests.
+//! The status of a fleet, in the worlds of the planner's own tests.
 
 #![cfg(test)]
 

@@ -10,7 +10,7 @@ use crate::schemas::problems;
 
 const PAGE: &str = include_str!("../../../../docs/api.md");
 
-/// The examples in the tables of a section: what stands between back quotes and is JSON.
+/// The examples in the tables of a section: every text between backquotes that is JSON.
 fn examples(section: &str) -> Vec<Value> {
     let text = PAGE.split("\n## ").find(|text| text.starts_with(section)).unwrap();
     let rows = text.lines().filter(|line| line.starts_with("| "));

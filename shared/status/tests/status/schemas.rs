@@ -1,5 +1,5 @@
-//! The published schemas are those of the types, every golden document is valid, and `docs/status.md` has the fields in the
-//! words of the schemas.
+//! The published schemas match the types, every golden document is valid, and `docs/status.md` describes each field
+//! with the schema's own text.
 //!
 //! `BLESS=1 cargo test -p driftless-status schemas` writes the schemas and the tables of the page: read the difference.
 
@@ -12,7 +12,7 @@ use driftless_status::schema;
 use driftless_testkit::schemas::Published;
 use serde_json::{Map, Value};
 
-/// Below this line the page is made from the schemas.
+/// The page below this line is generated from the schemas.
 const MARK: &str =
     "<!-- Below this line the page is made from docs/schemas: BLESS=1 cargo test -p driftless-status schemas -->\n";
 
@@ -24,7 +24,7 @@ fn is_blessed() -> bool {
     std::env::var_os("BLESS").is_some()
 }
 
-/// Holds a file against the text that the types give it.
+/// Compares a file with the generated text.
 fn hold(file: &Path, text: &str) {
     if is_blessed() {
         fs::write(file, text).unwrap();
@@ -34,7 +34,7 @@ fn hold(file: &Path, text: &str) {
     }
 }
 
-/// What is wrong with a document by a published schema.
+/// The errors of a document against a published schema.
 pub(crate) fn problems(name: &str, document: &Value) -> Vec<String> {
     let (_, schema) = schema::all().into_iter().find(|(known, _)| *known == name).unwrap();
     Published::of(&schema.to_value().to_string()).problems(document)
@@ -74,7 +74,7 @@ fn every_object_of_a_schema_is_closed_and_every_key_is_in_snake_case_and_describ
                 let is_snake = key.chars().all(|character| character.is_ascii_lowercase() || character == '_');
                 assert!(is_snake, "{name}: {key}");
                 let is_tag = field.get("const").is_some();
-                // A variant with one field is described itself.
+                // The description of a variant with one field also describes the field.
                 let is_named = object["properties"].as_object().unwrap().len() == 1 || key == "id";
                 assert!(is_tag || is_named || field.get("description").is_some(), "{name}: {key} has no description");
             }
@@ -82,7 +82,7 @@ fn every_object_of_a_schema_is_closed_and_every_key_is_in_snake_case_and_describ
     }
 }
 
-/// The golden documents, each with the schema that it must be valid by.
+/// The golden documents, each with its schema.
 fn golden() -> Vec<(String, &'static str, Value)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/status/snapshots");
     let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
@@ -131,11 +131,11 @@ fn text<'v>(schema: &'v Value, key: &str) -> Option<&'v str> {
     schema.get(key).and_then(Value::as_str)
 }
 
-/// A type, as the page has it.
+/// The name of a type on the page.
 fn type_of(schema: &Value) -> String {
     if let Some(name) = text(schema, "$ref").map(|target| target.rsplit('/').next().unwrap()) {
         return match name {
-            // Names and texts from outside: their patterns are in the schema.
+            // Names and untrusted texts: the schema has their patterns.
             "foreign" | "fleet" | "group" | "image" | "instance" | "rule" | "zone" | "launch-template" => {
                 "text".to_owned()
             }
@@ -187,7 +187,7 @@ fn described(schema: &Value) -> &str {
     text(schema, "description").unwrap_or_default()
 }
 
-/// The table of an object, or of the values of a type.
+/// The table of an object's fields, or of a type's values.
 fn table(page: &mut String, schema: &Value) {
     if let Some(fields) = schema.get("properties").and_then(Value::as_object) {
         page.push_str("| field | type | meaning |\n| --- | --- | --- |\n");

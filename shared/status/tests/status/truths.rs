@@ -1,4 +1,4 @@
-//! What must be so of every status.
+//! Properties of every status document.
 
 use driftless_planner::action::{Action, Direction};
 use driftless_planner::fact::Command;
@@ -26,9 +26,9 @@ fn the_rollback_is_one_write_while_the_old_color_is_warm() {
 }
 
 #[test]
-fn what_it_goes_back_to_can_be_launched_while_its_image_is_available_and_its_template_is_there() {
+fn the_rollback_target_can_be_launched_while_its_image_is_available_and_its_template_exists() {
     let stage = worlds::after_cutover();
-    let to = said(&stage).rollback_path.to.expect("there is a rollback path");
+    let to = said(&stage).rollback_path.to.expect("a rollback is possible");
     let image = |state| Image { id: to.image.clone(), state, ..image(1) };
     let (available, pending) = (image(ImageState::Available), image(ImageState::Pending));
     let template = &stage.templates[&version(1)];
@@ -52,7 +52,7 @@ fn after_the_old_color_is_gone_a_rollback_has_to_launch_first() {
 }
 
 #[test]
-fn what_the_rollback_says_is_what_a_rollback_does() {
+fn a_rollback_does_what_its_description_says() {
     for (name, mut stage) in worlds::all() {
         for _ in 0..40 {
             rolls_back_as_said(name, &stage);
@@ -139,7 +139,7 @@ fn asking_changes_nothing() {
 }
 
 #[test]
-fn a_fleet_that_nobody_looked_at_is_said_to_be_so() {
+fn a_fleet_that_was_never_reconciled_is_shown_as_such() {
     let said = said(&Stage::new(3));
     assert_eq!(said.state, State::Unadopted);
     assert_eq!((said.release, said.record_version), (None, None));
@@ -179,7 +179,7 @@ fn why_tells_an_instance_from_an_image_and_a_fleet() {
 }
 
 #[test]
-fn every_guard_of_a_blocked_instance_is_told_with_the_first_time_that_one_may_change() {
+fn every_guard_of_a_blocked_instance_is_listed_with_the_first_time_that_one_may_change() {
     use driftless_status::why::why;
     let (_, stage) = worlds::all().into_iter().find(|(name, _)| *name == "blocked").unwrap();
     let said = said(&stage);
@@ -192,7 +192,7 @@ fn every_guard_of_a_blocked_instance_is_told_with_the_first_time_that_one_may_ch
 }
 
 #[test]
-fn every_check_of_an_image_is_told_and_the_first_that_holds_is_why_it_is_refused() {
+fn every_check_of_an_image_is_listed_and_the_first_that_blocks_is_the_reason() {
     use driftless_status::why::why;
     let mut stage = worlds::weighted(3);
     for (number, change) in [(2, "backup"), (3, "architecture"), (4, "older")] {
@@ -220,7 +220,7 @@ fn every_check_of_an_image_is_told_and_the_first_that_holds_is_why_it_is_refused
 }
 
 #[test]
-fn every_check_of_a_preflight_is_told() {
+fn every_check_of_a_preflight_is_listed() {
     let mut stage = worlds::weighted(3);
     stage.go_into_alarm("web-5xx", Some(Color::Blue));
     stage.publish(2);
@@ -239,7 +239,7 @@ fn every_check_of_a_preflight_is_told() {
 }
 
 #[test]
-fn a_rollback_that_launches_first_says_what_holds_it() {
+fn a_rollback_that_launches_first_says_what_blocks_it() {
     let frozen = {
         let mut stage = worlds::after_cutover();
         stage.freezes.push(driftless_testkit::freeze(stage.now, None));
@@ -268,7 +268,7 @@ fn a_rollback_that_launches_first_says_what_holds_it() {
 }
 
 #[test]
-fn a_rollback_that_cannot_begin_yet_is_told() {
+fn a_rollback_that_cannot_begin_yet_is_shown() {
     let mut stage = worlds::after_cutover();
     stage.tag("mode", "observe");
     assert_eq!(said(&stage).requested, None);
@@ -278,7 +278,7 @@ fn a_rollback_that_cannot_begin_yet_is_told() {
 }
 
 #[test]
-fn every_order_that_is_open_is_followed_as_said() {
+fn every_available_command_is_carried_out_as_described() {
     let mut seen = std::collections::BTreeSet::new();
     for (name, stage) in worlds::all() {
         for order in said(&stage).orders {
@@ -300,7 +300,7 @@ fn every_order_that_is_open_is_followed_as_said() {
 }
 
 #[test]
-fn no_order_is_open_that_would_change_nothing() {
+fn no_available_command_would_change_nothing() {
     for (name, stage) in worlds::all() {
         let status = said(&stage);
         let is_open = |command: Command| status.orders.iter().any(|open| open.command == command);

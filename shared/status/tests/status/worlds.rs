@@ -1,4 +1,4 @@
-//! Fleets in every state that an operator may find one in.
+//! Fleets in every state that an operator can meet.
 
 use driftless_planner::action::ActionResult;
 use driftless_planner::fact::Command;
@@ -10,10 +10,10 @@ use driftless_status::model::{LeaseStatus, NextRequest};
 use driftless_status::{FleetStatus, status};
 use driftless_testkit::{Stage, fleet, freeze, id, mins, pair, pair_that_shares, pair_without_balancer, secs, t0};
 
-/// What is said of a stage.
+/// The status document of a stage.
 pub(crate) fn said(stage: &Stage) -> FleetStatus {
     let fleet = fleet();
-    // People want to see who serves, also where no decision needs it.
+    // Operators want to see which instances are healthy, even when no decision needs it.
     let mut seen = stage.observation();
     let all = stage.groups.iter().flat_map(|group| group.target_groups.iter().cloned()).collect();
     let read = stage.targets(&all);
@@ -38,7 +38,7 @@ fn adopted(groups: Vec<Group>, weights: &[(&str, u32)]) -> Stage {
     stage
 }
 
-/// A fleet that was looked at a minute ago.
+/// A fleet whose last pass was a minute ago.
 fn watched(mut stage: Stage) -> Stage {
     stage.step(mins(1));
     stage
@@ -49,14 +49,14 @@ pub(crate) fn weighted(size: u32) -> Stage {
     adopted(pair(size), &[("blue", 100), ("green", 0)])
 }
 
-/// A cutover of the second image in this phase.
+/// A cutover to the second image, in this phase.
 pub(crate) fn cutting_over(mut stage: Stage, phase: &str) -> Stage {
     stage.publish(2);
     stage.until_phase(phase);
     stage
 }
 
-/// Half of the traffic is green's, and the step is watched.
+/// Green has half of the traffic, and the step is being verified.
 pub(crate) fn at_half() -> Stage {
     let mut stage = cutting_over(weighted(4), "shifting");
     stage.until(|stage| stage.weight("green") == 50);
@@ -166,7 +166,7 @@ fn invalid() -> Stage {
     watched(stage)
 }
 
-/// After a cutover, with the rollback path that launches first.
+/// A fleet after a cutover, whose rollback must launch instances first.
 pub(crate) fn after_cutover() -> Stage {
     let mut stage = cutting_over(weighted(3), "warm");
     stage.until(|stage| stage.record().cutover.is_none());
@@ -187,7 +187,7 @@ fn quarantined() -> Stage {
     watched(stage)
 }
 
-/// Everything foreign is hostile.
+/// A fleet whose untrusted texts are all hostile.
 pub(crate) fn hostile() -> Stage {
     let mut stage = Stage::drifted(4, &[1]);
     let finding = stage.compliance.values_mut().find_map(|by_instance| by_instance.get_mut(&id(1))).unwrap();

@@ -1,4 +1,4 @@
-//! The widget's pages, as text. How they look, and what a browser makes of them, is in `tests/widget`.
+//! The widget's pages as text. `tests/widget` covers how a browser renders them.
 
 #![cfg(test)]
 

@@ -1,4 +1,4 @@
-//! What must be so of every page.
+//! Properties of every page.
 
 use driftless_planner::fact::Command;
 use driftless_planner::observation::FreezeScope;
@@ -14,7 +14,7 @@ fn unescaped(text: &str) -> String {
     text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&")
 }
 
-/// The orders that can be clicked: what is confirmed, and what is sent.
+/// The requests behind the buttons: the confirmation, and the request that is sent.
 fn buttons(page: &str) -> Vec<(String, Order)> {
     let actions = page.split("<cwdb-action ").skip(1).filter(|action| action.contains("driftless-operator"));
     let button = |action: &str| {
@@ -30,7 +30,7 @@ fn drawn(status: &FleetStatus) -> String {
 }
 
 #[test]
-fn each_fleet_has_the_buttons_of_its_open_orders_and_the_stop_switch() {
+fn each_fleet_has_the_buttons_of_its_available_commands_and_of_freeze_or_thaw() {
     for name in WORLDS {
         let status = world(name);
         let sent: Vec<RequestedAction> = buttons(&drawn(&status)).into_iter().map(|(_, order)| order.action).collect();
@@ -63,14 +63,14 @@ fn a_button_says_what_it_will_do_before_it_is_sent() {
 }
 
 #[test]
-fn a_double_click_is_one_order_and_a_click_after_it_was_followed_another() {
+fn a_double_click_is_one_command_and_a_click_after_it_was_carried_out_another() {
     let mut status = world("half-way");
     let ids = |status: &FleetStatus| -> Vec<String> {
         buttons(&drawn(status)).into_iter().map(|(_, order)| order.request).collect()
     };
     let first = ids(&status);
     assert_eq!(ids(&status), first);
-    // What was followed is committed.
+    // The command was carried out and committed.
     status.record_version = status.record_version.map(|version| version + 1);
     assert!(ids(&status).iter().all(|id| !first.contains(id)));
     status.record_version = Some(u64::MAX);
@@ -101,7 +101,7 @@ fn the_drawing_is_as_wide_as_the_widget() {
 }
 
 #[test]
-fn without_the_function_for_orders_there_is_no_button() {
+fn without_the_operator_function_there_is_no_button() {
     let mut frame = frame("light");
     frame.operator = None;
     let page = fleet(&frame, &world("half-way"), None);
@@ -119,7 +119,7 @@ fn pages_have_the_colors_of_the_console() {
 }
 
 #[test]
-fn what_strangers_write_is_text_and_in_no_command() {
+fn untrusted_text_is_escaped_and_in_no_command() {
     let (status, history) = hostile();
     let pages = [fleet(&frame("light"), &status, Some(&history)), overview(&frame("light"), &hostile_overview())];
     for page in pages {
@@ -168,7 +168,7 @@ fn a_hundred_fleets_fit_into_what_the_console_takes() {
 }
 
 #[test]
-fn what_came_of_an_order_is_told() {
+fn the_result_of_a_command_is_drawn() {
     for (result, heading) in [
         (OrderResult::Done, "Done"),
         (OrderResult::NotDone, "Not done"),

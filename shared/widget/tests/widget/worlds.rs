@@ -1,4 +1,4 @@
-//! The golden files of the status crate, read as the function would have them, and fleets that somebody has tampered with.
+//! The golden files of the status crate as the function reads them, and fleets with hostile texts.
 
 use driftless_planner::fact::Command;
 use driftless_status::FleetStatus;
@@ -8,7 +8,7 @@ use driftless_testkit::golden::read;
 use driftless_widget::{Frame, Overview};
 use serde_json::json;
 
-/// Worlds that look different from one another.
+/// Worlds whose pages differ.
 pub(crate) const WORLDS: [&str; 16] = [
     "steady",
     "unadopted",
@@ -28,7 +28,7 @@ pub(crate) const WORLDS: [&str; 16] = [
     "needs-operator",
 ];
 
-/// What a stranger writes where a stranger can.
+/// Hostile text that an outsider may write into a tag or an image.
 pub(crate) const HOSTILE: [&str; 4] = [
     "<img src=x onerror=\"window.owned=1\">",
     "</cwdb-action></div><script>window.owned=2</script>",
@@ -36,30 +36,30 @@ pub(crate) const HOSTILE: [&str; 4] = [
     "\u{202e}gnp.exe $(reboot); `id`",
 ];
 
-/// A world, as a fleet of its name.
+/// A world, as a fleet of that name.
 pub(crate) fn world(name: &str) -> FleetStatus {
     let mut status: FleetStatus = read(name);
     status.fleet = name.parse().unwrap();
     status
 }
 
-/// What has been in a world.
+/// The history of a world.
 pub(crate) fn history(name: &str) -> History {
     read(&format!("history-{name}"))
 }
 
-/// Where it is drawn.
+/// The frame of a page.
 pub(crate) fn frame(theme: &str) -> Frame {
     frame_of_width(theme, 1_100)
 }
 
-/// The same, as wide.
+/// The frame of a page with this width.
 pub(crate) fn frame_of_width(theme: &str, width: u32) -> Frame {
     let of = |name: &str| format!("arn:aws:lambda:eu-central-1:123456789012:function:driftless-{name}");
     Frame::of(&json!({"theme": theme, "width": width}), &of("status"), Some(&of("operator")))
 }
 
-/// All worlds side by side.
+/// All worlds on one page.
 pub(crate) fn all() -> Overview {
     let fleets: Vec<FleetStatus> = WORLDS.map(world).into();
     let at = fleets[0].at;
@@ -71,7 +71,7 @@ pub(crate) fn all() -> Overview {
     known
 }
 
-/// A fleet of the longest name with everything foreign hostile.
+/// A fleet with the longest name and hostile untrusted texts.
 pub(crate) fn hostile() -> (FleetStatus, History) {
     let mut status = world("hostile");
     status.fleet = "a-fleet-whose-name-is-as-long-as-it-gets".parse().unwrap();
@@ -97,7 +97,7 @@ pub(crate) fn hostile() -> (FleetStatus, History) {
     (status, history)
 }
 
-/// The page of all fleets where tags and texts are hostile.
+/// The page of all fleets with hostile tags and texts.
 pub(crate) fn hostile_overview() -> Overview {
     let (status, history) = hostile();
     let at = status.at;

@@ -1,4 +1,4 @@
-//! What Auto Scaling says besides yes, call by call.
+//! Auto Scaling's error codes, call by call.
 
 use driftless_planner::policy::Percent;
 
@@ -8,7 +8,7 @@ use crate::wire::Means::{Answers, Fails};
 use crate::wire::Says::{Else, Error};
 use crate::wire::{Call, EVERYWHERE, Line, Says, Wire, call, meets, words};
 
-/// Reads, and writes that say the same however often, are tried three times; writes that depend on what was read, once.
+/// Reads and idempotent writes are tried three times; writes that depend on a value just read, once.
 const CALLS: [Call; 23] = [
     call("groups_of", DESCRIBE_GROUPS, 3),
     call("all_groups", DESCRIBE_GROUPS, 3),
@@ -35,7 +35,7 @@ const CALLS: [Call; 23] = [
     call("roll_back_refresh", refresh::ROLL_BACK, 1),
 ];
 
-/// A group, for the writes that read it first.
+/// A group for the writes that read it first.
 const GROUP: &str = "<DescribeAutoScalingGroupsResponse><DescribeAutoScalingGroupsResult><AutoScalingGroups><member>\
     <AutoScalingGroupName>app-blue</AutoScalingGroupName></member></AutoScalingGroups>\
     </DescribeAutoScalingGroupsResult></DescribeAutoScalingGroupsResponse>";
@@ -91,7 +91,7 @@ fn plan() -> RefreshPlan {
     }
 }
 
-/// All calls, or those of some actions.
+/// All calls, or those of the named actions.
 fn calls(actions: &[&str]) -> Vec<Call> {
     CALLS.into_iter().filter(|call| actions.is_empty() || actions.contains(&call.action)).collect()
 }
@@ -111,17 +111,17 @@ const NO_GROUP: Says =
     Error(400, "ValidationError", "AutoScalingGroup name not found - AutoScalingGroup app-blue not found");
 
 #[tokio::test]
-async fn every_call_tells_what_any_service_can_say() {
+async fn every_call_maps_the_errors_of_any_service() {
     met(&[], &EVERYWHERE).await;
 }
 
 #[tokio::test]
-async fn every_call_tells_what_auto_scaling_says_in_words_of_its_own() {
+async fn every_call_maps_the_errors_of_auto_scaling() {
     let lines = [
-        // All calls of an account and region share one bucket.
+        // All calls of an account and region share one rate limit.
         (Error(400, "Throttling", "Rate exceeded"), Fails(THROTTLED), AtOnce),
         (Error(400, "RequestLimitExceeded", "Request limit exceeded."), Fails(THROTTLED), AtOnce),
-        // Sent as a server's error, so that the SDK tries again where that is safe.
+        // Sent with status 500, so that the SDK retries where a retry is safe.
         (Error(500, "ResourceContention", "pending update"), Fails(BUSY), AtOnce),
         (Error(403, "AccessDenied", "is not authorized to perform: autoscaling:"), Fails(DENIED), NextPass),
         (Error(403, "ExpiredToken", "expired"), Fails(DENIED), NextPass),
@@ -143,7 +143,7 @@ async fn an_answer_that_is_no_answer_is_unreadable() {
 }
 
 #[tokio::test]
-async fn a_group_that_is_gone_has_nothing_and_nothing_is_written_to_it() {
+async fn a_missing_group_reads_as_empty_and_is_not_written_to() {
     met(&[refresh::DESCRIBE_REFRESHES, DESCRIBE_ACTIVITIES], &[(NO_GROUP, Answers("None"), NextPass)]).await;
     met(&[DESCRIBE_HOOKS], &[(NO_GROUP, Answers("0s"), NextPass)]).await;
     let writes = [
@@ -173,14 +173,14 @@ async fn bounds_a_template_and_a_capacity_meet_each_of_their_codes() {
             Fails(REFUSED),
             NextPass,
         ),
-        // It launches nothing, but asks EC2 in our name whether it may.
+        // The call launches nothing, but Auto Scaling checks with EC2 whether our role may launch.
         (Error(403, "AccessDenied", "You are not authorized to use launch template: lt-1"), Fails(DENIED), NextPass),
         (
             Error(400, "UnauthorizedOperation", "You are not authorized to perform this operation"),
             Fails(DENIED),
             NextPass,
         ),
-        // Right after it was written, a version may not be known everywhere: the next pass writes again.
+        // A new template version may not be known everywhere yet: the next pass writes again.
         (Error(400, "ValidationError", "the launch template version does not exist"), Fails(REFUSED), NextPass),
     ];
     met(&[UPDATE_GROUP], &lines).await;
@@ -212,7 +212,7 @@ async fn one_instance_of_a_group_meets_each_of_its_codes() {
 #[tokio::test]
 async fn a_launch_meets_each_of_its_codes() {
     let lines = [
-        // The first attempt is still at work: by the same token the next pass hears what came of it.
+        // The first attempt is still running: the next pass gets its result by the same token.
         (Error(400, "IdempotentCallInProgress", "being processed"), Fails(BUSY), NextPass),
         (Error(400, "IdempotentParameterMismatch", "another zone"), Fails(REFUSED), NextPass),
         (Error(400, "ValidationError", "requested capacity is above max size"), Fails(REFUSED), NextPass),
@@ -230,7 +230,7 @@ async fn an_attachment_meets_each_of_its_codes() {
         (Error(400, "ValidationError", "Provided Target Groups may not be valid."), Fails(REFUSED), NextPass),
     ];
     met(&[ATTACH_TARGET_GROUPS, ATTACH_SOURCES], &lines).await;
-    // Already so: a second attempt hears it where the answer to the first was lost.
+    // Already detached: a retry gets this error when the response to the first attempt was lost.
     let not_attached = "Trying to remove Target Groups that are not part of the group";
     met(&[DETACH_TARGET_GROUPS], &[(Error(400, "ValidationError", not_attached), Answers("()"), NextPass)]).await;
     let not_attached = "Trying to remove Traffic Sources that are not part of the group";
@@ -244,7 +244,7 @@ async fn a_refresh_meets_each_of_its_codes() {
     met(&[refresh::START], &[limit, under_way]).await;
     let lines = [
         limit,
-        // It ended meanwhile.
+        // The refresh ended in the meantime.
         (Error(400, "ActiveInstanceRefreshNotFound", "none in progress"), Fails(GONE), NextPass),
         (Error(400, "IrreversibleInstanceRefresh", "no desired configuration"), Fails(REFUSED), NextPass),
     ];
@@ -252,7 +252,7 @@ async fn a_refresh_meets_each_of_its_codes() {
 }
 
 #[tokio::test]
-async fn what_a_launch_could_not_do_is_told_whatever_its_code() {
+async fn a_failed_launch_returns_its_message_whatever_its_code() {
     for code in [
         "InsufficientInstanceCapacity",
         "UnfulfillableCapacity",

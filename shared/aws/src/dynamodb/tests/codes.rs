@@ -1,4 +1,4 @@
-//! What DynamoDB says besides yes, call by call.
+//! DynamoDB's error codes, call by call.
 
 use std::collections::BTreeMap;
 
@@ -21,8 +21,8 @@ const DELETE: &str = "dynamodb:DeleteItem";
 const UPDATE: &str = "dynamodb:UpdateItem";
 const TRANSACT: &str = "dynamodb:TransactWriteItems";
 
-/// Every write is conditional, absolute, or done under a token: it may be repeated. The history is not among them: it is
-/// read twice at once, and how often in all where both fail is up to the clock.
+/// Every write is conditional, absolute, or has a token, so it may be repeated. The history is left out: two parallel
+/// queries read it, and the number of attempts depends on timing.
 const CALLS: [Call; 18] = [
     call("fingerprints", QUERY, 3),
     call("freezes", BATCH_GET, 3),
@@ -50,7 +50,7 @@ fn slots(fleet: &str) -> String {
     json!({"Responses": {"driftless": [wire(&slots)]}}).to_string()
 }
 
-/// A turn is read before it is written.
+/// A slot is read before it is written.
 fn prepared(method: &str) -> StubAws {
     match method {
         "take_turn" => StubAws::default().on(BATCH_GET.rsplit(':').next().unwrap(), 200, slots("other")),
@@ -95,12 +95,12 @@ async fn met(methods: &[&str], lines: &[Line]) {
 }
 
 #[tokio::test]
-async fn every_call_tells_what_any_service_can_say() {
+async fn every_call_maps_the_errors_of_any_service() {
     met(&[], &EVERYWHERE).await;
 }
 
 #[tokio::test]
-async fn every_call_tells_what_dynamodb_says_in_words_of_its_own() {
+async fn every_call_maps_the_errors_of_dynamodb() {
     let lines = [
         (Error(400, "ProvisionedThroughputExceededException", "slower"), Fails(CallErrorKind::Throttled), AtOnce),
         (Error(400, "RequestLimitExceeded", "slower"), Fails(CallErrorKind::Throttled), AtOnce),
@@ -108,7 +108,7 @@ async fn every_call_tells_what_dynamodb_says_in_words_of_its_own() {
         (Error(400, "AccessDeniedException", "is not authorized to perform"), Fails(CallErrorKind::Denied), NextPass),
         (Error(400, "UnrecognizedClientException", "invalid token"), Fails(CallErrorKind::Denied), NextPass),
         (Error(400, "ExpiredTokenException", "expired"), Fails(CallErrorKind::Denied), NextPass),
-        // The table is our own installation: never "gone, so all is well".
+        // The table belongs to the installation, so its absence never counts as success.
         (Error(400, "ResourceNotFoundException", "no such table"), Fails(CallErrorKind::Refused), NextPass),
         (
             Error(400, "ValidationException", "Item size has exceeded the maximum"),
@@ -120,14 +120,14 @@ async fn every_call_tells_what_dynamodb_says_in_words_of_its_own() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_never_taken_for_nothing() {
+async fn an_unreadable_row_is_never_treated_as_absent() {
     let unreadable = Fails(CallErrorKind::Unreadable);
     met(
         &["freezes", "indexed", "fingerprints", "acquire"],
         &[(Else(200, "<html>Welcome</html>"), unreadable, NextPass)],
     )
     .await;
-    // No freeze is told by an empty list, not by silence.
+    // An empty list means no freeze; a missing list is an error.
     let silent = on(&StubAws::default().on("BatchGetItem", 200, "{}")).freezes(&app()).await.unwrap_err();
     assert_eq!(told(&silent), (CallErrorKind::Unreadable, "the answer lacks Responses"));
 }
@@ -137,7 +137,7 @@ async fn a_condition_that_does_not_hold_is_an_answer() {
     let failed = Error(400, "ConditionalCheckFailedException", "The conditional request failed");
     met(&["release"], &[(failed, Answers("Lost"), NextPass)]).await;
     met(&["claim_request"], &[(failed, Answers("false"), NextPass)]).await;
-    // Another commit has gone by under this token.
+    // Another commit has used this token.
     let mismatch = Error(400, "IdempotentParameterMismatchException", "another");
     met(&["commit"], &[(mismatch, Answers("Conflict"), NextPass)]).await;
     let too_large = Error(400, "ItemCollectionSizeLimitExceededException", "too large");

@@ -13,7 +13,7 @@ fn ok() -> StubAws {
     StubAws::default().on("TransactWriteItems", 200, "{}")
 }
 
-/// The first attempt is cancelled for these reasons, and the next one goes through.
+/// The first attempt is cancelled for these reasons; the next one succeeds.
 fn ok_after(reasons: &[Value]) -> StubAws {
     StubAws::default().on("TransactWriteItems", 400, cancelled(reasons)).on("TransactWriteItems", 200, "{}")
 }
@@ -55,7 +55,7 @@ async fn record_history_and_outbox_are_one_transaction_under_version_and_fence()
     let events = &parts[6]["Put"]["Item"];
     assert_eq!((&events["pk"], &events["sk"]), (&json!({"S": "FLEET#app"}), &json!({"S": "EVENTS#app-8-e1"})));
     assert_eq!(events["batch"]["M"]["events"]["L"].as_array().unwrap().len(), 2);
-    assert_eq!(events["open_work"], json!({"S": "open"}), "the resync finds what was not put");
+    assert_eq!(events["open_work"], json!({"S": "open"}), "the resync finds events that were not published");
     assert_eq!(outbox["open_work"], json!({"S": "open"}));
     assert_eq!(outbox["open_since"], json!({"S": "1970-01-01T00:00:01.234Z"}));
 }
@@ -116,7 +116,7 @@ async fn consumed_facts_go_only_if_none_came_since() {
          (request_count = :requests OR (attribute_not_exists(request_count) AND :requests = :zero))"
     );
 
-    // Ours, but a request was counted: the commit stands, the facts stay.
+    // The lease is ours, but a request was counted: the commit succeeds and the facts stay.
     let reason = json!({"Code": "ConditionalCheckFailed", "Item": lease_item("run-1", 3, 6, 40_000)});
     let stub = ok_after(&[fine(), reason, fine()]);
     assert_eq!(commit(&stub, Some(7), &decision).await.unwrap(), Committed::Yes);
@@ -150,7 +150,7 @@ async fn however_much_a_decision_says_it_fits_one_transaction() {
     assert_eq!(commit(&stub, Some(7), &decision).await.unwrap(), Committed::Yes);
     let parts = parts(&stub);
     assert_eq!(parts.len(), 100);
-    // The first of a row has its own field.
+    // The first entry of a row has its own field.
     let count = |name: &str| -> usize {
         let rows = parts.iter().map(|part| &part["Put"]["Item"]).filter(|item| item.get(name).is_some());
         rows.map(|item| 1 + item["more"]["L"].as_array().map_or(0, Vec::len)).sum()
@@ -166,13 +166,13 @@ async fn however_much_a_decision_says_it_fits_one_transaction() {
         })
         .collect();
     assert_eq!(keys.len(), 100, "no two parts on one item");
-    // Two a row; the last one names it.
+    // Two notifications a row; the last one names it.
     assert!(keys.contains(r#"{"S":"FLEET#app"}{"S":"OUTBOX#app-8-1"}"#));
     assert!(keys.contains(r#"{"S":"FLEET#app"}{"S":"OUTBOX#app-8-40"}"#));
 }
 
 #[tokio::test]
-async fn what_was_sent_leaves_the_outbox() {
+async fn delivered_notifications_leave_the_outbox() {
     let rest = json!({"UnprocessedItems": {"driftless": [
         {"DeleteRequest": {"Key": {"pk": {"S": "FLEET#app"}, "sk": {"S": "OUTBOX#app-8-1"}}}}]}});
     let stub = StubAws::default().on("BatchWriteItem", 200, rest.to_string()).on("BatchWriteItem", 200, "{}");
@@ -189,7 +189,7 @@ async fn what_was_sent_leaves_the_outbox() {
 }
 
 #[tokio::test]
-async fn what_was_put_leaves_the_outbox_of_its_fleet_or_of_the_account() {
+async fn published_events_leave_the_outbox_of_their_fleet_or_of_the_account() {
     for (scope, partition) in [(FreezeScope::Account, "ACCOUNT"), (FreezeScope::Fleet(app()), "FLEET#app")] {
         let stub = StubAws::default().on("BatchWriteItem", 200, "{}");
         on(&stub).mark_published(&scope, &["app-8-e1".to_owned()]).await.unwrap();
@@ -199,7 +199,7 @@ async fn what_was_put_leaves_the_outbox_of_its_fleet_or_of_the_account() {
 }
 
 #[tokio::test]
-async fn who_was_told_is_noted_and_forgotten_by_itself_in_the_end() {
+async fn a_partial_delivery_is_marked_and_expires() {
     let stub = StubAws::default().on("BatchWriteItem", 200, "{}");
     on(&stub).mark_partially_delivered(&app(), "app-8-0", Audience::OnCall, at(1_234)).await.unwrap();
     let sent = stub.only().json();

@@ -48,7 +48,7 @@ async fn a_fact_that_can_wait_is_stored_with_what_outlives_it() {
     let deduplication = &parts[0]["Put"];
     assert_eq!(deduplication["ConditionExpression"], "attribute_not_exists(pk) OR observed_at_ms < :new");
     assert_eq!(deduplication["ExpressionAttributeValues"], json!({":new": {"N": "1500"}}));
-    // Not in the partition of which a pass reads everything.
+    // Not in the partition that each pass reads whole.
     assert_eq!(deduplication["Item"]["pk"], json!({"S": "DEDUPLICATION#app"}));
     assert_eq!(deduplication["Item"]["expires_at"], json!({"N": (2 + 2 * 24 * 3_600).to_string()}));
     let fact = &parts[1]["Put"];
@@ -67,7 +67,7 @@ async fn a_fact_that_is_not_newer_changes_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_remembered_of_facts_and_fleets_is_one_read() {
+async fn deduplication_marks_and_pending_requests_are_one_read() {
     let fact = report(at(1_500));
     let deduplication = json!({
         "pk": {"S": "DEDUPLICATION#app"}, "sk": {"S": fact.key()}, "schema_version": {"N": "1"},
@@ -77,7 +77,7 @@ async fn what_is_remembered_of_facts_and_fleets_is_one_read() {
     lock["next_request_ms"] = json!({"N": "60000"});
     let answer = json!({"Responses": {"driftless": [deduplication, lock]}, "UnprocessedKeys": {}});
     let stub = StubAws::default().on("BatchGetItem", 200, answer.to_string());
-    // A key that is asked for twice would be refused.
+    // DynamoDB would refuse a repeated key.
     let deduplication = on(&stub).deduplication(&[(&app(), &fact), (&app(), &fact)]).await.unwrap();
     assert_eq!(deduplication.observed_at, BTreeMap::from([((app(), fact.key()), at(1_400))]));
     assert_eq!(deduplication.next_requests, BTreeMap::from([(app(), at(60_000))]));
@@ -87,7 +87,7 @@ async fn what_is_remembered_of_facts_and_fleets_is_one_read() {
 }
 
 #[tokio::test]
-async fn a_look_of_a_minute_is_counted_and_refused_when_none_is_left() {
+async fn an_immediate_run_is_counted_and_refused_when_none_is_left() {
     let stub = StubAws::default().on("UpdateItem", 200, "{}").on("UpdateItem", 400, condition_failed(None));
     let aws = on(&stub);
     assert!(aws.take_immediate_run(at(119_999)).await.unwrap());
@@ -107,14 +107,14 @@ async fn facts_that_meet_on_one_fleet_are_tried_again() {
     on(&stub).store(&app(), &report(at(1_500)), at(2_000)).await.unwrap();
     let sent = stub.sent();
     assert_eq!(sent.len(), 3);
-    // A cancelled transaction is over; each attempt is one of its own.
+    // A cancelled transaction is final; each attempt needs its own token.
     assert_ne!(sent[0].json()["ClientRequestToken"], sent[1].json()["ClientRequestToken"]);
 }
 
 #[tokio::test]
 async fn a_cancelled_fact_says_why() {
     let cases = [
-        // To the SDK they are answers, so the write itself is patient.
+        // The SDK does not retry these, so the write itself does.
         ("ThrottlingError", CallErrorKind::Throttled, 8),
         ("ProvisionedThroughputExceeded", CallErrorKind::Throttled, 8),
         ("TransactionConflict", CallErrorKind::Busy, 8),

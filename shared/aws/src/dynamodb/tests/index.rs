@@ -63,7 +63,7 @@ async fn entries_are_written_by_25() {
 }
 
 #[tokio::test]
-async fn an_instance_of_nobody_is_remembered_for_an_hour() {
+async fn an_instance_without_a_fleet_is_indexed_for_an_hour() {
     let stub = StubAws::default().on("BatchWriteItem", 200, "{}");
     on(&stub).index(&BTreeMap::from([(instance(0), BTreeSet::new())]), at(1_000)).await.unwrap();
     let item = stub.only().json()["RequestItems"]["driftless"][0]["PutRequest"]["Item"].clone();
@@ -93,7 +93,7 @@ async fn fleets_with_open_work_come_from_the_sparse_index() {
     let fleets = on(&stub).open_fleets().await.unwrap();
     let expected = BTreeMap::from([
         (app(), Some(at(1000))),
-        // A turn without work is open work too.
+        // A slot without other work is open work too.
         (parsed("idle"), Some(at(0))),
         (parsed("odd"), None),
         (parsed("web"), None),
@@ -120,7 +120,7 @@ async fn fingerprints_are_remembered_with_the_account() {
 }
 
 #[tokio::test]
-async fn a_slot_is_taken_until_all_are_taken_and_given_back() {
+async fn slots_are_taken_until_none_is_left_and_returned() {
     let row = |fleets: &[&str], version: u32| {
         let slots: serde_json::Map<String, Value> =
             fleets.iter().map(|fleet| ((*fleet).to_owned(), json!({"N": "0"}))).collect();
@@ -134,7 +134,7 @@ async fn a_slot_is_taken_until_all_are_taken_and_given_back() {
     assert!(!on(&full).take_slot(&app(), 2, at(5)).await.unwrap());
     let mine = StubAws::default().on("BatchGetItem", 200, row(&["app", "two"], 3));
     assert!(on(&mine).take_slot(&app(), 2, at(5)).await.unwrap(), "whoever has one keeps it");
-    // Someone wrote in between: it is read again.
+    // Another write came in between: the slots are read again.
     let free = StubAws::default()
         .on("BatchGetItem", 200, row(&["one"], 3))
         .on("PutItem", 400, condition_failed(None))

@@ -44,7 +44,7 @@ async fn a_lease_is_taken_when_it_is_free_over_or_ours() {
 }
 
 #[tokio::test]
-async fn a_lease_that_nobody_counted_requests_on_starts_at_none() {
+async fn a_lease_without_counted_requests_starts_at_zero() {
     let mut item = lease_item("run-1", 1, 0, 41_000);
     item.as_object_mut().unwrap().remove("request_count");
     let stub = StubAws::default().on("UpdateItem", 200, json!({"Attributes": item}).to_string());
@@ -53,7 +53,7 @@ async fn a_lease_that_nobody_counted_requests_on_starts_at_none() {
 }
 
 #[tokio::test]
-async fn a_lease_of_someone_else_tells_its_end() {
+async fn a_lease_of_another_holder_returns_its_end() {
     let item = lease_item("run-0", 3, 0, 39_000);
     let stub = StubAws::default().on("UpdateItem", 400, condition_failed(Some(&item)));
     assert_eq!(acquire(&stub).await.unwrap(), Acquired::Busy { until: at(39_000) });
@@ -86,7 +86,7 @@ async fn conflicts_without_end_are_busy() {
 }
 
 #[tokio::test]
-async fn a_lease_is_given_back_if_no_request_was_counted() {
+async fn a_lease_is_released_if_no_request_was_counted() {
     for (next_request, update) in [
         (None, "REMOVE holder, until_ms, next_request_ms"),
         (Some(at(60_000)), "SET next_request_ms = :next REMOVE holder, until_ms"),
@@ -107,7 +107,7 @@ async fn a_lease_is_given_back_if_no_request_was_counted() {
 }
 
 #[tokio::test]
-async fn a_lease_with_news_or_without_us_is_told_apart() {
+async fn a_lease_with_new_requests_is_distinguished_from_a_lost_one() {
     let requested = Lease { requests: 6, ..lease() };
     for (item, expected) in [
         (Some(lease_item("run-1", 3, 6, 40_000)), Released::Requested(requested)),
@@ -142,9 +142,9 @@ async fn a_request_that_was_claimed_without_an_answer_is_ours_to_send() {
         (Some(Reply::Lost), 60_000, true),
         (Some(Reply::TimedOut), 60_000, true),
         (Some(Reply::new(503, "")), 60_000, true),
-        // Refused before it was done.
+        // Refused before it took effect.
         (Some(Reply::new(400, crate::stub::json_error("ThrottlingException", "slower"))), 60_000, false),
-        // An earlier one is on its way, whatever became of ours.
+        // An earlier request is on the queue, whatever happened to our claim.
         (Some(Reply::Lost), 59_000, false),
         (None, 60_000, false),
     ] {

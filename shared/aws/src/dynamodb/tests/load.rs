@@ -99,7 +99,7 @@ async fn freezes_are_read_strongly_consistent() {
 }
 
 #[tokio::test]
-async fn a_freeze_is_written_where_runs_look_for_it_and_lifted_there() {
+async fn a_freeze_is_written_where_runs_read_it_and_deleted_there() {
     for (scope, pk) in [(FreezeScope::Account, "ACCOUNT"), (FreezeScope::Fleet(app()), "FLEET#app")] {
         let stub = StubAws::default().on("PutItem", 200, "{}").on("DeleteItem", 200, "{}");
         let aws = on(&stub);

@@ -1,4 +1,4 @@
-//! The table, against stub answers: what goes out is asserted as DynamoDB would see it.
+//! The table on stubbed responses: the tests assert the requests as DynamoDB receives them.
 
 mod codes;
 mod commit;
@@ -92,7 +92,7 @@ fn decision() -> Decision {
     Decision::keeping(Record { version: 8, ..Record::new(app()) })
 }
 
-/// A record with a replacement in each phase, and with everything else that a record can hold.
+/// A record with a replacement in each phase and every other field set.
 fn full_record() -> Record {
     let policy = Policy::from_tags(&std::collections::BTreeMap::new(), &Defaults::default()).unwrap();
     let policy = serde_json::to_value(policy).unwrap();
@@ -166,7 +166,7 @@ fn full_record() -> Record {
     .unwrap()
 }
 
-/// A cutover in the middle of its traffic.
+/// A cutover while its traffic shifts.
 fn cutover(policy: &Value) -> Value {
     let target_group =
         |name: &str| format!("arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{name}/73e2d6bc24d8a067");
@@ -190,12 +190,12 @@ fn cutover(policy: &Value) -> Value {
     })
 }
 
-/// The parts of the only transaction that went out.
+/// The parts of the only transaction that was sent.
 fn parts(stub: &StubAws) -> Vec<Value> {
     stub.only().json()["TransactItems"].as_array().unwrap().clone()
 }
 
-/// The answer to a transaction that was cancelled for these reasons, one for each part.
+/// The response to a transaction that was cancelled for these reasons, one for each part.
 fn cancelled(reasons: &[Value]) -> String {
     json!({
         "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
@@ -213,7 +213,7 @@ fn failed() -> Value {
     json!({"Code": "ConditionalCheckFailed", "Message": "The conditional request failed"})
 }
 
-/// The answer to a write whose condition did not hold, with the item where that is asked for.
+/// The response to a write whose condition failed, with the current item where the request asks for it.
 fn condition_failed(item: Option<&Value>) -> String {
     let mut answer = json!({
         "__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException",

@@ -1,4 +1,4 @@
-//! What people are shown of the table, and the stop switch with its line in the history.
+//! The history for operators, and freezes with their history entries.
 
 use driftless_reconciler::ports::{HistoryPage, LeaseHolder, LeaseState, OperatorApi};
 
@@ -40,7 +40,7 @@ async fn the_switch_is_thrown_before_the_history_says_so() {
             assert!(item["sk"]["S"].as_str().unwrap().starts_with(sort_key), "{item}");
             assert_eq!(event["pk"]["S"], of_events);
             assert!(event["sk"]["S"].as_str().unwrap().starts_with("EVENTS#"), "{event}");
-            // Of the account it is no fleet's work.
+            // An event of the account is no fleet's work.
             assert_eq!(event.get("open_work").is_some(), of_events == "FLEET#app", "{event}");
         }
     }
@@ -62,7 +62,7 @@ async fn the_newest_lines_of_fleet_and_account_are_one_story() {
 }
 
 #[tokio::test]
-async fn what_lies_before_the_cut_of_one_history_is_left_out_of_the_other() {
+async fn entries_before_the_cut_of_one_history_are_left_out_of_the_other() {
     let stub = StubAws::default()
         .on("HISTORY#app", 200, page(&[line("third", 3_000), line("second", 2_000)], true))
         .on("HISTORY#ACCOUNT", 200, page(&[line("at the cut", 2_000), line("before it", 1_999)], false));
@@ -73,7 +73,7 @@ async fn what_lies_before_the_cut_of_one_history_is_left_out_of_the_other() {
 }
 
 #[tokio::test]
-async fn the_next_request_and_who_holds_the_lease_are_read_and_nothing_is_taken() {
+async fn the_pending_request_and_the_lease_holder_are_read_without_a_write() {
     let mut requested = lease_item("run-1", 3, 5, 40_000);
     requested["next_request_ms"] = json!({"N": "60000"});
     let mut free = lease_item("run-1", 3, 5, 40_000);

@@ -1,5 +1,5 @@
-//! What each action does where the world is not what was decided on. What is compared, and how, is the planner's
-//! (`preconditions`); here is that the loop reads it, obeys it, and writes what was decided.
+//! Each action after an external change. The planner's `preconditions` tests cover what is compared; these tests show
+//! that the loop reads the live values, obeys the result, and writes what was decided.
 
 use std::collections::BTreeMap;
 
@@ -17,10 +17,10 @@ use super::stage::{
 use crate::support::names::FORWARDS;
 use crate::support::{World, freeze, instance};
 
-/// What someone does to the world.
+/// An external change.
 type Hand = fn(&mut State);
 
-/// What someone else does right before the write. None: there is no value that it was decided on.
+/// Makes an external change right before the write, with the expected result. None: the action compares no value.
 fn external_change(world: &World, action: &Action) -> Option<ActionResult> {
     let name = action.group().cloned()?;
     let cloud = &mut world.lock().cloud;
@@ -55,7 +55,7 @@ fn external_change(world: &World, action: &Action) -> Option<ActionResult> {
 }
 
 #[test]
-fn what_someone_else_changed_is_left_to_them() {
+fn an_external_change_is_kept() {
     let mut compared = 0;
     for (world, action) in staged() {
         let Some(expected) = external_change(&world, &action) else { continue };
@@ -67,7 +67,7 @@ fn what_someone_else_changed_is_left_to_them() {
 }
 
 #[test]
-fn what_someone_else_already_wrote_as_we_would_is_done() {
+fn an_external_change_to_the_decided_value_counts_as_done() {
     let arrange: [(&str, Hand); 8] = [
         ("set-maximum", |world| world.cloud.edit_group(&blue(), |group| group.max = 7)),
         ("set-minimum", |world| world.cloud.edit_group(&blue(), |group| group.min = 4)),
@@ -100,7 +100,7 @@ fn a_termination_says_whether_the_desired_capacity_goes_down_with_it() {
     }
 }
 
-/// What was done, in order.
+/// The writes that changed AWS, in order.
 fn aws_writes(world: &World) -> Vec<AwsWrite> {
     world.lock().aws_writes.told.iter().map(|(_, aws_write)| aws_write.clone()).collect()
 }
@@ -119,16 +119,16 @@ fn a_frozen_fleet_still_loses_its_extra_instance_and_keeps_its_drifted_and_its_e
 }
 
 #[test]
-fn a_launch_goes_where_it_was_decided_and_a_failed_one_tells_why() {
+fn a_launch_goes_to_the_decided_zone_and_a_failed_one_says_why() {
     let world = stage();
     let ActionResult::Launched(successor) = one(&world, &launch()) else { panic!() };
     assert_eq!(world.lock().cloud.instances()[&successor].zone.as_str(), "eu-central-1b");
-    // No room under the maximum: asked again, AWS says the same.
+    // No room under the maximum: AWS repeats its refusal when asked again.
     let world = stage();
     world.lock().cloud.edit_group(&blue(), |group| group.max = 4);
     let refused = "ValidationError: the requested capacity exceeds the maximum size of the group";
     assert_eq!(one(&world, &launch()), ActionResult::Failed(refused.into()));
-    // No room in the zone: AWS tries, and tells why nothing came.
+    // No capacity in the zone: AWS tries and reports why the launch failed.
     let world = stage();
     world.lock().cloud.set_short(&"eu-central-1b".parse().unwrap(), true);
     let ActionResult::Failed(told) = one(&world, &launch()) else { panic!() };
@@ -165,7 +165,7 @@ fn the_stickiness_of_a_forward_action_is_compared_and_written_with_its_weights()
         let written = if result == ActionResult::Done { wanted } else { live };
         assert_eq!(world.lock().cloud.forwards_now()[&place()].stickiness, written);
     }
-    // The weights alone do not make it done.
+    // The weights alone do not make the action done: the stickiness differs.
     let world = stage();
     world.lock().cloud.edit_forward(&place(), |forward| {
         (forward.weights, forward.stickiness) = (weights(90, 10), Some(day));
@@ -181,7 +181,7 @@ fn a_forward_action_that_is_gone_has_no_weights_to_write() {
 }
 
 #[test]
-fn a_freeze_holds_traffic_back_on_its_way_forward_and_never_on_its_rollback() {
+fn a_freeze_blocks_traffic_on_its_way_forward_and_never_in_a_rollback() {
     for (direction, is_held) in [(Direction::Forward, true), (Direction::Back, false)] {
         for (world, action) in staged() {
             let Some(action) = towards(action, direction) else { continue };
@@ -193,7 +193,7 @@ fn a_freeze_holds_traffic_back_on_its_way_forward_and_never_on_its_rollback() {
     }
 }
 
-/// The same the other way. None: it has no direction.
+/// The action in the other direction. None: the action has no direction.
 fn towards(action: Action, to: Direction) -> Option<Action> {
     let mut action = action;
     if let Action::ScaleToZero { direction, .. }
@@ -239,7 +239,7 @@ fn attachments_use_the_family_that_was_decided() {
         for mut action in actions(&world) {
             if let Action::Attach { api, .. } | Action::Detach { api, .. } = &mut action {
                 *api = family;
-                // AWS releases of a target group only by the family by which it is attached.
+                // AWS detaches a target group only by the API family that attached it.
                 let is_done = family == AttachmentApi::TargetGroups || matches!(action, Action::Attach { .. });
                 assert_eq!(one(&world, &action) == ActionResult::Done, is_done, "{action:?}");
             }
@@ -251,11 +251,11 @@ fn attachments_use_the_family_that_was_decided() {
 
 #[test]
 fn a_color_with_any_traffic_is_not_scaled_to_zero() {
-    // One forward action is enough, wherever it stands.
+    // One forward action with traffic is enough, at any listener.
     let world = stage();
     world.lock().cloud.add_forward(&other_place(2), [(target_group("app-green"), 1)].into(), 0);
     assert_eq!(one(&world, &empty(Some(target_group("app-green")))), ActionResult::Changed);
-    // A layout without a target group of its own has no weight to ask for.
+    // A layout without its own target group has no weight to compare.
     let world = stage();
     assert_eq!(one(&world, &empty(None)), ActionResult::Done);
     assert_eq!(world.count(FORWARDS), 0);

@@ -1,5 +1,5 @@
-//! What holds for every kind of action: done once, repeated, on what is gone, frozen, and with every way in which a call
-//! can fail.
+//! Properties of every kind of action: done once, repeated, on a missing resource, under a freeze, and with every kind
+//! of call error.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ const KINDS: [CallErrorKind; 8] = [
     CallErrorKind::Unreadable,
 ];
 
-/// What doing it on the stage answers. An action of a new kind has no place here before it has one on the stage.
+/// The result of an action on the stage. A new kind of action must be added here.
 fn done(world: &World, action: &Action) -> ActionResult {
     match action {
         Action::Launch { .. } => ActionResult::Launched(world.launched().pop().unwrap()),
@@ -59,7 +59,7 @@ fn each_action_makes_one_write_and_answers_what_came_of_it() {
         let result = one(&world, &action);
         assert_eq!(result, done(&world, &action), "{action:?}");
         assert_eq!((writes(&world), world.count(write_of(&action))), (1, 1), "{action:?}");
-        // Giving back what was never taken is all that there is to it.
+        // Returning a slot that the fleet does not hold changes nothing.
         assert_eq!(seen(&world) == before, action == Action::GiveSlot, "{action:?}");
     }
 }
@@ -71,15 +71,15 @@ fn an_action_that_is_repeated_changes_nothing_more() {
         let after = seen(&world);
         let again = one(&world, &action);
         let (result, further_writes) = match &action {
-            // The answer is the first one again: AWS knows the token.
+            // AWS returns the first result again: it knows the token.
             Action::Launch { .. } | Action::WriteTemplate { .. } => (first, 1),
-            // What is one higher may be someone else's doing too.
+            // A desired capacity that is one higher may be an external change too.
             Action::SetDesired { .. } => (ActionResult::Changed, 0),
             Action::Terminate { .. } => (ActionResult::Gone, 0),
             Action::StartRefresh { .. } => {
                 (ActionResult::Busy("busy: InstanceRefreshInProgress: an instance refresh is under way".into()), 1)
             }
-            // The table compares, in one conditional write.
+            // The table compares in one conditional write.
             Action::TakeSlot | Action::GiveSlot => (ActionResult::Done, 1),
             Action::SetMaximum { .. }
             | Action::SetMinimum { .. }
@@ -111,7 +111,7 @@ fn an_answer_that_was_lost_leads_to_one_effect() {
 }
 
 #[test]
-fn what_is_gone_is_not_written_to() {
+fn a_missing_resource_is_not_written_to() {
     for (world, action) in staged().filter(|(_, action)| action.group().is_some()) {
         world.before(GROUP, 0, |world| [blue(), green()].iter().for_each(|group| world.cloud.remove_group(group)));
         assert_eq!(one(&world, &action), ActionResult::Gone, "{action:?}");
@@ -134,7 +134,7 @@ fn a_write_that_fails_says_what_that_means_and_is_not_tried_again() {
 }
 
 #[test]
-fn what_cannot_be_read_is_not_written() {
+fn nothing_is_written_when_the_read_before_it_fails() {
     for kind in KINDS {
         for (world, action) in staged() {
             let Some(read) = read_of(&action) else { continue };
@@ -145,7 +145,7 @@ fn what_cannot_be_read_is_not_written() {
     }
 }
 
-/// What a failed call means to the decision.
+/// The result that a failed call leads to.
 fn meaning(kind: CallErrorKind, action: &Action) -> ActionResult {
     let message = if kind == CallErrorKind::Throttled { "Rate exceeded" } else { "as planned" };
     let creates = matches!(action, Action::Launch { .. } | Action::WriteTemplate { .. } | Action::StartRefresh { .. });
@@ -162,7 +162,7 @@ fn meaning(kind: CallErrorKind, action: &Action) -> ActionResult {
 }
 
 #[test]
-fn a_freeze_holds_back_what_disrupts_and_nothing_else() {
+fn a_freeze_blocks_disruptive_actions_only() {
     for (world, action) in staged() {
         freeze(&mut world.lock(), None);
         let result = one(&world, &action);
@@ -175,7 +175,7 @@ fn a_freeze_holds_back_what_disrupts_and_nothing_else() {
 }
 
 #[test]
-fn a_freeze_that_cannot_be_read_holds_back_what_disrupts_and_nothing_else() {
+fn a_freeze_that_cannot_be_read_blocks_disruptive_actions_only() {
     for (world, action) in staged() {
         world.fault("freezes", 0..1, Fate::Fails(CallErrorKind::Unavailable));
         let result = one(&world, &action);
@@ -189,7 +189,7 @@ fn a_freeze_that_cannot_be_read_holds_back_what_disrupts_and_nothing_else() {
 }
 
 #[test]
-fn a_freeze_that_has_expired_holds_nothing_back() {
+fn an_expired_freeze_blocks_nothing() {
     for (world, action) in staged() {
         freeze(&mut world.lock(), Some(0));
         assert_eq!(one(&world, &action), done(&world, &action), "{action:?}");
@@ -197,7 +197,7 @@ fn a_freeze_that_has_expired_holds_nothing_back() {
 }
 
 #[test]
-fn the_live_values_are_read_once_and_together_with_the_stop_switch() {
+fn the_live_values_are_read_once_and_together_with_the_freezes() {
     for (world, action) in staged().filter(|(_, action)| action.group().is_some()) {
         one(&world, &action);
         assert_eq!(world.count(GROUP), 1, "{action:?}");

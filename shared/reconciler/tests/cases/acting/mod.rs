@@ -1,4 +1,4 @@
-//! Each action by itself: what it reads, what it writes, and what it answers where the world is another one.
+//! Each action alone: its reads, its writes, and its result when the live values differ.
 
 mod changes;
 mod kinds;

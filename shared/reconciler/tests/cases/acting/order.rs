@@ -1,4 +1,4 @@
-//! A list of actions: in order, as far as everything comes out as decided and there is time. And turns.
+//! Lists of actions: carried out in order while each one comes out as decided and time is left. Also cutover slots.
 
 use driftless_planner::action::{Action, ActionResult, CapacityChange, Role};
 use driftless_planner::limits::CUTOVERS_MAX;
@@ -46,7 +46,7 @@ fn after_an_action_that_does_not_come_out_as_decided_none_follows() {
 }
 
 #[test]
-fn what_is_gone_holds_up_nothing_that_follows() {
+fn a_missing_resource_does_not_stop_the_actions_that_follow() {
     let world = stage();
     world.lock().cloud.kill(&instance(1));
     let gone = terminate(4, CapacityChange::Keep, Role::Drifted);
@@ -55,7 +55,7 @@ fn what_is_gone_holds_up_nothing_that_follows() {
 
 #[test]
 fn no_action_begins_when_the_time_is_up_and_the_rest_is_left() {
-    // A read and a write take as long as each other: as many are written as were read before the time was up, not at it.
+    // A read and a write take equally long. An action whose read ends exactly at the deadline is not written.
     let moment = SignedDuration::from_millis(1);
     for (left, read, written) in [
         (SignedDuration::ZERO, 0, 0),
@@ -78,7 +78,7 @@ fn no_write_begins_once_its_own_reads_have_used_up_the_time() {
     let moment = SignedDuration::from_millis(1);
     for (left, written) in [(-moment, 0), (SignedDuration::ZERO, 0), (moment, 1)] {
         for (world, action) in staged() {
-            // All is read together.
+            // All values are read in parallel.
             let read_in = if action.group().is_some() || action.is_disruptive() { CALL } else { SignedDuration::ZERO };
             let acted = until(&world, std::slice::from_ref(&action), world.now() + read_in + left);
             assert_eq!((writes(&world), acted.is_out_of_time), (written, written == 0), "{action:?}: {left:#}");
@@ -110,7 +110,7 @@ fn a_slot_is_taken_while_one_is_left_and_never_one_more() {
 }
 
 #[test]
-fn nothing_follows_where_no_turn_was_left() {
+fn nothing_follows_when_no_slot_is_left() {
     let world = stage();
     slots_of_others(&world, CUTOVERS_MAX);
     assert_eq!(results(&world, &[Action::TakeSlot, set_maximum(6, 7)]), [ActionResult::NoSlot]);
@@ -118,7 +118,7 @@ fn nothing_follows_where_no_turn_was_left() {
 }
 
 #[test]
-fn a_fleet_keeps_the_turn_that_it_has_however_many_others_took_one() {
+fn a_fleet_keeps_its_slot_however_many_others_hold_one() {
     let world = stage();
     assert_eq!(one(&world, &Action::TakeSlot), ActionResult::Done);
     let since = world.lock().table.account().slots[&fleet_name()];
@@ -129,7 +129,7 @@ fn a_fleet_keeps_the_turn_that_it_has_however_many_others_took_one() {
 }
 
 #[test]
-fn a_slot_that_is_given_back_is_free_for_another_fleet() {
+fn a_slot_that_is_returned_is_free_for_another_fleet() {
     let world = stage();
     slots_of_others(&world, CUTOVERS_MAX - 1);
     let both = [Action::TakeSlot, Action::GiveSlot];

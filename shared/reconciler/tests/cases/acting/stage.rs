@@ -1,4 +1,4 @@
-//! Two colors that every action can meet, and one action of each kind that can be done there.
+//! A stage with two colors on which every action can run, and one action of each kind.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -100,7 +100,7 @@ pub(super) fn stage() -> World {
 
 const IMAGE: &str = "ami-0fedcba987";
 
-/// The refresh that is under way.
+/// The instance refresh in progress.
 pub(super) fn refresh_id(world: &World) -> RefreshId {
     refresh(&world.lock(), &green()).unwrap().id
 }
@@ -109,13 +109,13 @@ pub(super) fn refresh(world: &State, group: &GroupName) -> Option<Refresh> {
     world.cloud.groups()[group].refresh.as_ref().map(|refresh| refresh.told.clone())
 }
 
-/// How many of these calls were made, whatever came of them.
+/// The number of these calls, whatever their results.
 pub(super) fn writes(world: &World) -> u64 {
     let counts = &world.lock().counts.calls;
     NAMES.iter().filter_map(|name| counts.get(operation_of(name)?)).sum()
 }
 
-/// The names of all actions, which are those of their calls.
+/// The names of all actions. Each is also the name of its call.
 const NAMES: [&str; 17] = [
     "set-maximum",
     "set-minimum",
@@ -141,7 +141,7 @@ pub(super) fn write_of(action: &Action) -> &'static str {
     operation_of(action.name()).unwrap()
 }
 
-/// The call that tells an action what is live.
+/// The call that reads an action's live values.
 pub(super) fn read_of(action: &Action) -> Option<&'static str> {
     match action {
         Action::TakeSlot | Action::GiveSlot => None,
@@ -163,7 +163,7 @@ pub(super) fn read_of(action: &Action) -> Option<&'static str> {
     }
 }
 
-/// One action of each kind, as it would be decided on a stage, each with a stage of its own.
+/// One action of each kind, each with its own stage.
 pub(super) fn staged() -> impl Iterator<Item = (World, Action)> {
     (0..NAMES.len()).map(|number| {
         let world = stage();
@@ -172,7 +172,7 @@ pub(super) fn staged() -> impl Iterator<Item = (World, Action)> {
     })
 }
 
-/// One action of each kind, as it would be decided on this stage.
+/// One action of each kind, as decided on this stage.
 pub(super) fn actions(world: &World) -> Vec<Action> {
     let (group, direction) = (blue(), Direction::Forward);
     let capacity = CapacityChange::Decrement;
@@ -258,18 +258,18 @@ fn plan() -> RefreshPlan {
     RefreshPlan { template: template(8), min_healthy, alarms, bake: SignedDuration::from_mins(15) }
 }
 
-/// Acts until the time is up.
+/// Acts until the deadline.
 pub(super) fn until(world: &World, actions: &[Action], until: Timestamp) -> Acted {
     let actions = actions.to_vec();
     world.visit(async move |function| act(&function, &fleet_name(), &actions, until).await).unwrap()
 }
 
-/// Acts with all the time there is.
+/// Acts without a deadline.
 pub(super) fn all(world: &World, actions: &[Action]) -> Acted {
     until(world, actions, Timestamp::MAX)
 }
 
-/// What comes of one action.
+/// The result of one action.
 pub(super) fn one(world: &World, action: &Action) -> ActionResult {
     let acted = all(world, std::slice::from_ref(action));
     assert!(!acted.is_out_of_time);
@@ -278,7 +278,7 @@ pub(super) fn one(world: &World, action: &Action) -> ActionResult {
     result.clone()
 }
 
-/// Everything that an action could have changed.
+/// All values that an action could change.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Seen {
     groups: Vec<Group>,
@@ -307,7 +307,7 @@ pub(super) fn bounds(world: &World, group: &GroupName) -> Bounds {
     Bounds { min: group.min, max: group.max, desired: group.desired }
 }
 
-/// The cutover slots that other fleets hold.
+/// Lets other fleets hold this many cutover slots.
 pub(super) fn slots_of_others(world: &World, count: usize) {
     let mut world = world.lock();
     let now = world.now;
