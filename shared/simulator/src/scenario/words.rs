@@ -110,7 +110,7 @@ impl<'a> Line<'a> {
         self.next >= self.words.len()
     }
 
-    /// The next word, which stays.
+    /// The next word, without taking it.
     pub(crate) fn peek(&self) -> Option<&Word> {
         self.words.get(self.next)
     }
@@ -122,7 +122,7 @@ impl<'a> Line<'a> {
         word
     }
 
-    /// Puts the last word back.
+    /// Steps back to the last word.
     pub(crate) fn back(&mut self) {
         self.next = self.next.saturating_sub(1);
     }

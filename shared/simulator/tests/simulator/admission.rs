@@ -1,4 +1,4 @@
-//! The invariant checkers of what begins: each says no to what it is there for, and yes to what is right.
+//! Tests of the invariant checkers of admission: each reports its violation, and accepts the correct case.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use serde_json::json;
 
 use crate::cloud::{after, cloud, group, members, mins, rule, zone};
 
-/// Eight that serve, of which so many are drifted, and a look at them a minute later.
+/// Eight healthy instances, `drifted` of them drifted, and a pass over them a minute later.
 fn world(tags: &[(&str, &str)], drifted: usize) -> World {
     let mut cloud = cloud(8);
     for (key, value) in
@@ -47,7 +47,7 @@ fn at_work(world: &World) -> Replacement {
         paused_since: None,
         policy: Box::new(Policy::from_tags(&BTreeMap::new(), &Defaults::default()).unwrap()),
     };
-    // As it is stored: nobody but the planner brings one into a phase.
+    // Deserialized from its stored form: only the planner can set a phase.
     let drift = BTreeSet::from([DriftReason::Rule(rule())]);
     let stored = json!({
         "group": group(),
@@ -61,7 +61,7 @@ fn at_work(world: &World) -> Replacement {
     serde_json::from_value(stored).unwrap()
 }
 
-/// So many replacements begin in one commit.
+/// A commit that starts `count` replacements.
 fn begins(world: &World, count: usize) -> Decision {
     let mut next = Record::new("app".parse().unwrap());
     for id in members(&world.cloud).into_iter().take(count) {
@@ -149,7 +149,7 @@ fn nothing_begins_outside_the_window() {
     }
 }
 
-/// Two ways to tell the hours: what the policy reads, and what the judge knows by heart.
+/// The policy's parser and the table in the invariant checker must agree on the open hours.
 #[test]
 fn the_judge_knows_the_windows_of_a_day_by_heart() {
     let dawn: Timestamp = "2026-11-20T07:00:00Z".parse().unwrap();

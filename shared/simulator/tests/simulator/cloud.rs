@@ -1,4 +1,4 @@
-//! The simulated AWS, held against what our notes on AWS say.
+//! The simulated AWS behaves as our notes on AWS say.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ pub(crate) fn rule() -> RuleName {
     "sg-closed".parse().unwrap()
 }
 
-/// A group of so many behind a target group with all of the traffic, up and serving.
+/// A group of `size` healthy instances behind a target group with all traffic.
 pub(crate) fn cloud(size: u32) -> Cloud {
     let mut cloud = Cloud::new(Rng::new(7), start());
     cloud.add_image(image(1), Build::Good);

@@ -1,4 +1,5 @@
-//! Rules of AWS that a cutover meets: health that is not known, load on the new color, weights of nothing, whose doing it was.
+//! Rules of AWS that matter for a cutover: unknown health, load on the new color, weights that are all 0, and the
+//! attribution of failed requests.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,7 @@ fn weights(blue: u32, green: u32) -> BTreeMap<TargetGroupArn, u32> {
     BTreeMap::from([(target_group("blue"), blue), (target_group("green"), green)])
 }
 
-/// Image and template version 2 of such a build.
+/// Publishes image 2 and template version 2 with this behavior.
 fn publish(cloud: &mut Cloud, build: Build) {
     cloud.add_image(image(2), build);
     let content = TemplateContent { image: Some(image_id(2)), written_for: None, settings: BTreeMap::new() };
@@ -153,7 +154,7 @@ fn a_group_has_the_template_of_a_refresh_only_when_it_has_succeeded() {
     assert!(cloud.members(&group()).all(|member| member.image == image_id(2)));
 }
 
-/// What was not answered, in whole requests, by whose doing.
+/// Failed requests of an actor, in whole requests.
 fn failed_by(cloud: &Cloud, attribution: Attribution) -> u128 {
     cloud.traffic().failed_by.get(&attribution).copied().unwrap_or(0) / 1_000
 }
@@ -173,7 +174,7 @@ fn who_takes_the_last_that_answers_away_answers_for_what_fails() {
 
 #[test]
 fn what_breaks_by_itself_is_nobodys_doing_even_where_the_rest_is_taken_at_that_moment() {
-    // The load balancer needs 20 s to find out, and who writes 8 s to see it.
+    // The load balancer needs 20 s to report the target as unhealthy, and a writer needs 8 s to see that.
     for (later, by_driftless) in [(7, false), (27, false), (28, true)] {
         let mut cloud = cloud(2);
         cloud.edit_group(&group(), |group| group.elb_health = false);

@@ -1,4 +1,4 @@
-//! The invariant checkers themselves: each says no to what it is there for, and yes to what is right.
+//! Tests of the invariant checkers: each reports its violation, and accepts the correct case.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ fn green() -> GroupName {
     "app-green".parse().unwrap()
 }
 
-/// Blue with three that have the traffic, and green with so many; blue was there first.
+/// Blue with three instances and all traffic, and green with `size` instances. Blue was live first.
 fn world(size: u32) -> World {
     let mut cloud = cloud(3);
     let tags = BTreeMap::from([("driftless:fleet".to_owned(), "app".to_owned())]);
