@@ -1,4 +1,4 @@
-//! Wrong planners: each of them must be found out, by the property that it breaks.
+//! Faulty planners: the exploration must find each of them by the property that it violates.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a helper of a test fails the test")]
 
@@ -10,10 +10,10 @@ use driftless_planner::decision::Decision;
 use driftless_planner::input::Input;
 use driftless_planner::observation::TargetHealth;
 
-/// More states than a wrong planner needs to be found out.
+/// The exploration finds every faulty planner within so many states.
 const STATES_MAX: usize = 60_000;
 
-/// The property that this planner breaks, and the story of it.
+/// The property that this planner violates, and the counterexample.
 fn found_out(setup: Setup, planner: Planner) -> (&'static str, String) {
     let model = Small::new(setup, planner).unwrap();
     match explore(&model, |progress| progress.states <= STATES_MAX) {
