@@ -92,7 +92,7 @@ impl Waiting {
         Self { goal, image, followed: None }
     }
 
-    /// Judges a response.
+    /// Evaluates a response.
     pub fn take(&mut self, status: &FleetStatus) -> Verdict {
         let is_at_a_stop =
             status.state == State::NeedsOperator && self.goal != Goal::Phase("needs-operator".to_owned());

@@ -15,17 +15,13 @@ pub struct Style {
 /// What a piece of text is to the eye.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tone {
-    /// No color.
     Plain,
     /// A heading, or what matters most.
     Strong,
-    /// Healthy, or done.
     Good,
-    /// Blocked, or temporary.
     Warning,
     /// An operator should act.
     Bad,
-    /// Detail.
     Faint,
 }
 

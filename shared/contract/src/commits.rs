@@ -208,7 +208,7 @@ pub(crate) async fn notifications_wait_in_the_outbox_in_their_order_until_they_a
 pub(crate) async fn it_is_remembered_who_was_told_of_a_notification_until_all_are<W: World>(
     world: &W,
 ) -> anyhow::Result<()> {
-    let (ports, fleet) = (world.ports(), fleet("commit-half-told")?);
+    let (ports, fleet) = (world.ports(), fleet("commit-partially-delivered")?);
     let held = lease(ports, &fleet, "first").await?;
     let now = ports.now();
     let decided = full(&fleet, 1, now)?;

@@ -28,7 +28,6 @@ pub use world::{Color, Fleet, FleetSpec, Launches, World};
 pub struct ContractResult {
     /// Its name, which states the fact.
     pub contract: &'static str,
-    /// Its outcome.
     pub found: Found,
 }
 
@@ -59,7 +58,7 @@ impl fmt::Display for ContractResult {
         match &self.found {
             Found::Holds => write!(formatter, "holds    {name}"),
             Found::Differs { why } => write!(formatter, "differs  {name}: {why}"),
-            Found::OutOfDate => write!(formatter, "HOLDS    {name}: take it off the list of what differs"),
+            Found::OutOfDate => write!(formatter, "OUTDATED {name}: it holds, so take it off the list of what differs"),
             Found::Broken(error) => write!(formatter, "BROKEN   {name}: {error:#}"),
         }
     }

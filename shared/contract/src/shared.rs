@@ -131,7 +131,7 @@ pub(crate) async fn a_fingerprint_is_remembered_until_the_next_one<W: World>(wor
     for print in ["one", "two"] {
         ports.remember(&fleet, print).await?;
         ensure!(ports.load(&fleet).await?.fingerprint.as_deref() == Some(print));
-        eventually(world, "the sweep sees it", async || {
+        eventually(world, "the resync sees it", async || {
             Ok((ports.fingerprints().await?.get(&fleet).map(String::as_str) == Some(print)).then_some(()))
         })
         .await?;
@@ -152,7 +152,7 @@ pub(crate) async fn a_fleet_is_open_while_it_has_a_fact_a_notification_a_slot_or
     let mut decided = decision(&fleet, 1);
     decided.consumed = vec![filed.key()];
     commit(ports, &held, None, &decided).await?;
-    until(world, &fleet, false, "it was consumed, and a settled record is no work").await?;
+    until(world, &fleet, false, "it was consumed, and an idle record is no open work").await?;
 
     let template = TemplateVersion { template: "lt-0123456789abcdef0".parse()?, version: 7 };
     let release = Release { template, image: "ami-0123456789abcdef0".parse()?, since: now, build: None };
@@ -170,7 +170,7 @@ pub(crate) async fn a_fleet_is_open_while_it_has_a_fact_a_notification_a_slot_or
     let setting = Setting::Maximum { had: 4, wrote: 5 };
     decided.next.borrowed_settings.push(BorrowedSetting { group: "app-blue".parse()?, setting, since: now });
     commit(ports, &held, Some(2), &decided).await?;
-    until(world, &fleet, true, "a setting must be put back").await?;
+    until(world, &fleet, true, "a setting must be restored").await?;
     commit(ports, &held, Some(3), &decision(&fleet, 4)).await?;
     until(world, &fleet, false, "it was").await?;
 

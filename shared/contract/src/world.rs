@@ -96,7 +96,6 @@ pub enum Launches {
 /// A fleet to create.
 #[derive(Debug, Clone)]
 pub struct FleetSpec {
-    /// Its unique name.
     pub name: FleetName,
     pub blue: Bounds,
     pub green: Bounds,

@@ -45,7 +45,6 @@ pub trait Model: Sync {
 /// The moves from a state.
 #[derive(Debug)]
 pub struct Expansion<M: Model> {
-    /// All moves.
     pub steps: Vec<Step<M>>,
     /// Whether all work has ended, so that no move is necessary.
     pub is_at_rest: bool,
@@ -104,7 +103,6 @@ impl Tally {
 #[derive(Debug)]
 pub struct Explored {
     pub states: usize,
-    /// Number of edges.
     pub transitions: usize,
     /// The greatest distance of a state from the initial state, in moves.
     pub depth: usize,

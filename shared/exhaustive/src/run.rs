@@ -21,7 +21,6 @@ pub enum Actor {
 /// A decision that a function is executing.
 #[derive(Debug, Clone)]
 pub struct Hand {
-    /// The decision.
     pub decided: Arc<Decided>,
     /// The index of the next action.
     pub at: usize,

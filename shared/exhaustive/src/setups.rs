@@ -17,7 +17,6 @@ pub enum Size {
 #[derive(Debug, Clone)]
 pub struct Setup {
     pub name: &'static str,
-    /// Its size.
     pub size: Size,
     /// Its subject, in one sentence.
     pub story: &'static str,

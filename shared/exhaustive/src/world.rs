@@ -84,7 +84,6 @@ pub struct Bounds {
 pub struct Server {
     /// Its number. A higher number is a newer instance.
     pub id: u32,
-    /// Its lifecycle state.
     pub life: Life,
     /// Whether it fails its health checks.
     pub is_sick: bool,
@@ -100,10 +99,8 @@ pub struct Server {
 /// The lifecycle state of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Life {
-    /// Launching.
     Pending,
     InService,
-    /// Terminating.
     Terminating,
 }
 

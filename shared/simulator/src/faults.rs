@@ -106,7 +106,6 @@ impl Fate {
 /// The course of one call.
 #[derive(Debug, Clone, Copy)]
 pub struct Course {
-    /// Its fate.
     pub fate: Fate,
     /// Whether the token bucket is empty, so that the SDK retries.
     pub is_refused_for_now: bool,

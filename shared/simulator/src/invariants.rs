@@ -19,7 +19,6 @@ pub mod traffic;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     pub at: Timestamp,
-    /// The invariant.
     pub rule: &'static str,
     pub what: String,
 }

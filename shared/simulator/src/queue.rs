@@ -22,7 +22,6 @@ pub struct Queue {
     sent: u64,
     /// Whether delivery is suspended, so that a test can count the calls of one function.
     pub is_deferred: bool,
-    /// The dead-letter queue.
     pub dead: Vec<ReconcileRequest>,
 }
 
@@ -32,7 +31,6 @@ pub struct Message {
     pub body: ReconcileRequest,
     /// When the message becomes visible.
     pub visible_at: Timestamp,
-    /// Number of receives.
     pub receives: u32,
 }
 

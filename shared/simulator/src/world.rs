@@ -33,7 +33,6 @@ const SPACING: SignedDuration = SignedDuration::from_millis(1);
 /// The state of a simulation. One lock guards all of it: only one thing happens at a time.
 #[derive(Debug)]
 pub struct World {
-    /// The true time.
     pub now: Timestamp,
     pub cloud: Cloud,
     pub table: Table,
@@ -46,7 +45,6 @@ pub struct World {
     pub rng: Rng,
     /// The rates of the faults.
     pub rates: Rates,
-    /// The planned faults.
     pub fault_plan: FaultPlan,
     pub counts: Counts,
     /// The calls of each function, if the recording is on.
@@ -55,7 +53,6 @@ pub struct World {
     pub aws_writes: AwsWrites,
     /// The changes of operators and AWS that the invariant checkers need.
     pub history: History,
-    /// Violations of invariants.
     pub violations: Vec<Violation>,
     /// Functions that died by a fault and are still to be dropped.
     pub crashed: Vec<u64>,
@@ -112,7 +109,6 @@ impl Counts {
 
 /// A scheduled change.
 pub enum Happening {
-    /// A future continues.
     Wake(Waker),
     /// The world changes: a call takes effect, an operator makes a change.
     Change(Box<dyn FnOnce(&mut World) + Send>),

@@ -313,7 +313,7 @@ impl State {
         *self.calls.entry(call.service.to_owned()).or_default() += 1;
         let says = |text: &str| call.body.windows(text.len()).any(|window| window == text.as_bytes());
         match call.action.as_str() {
-            // A decision reads the groups by the fleet's tag; who files a fact reads them by name.
+            // A decision reads the groups by the fleet's tag; a run that stores a fact reads them by name.
             "DescribeAutoScalingGroups" if says("tag%3Adriftless%3Afleet") => self.looks += 1,
             "TransactWriteItems" if says("\"Put\"") && says("FACT#") && says("DEDUPLICATION#") => {
                 self.filings += 1;

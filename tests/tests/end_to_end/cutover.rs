@@ -49,7 +49,7 @@ async fn an_alarm_gives_the_traffic_back_and_only_requests_that_the_bad_image_an
     load.make_bad(&image, 3);
     rollout.stage.stack.put(&Event::image_available(&image)?).await?;
     rollout.wait_for_weight("app-green", 50).await?;
-    wait_until("the alarm rings", CUTOVER, async || {
+    wait_until("the alarm is in ALARM", CUTOVER, async || {
         alarm.look(&rollout.stage.stack, &load).await?;
         Ok(if alarm.is_in_alarm() { Poll::Is(()) } else { Poll::NotYet(format!("{:?}", load.tally())) })
     })

@@ -79,7 +79,6 @@ pub struct GroupState {
     pub shrunk_by: Actor,
     pub shrunk_at: Timestamp,
     pub template: TemplateReference,
-    /// Attached target groups.
     pub target_groups: Vec<TargetGroupArn>,
     /// The API family of the attachments.
     pub attachment_api: AttachmentApi,
@@ -142,7 +141,6 @@ pub struct Instance {
     pub id: InstanceId,
     pub group: GroupName,
     pub zone: Zone,
-    /// Its lifecycle state.
     pub life: Life,
     pub image: ImageId,
     /// The template version of its launch.

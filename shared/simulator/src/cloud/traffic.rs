@@ -25,7 +25,6 @@ pub enum FailureCause {
 /// Requests and failed requests since the beginning.
 #[derive(Debug, Clone, Default)]
 pub struct Traffic {
-    /// Thousandths of requests.
     pub total_thousandths: u128,
     /// Thousandths of failed requests, by forward action and cause.
     pub failed_thousandths: BTreeMap<(ForwardPlace, FailureCause), u128>,

@@ -253,7 +253,10 @@ impl Store for Function {
         _: Timestamp,
     ) -> CallResult<()> {
         let (fleet, id) = (fleet.clone(), id.to_owned());
-        self.store("mark_partially_delivered", move |world| world.table.mark_partially_delivered(&fleet, &id, mark_delivered)).await
+        self.store("mark_partially_delivered", move |world| {
+            world.table.mark_partially_delivered(&fleet, &id, mark_delivered)
+        })
+        .await
     }
 
     async fn mark_published(&self, scope: &FreezeScope, ids: &[String]) -> CallResult<()> {

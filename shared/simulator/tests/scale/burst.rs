@@ -116,7 +116,7 @@ impl Burst {
 
     fn row(&self) -> String {
         let Self { fleets, events, distinct, stored, passes, took, .. } = self;
-        let (filings, claims, bucketed) = (self.calls("file"), self.calls("claim_wake"), self.bucketed());
+        let (filings, claims, bucketed) = (self.calls("file"), self.calls("claim_request"), self.bucketed());
         let (by_fleet, took) = (passes.div_ceil(number(*fleets)), took.as_secs());
         format!(
             "| {fleets} | {events} | {distinct} | {stored} | {filings} | {claims} | {passes} | {by_fleet} | {bucketed} | {took} |"
@@ -159,7 +159,7 @@ fn a_burst_is_looked_at_by_fleet_and_stored_by_instance() {
         assert!(burst.passes <= fleets * PASSES_OF_A_FLEET, "{}", burst.row());
         // Of two repetitions at the same moment, both try to store the fact.
         assert!(burst.calls("file") <= distinct + distinct / 10, "{}", burst.row());
-        assert!(burst.calls("claim_wake") <= fleets * PASSES_OF_A_FLEET, "{}", burst.row());
+        assert!(burst.calls("claim_request") <= fleets * PASSES_OF_A_FLEET, "{}", burst.row());
     }
     page::hold("event-burst", &HEADER, &bursts.iter().map(Burst::row).collect::<Vec<_>>());
     let of_100_fleets = &bursts[2..];
@@ -176,7 +176,7 @@ fn a_burst_is_looked_at_by_fleet_and_stored_by_instance() {
 const DELAY_MAX: SignedDuration = SignedDuration::from_secs(2);
 
 /// The time from ALARM until the old color has all traffic, with or without an event burst in all other fleets.
-fn rollback_takes(is_stormy: bool) -> SignedDuration {
+fn rollback_takes(is_in_burst: bool) -> SignedDuration {
     let IdleFleets { mut simulation, fleets, rule } = idle_fleets(Size { fleets: 101, instances: 50 });
     let (web, others): (Vec<_>, Vec<_>) = fleets.iter().partition(|(name, _)| name.as_str() == "fleet-0000");
     let web: FleetName = web[0].0.clone();
@@ -194,7 +194,7 @@ fn rollback_takes(is_stormy: bool) -> SignedDuration {
         record.cutover.as_ref().map(|cutover| cutover.phase().name())
     };
     assert_eq!(phase(&simulation.shared().lock()), Some("warm"));
-    if is_stormy {
+    if is_in_burst {
         let instances = others.iter().flat_map(|(_, instances)| instances.iter());
         break_out(&mut simulation.shared().lock(), &rule, instances);
     }
@@ -217,6 +217,6 @@ fn rollback_takes(is_stormy: bool) -> SignedDuration {
 #[test]
 #[ignore = "made for the profile sim: make scale runs it"]
 fn a_rollback_is_not_delayed_by_a_burst() {
-    let (calm, stormy) = (rollback_takes(false), rollback_takes(true));
-    assert!(stormy <= calm + DELAY_MAX, "{stormy:#} in a storm, {calm:#} without one");
+    let (calm, in_burst) = (rollback_takes(false), rollback_takes(true));
+    assert!(in_burst <= calm + DELAY_MAX, "{in_burst:#} in an event burst, {calm:#} without one");
 }

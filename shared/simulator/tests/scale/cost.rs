@@ -105,7 +105,12 @@ fn billed(counts: &Counts, fleets: usize, events: usize, indexed: usize) -> Amou
     let locks = of("acquire") + of("release") + of("claim_request") + of("take_immediate_run");
     // The resync stores four index entries for each fleet that it requests: a target group of each color, an alarm and
     // the fingerprint.
-    let others = of("mark_delivered") + of("mark_published") + of("remember") * 4.0 + of("take_slot") + of("give_slot") + indexed;
+    let others = of("mark_delivered")
+        + of("mark_published")
+        + of("remember") * 4.0
+        + of("take_slot")
+        + of("give_slot")
+        + indexed;
     let decided = of("load") * (1.0 + 3.0 + EVENTUAL) + of("freezes") * 2.0;
     // A batch of ten facts reads the index entry of each, and its deduplication time with the lease of its fleet.
     let shared = (of("dynamodb:BatchGetItem") * 10.0 + of("remembered") * 20.0) * EVENTUAL;

@@ -129,12 +129,18 @@ fn weight_goes_back_to_the_old_color_as_long_as_one_of_it_serves() {
 #[test]
 fn a_color_with_traffic_is_not_scaled_to_zero_and_nor_is_the_last_that_serves() {
     let alone = world(0);
-    assert_eq!(rule(&alone, &AwsWrite::ScaleToZero { group: group() }), Some("a color with traffic is not scaled to zero"));
+    assert_eq!(
+        rule(&alone, &AwsWrite::ScaleToZero { group: group() }),
+        Some("a color with traffic is not scaled to zero")
+    );
     assert_eq!(rule(&alone, &AwsWrite::ScaleToZero { group: green() }), None);
     let mut bare = world(0);
     bare.cloud.edit_forward(&listener(), |forward| forward.weights.clear());
     bare.cloud.edit_group(&group(), |group| group.target_groups.clear());
-    assert_eq!(rule(&bare, &AwsWrite::ScaleToZero { group: group() }), Some("the last healthy color is not scaled to zero"));
+    assert_eq!(
+        rule(&bare, &AwsWrite::ScaleToZero { group: group() }),
+        Some("the last healthy color is not scaled to zero")
+    );
 }
 
 #[test]
