@@ -1,4 +1,4 @@
-//! `driftless wait`: for pipelines. [`Waiting`] invariant checkers each response; the sleeping is in [`run`].
+//! `driftless wait`: for pipelines. [`Waiting`] evaluates each response; the sleeping is in [`run`].
 
 use std::str::FromStr;
 

@@ -12,7 +12,7 @@ pub struct Style {
     is_colored: bool,
 }
 
-/// What a piece of text is to the eye.
+/// The meaning of a piece of text, which decides its color.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tone {
     Plain,

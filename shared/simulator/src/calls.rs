@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_look_ends_where_the_run_scales_to_zero() {
+    fn a_pass_ends_where_the_run_releases_the_lease() {
         let made = [
             call("acquire", 0, 1),
             call("load", 1, 2),

@@ -147,7 +147,7 @@ pub struct Bucket {
 
 /// Capacity of the bucket, in calls.
 const BURST: i64 = 100;
-/// Refill of the bucket, in calls per second.
+/// Calls that the bucket regains in a second.
 const PER_SECOND: i64 = 20;
 
 impl Bucket {

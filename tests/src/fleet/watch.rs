@@ -22,7 +22,6 @@ pub struct Watch {
 /// The observations of a fleet over a period.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
-    /// Number of polls.
     pub polls: usize,
     /// The state with the fewest healthy instances.
     pub worst: Option<FleetView>,

@@ -19,7 +19,8 @@ use driftless_status::request::{
 use driftless_status::why::Subject;
 use jiff::{SignedDuration, Timestamp};
 
-const FLEET: &str = "fleet web: weighted, blue live, 3 instances, policy mode=act alarms=web-5xx\nby 6m expect idle\n";
+const FLEET: &str =
+    "fleet web: weighted, blue live, 3 instances, policy mode=act alarms=web-5xx\nby 6m expect idle\n";
 
 fn web() -> FleetName {
     "web".parse().unwrap()

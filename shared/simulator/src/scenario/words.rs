@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_duration_is_told_as_it_is_written() {
+    fn a_duration_is_printed_as_it_is_written() {
         for text in ["0s", "30s", "5m", "1h", "1h30m", "26h1m1s"] {
             assert_eq!(spoken(duration(text).unwrap()), text);
         }

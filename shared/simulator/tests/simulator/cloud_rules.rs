@@ -122,7 +122,7 @@ fn targets_are_checked_from_the_moment_a_forward_names_their_target_group() {
 }
 
 #[test]
-fn an_instance_that_a_smaller_capacity_takes_is_the_doing_of_who_made_it_smaller() {
+fn a_scale_in_is_attributed_to_the_actor_that_lowered_the_capacity() {
     let by = |cloud: &mut Cloud| {
         after(cloud, mins(2));
         cloud.endings().iter().map(|ending| ending.by).collect::<Vec<_>>()
@@ -160,7 +160,7 @@ fn failed_by(cloud: &Cloud, attribution: Attribution) -> u128 {
 }
 
 #[test]
-fn who_takes_the_last_that_answers_away_answers_for_what_fails() {
+fn the_actor_that_removes_the_last_responding_target_is_responsible_for_failed_requests() {
     let mut cloud = cloud(2);
     cloud.edit_group(&group(), |group| (group.min, group.max) = (0, 4));
     let [one, other] = &members(&cloud)[..] else { panic!() };
@@ -189,7 +189,7 @@ fn what_breaks_by_itself_is_nobodys_doing_even_where_the_rest_is_taken_at_that_m
 }
 
 #[test]
-fn who_gives_traffic_to_nobody_answers_for_what_fails() {
+fn the_actor_that_gives_weight_to_an_empty_target_group_is_responsible_for_failed_requests() {
     let weights = BTreeMap::from([(target_group("blue"), 50), (target_group("green"), 50)]);
     let mut by_person = cloud(2);
     by_person.edit_forward(&listener(), |forward| forward.weights.clone_from(&weights));
@@ -204,7 +204,7 @@ fn who_gives_traffic_to_nobody_answers_for_what_fails() {
 }
 
 #[test]
-fn who_takes_all_weights_away_answers_for_what_fails() {
+fn the_actor_that_sets_all_weights_to_zero_is_responsible_for_failed_requests() {
     let mut cloud = cloud(2);
     cloud.edit_forward(&listener(), |forward| forward.weights.values_mut().for_each(|weight| *weight = 0));
     after(&mut cloud, SignedDuration::from_secs(30));

@@ -35,7 +35,7 @@ fn world(size: u32) -> World {
 }
 
 #[test]
-fn what_people_protect_stays_until_they_release_it() {
+fn an_instance_that_an_operator_protects_stays_until_the_protection_ends() {
     let mut world = world(0);
     let [drifted, other, third] = &members(&world.cloud)[..] else { panic!() };
     world.history.drifted.insert(drifted.clone(), world.now);

@@ -111,14 +111,14 @@ mod tests {
     }
 
     #[test]
-    fn a_rollback_is_told_without_the_numbers_of_the_alarm() {
+    fn a_rollback_is_described_without_the_numbers_of_the_alarm() {
         let why = "alarm app-blue-errors is in ALARM: Threshold Crossed: 1 datapoint [9.0]";
         let told = told(&entry("shifting", "rolling-back", why)).unwrap();
         assert_eq!(told, "alarm app-blue-errors is in ALARM: the traffic goes back first, everything else comes later");
     }
 
     #[test]
-    fn what_was_borrowed_is_told_by_its_name() {
+    fn a_borrowed_setting_is_described_by_its_name() {
         let from = "MaxSize of app-blue (was 3)";
         assert_eq!(told(&entry(from, "released", "restored")).unwrap(), "restored: MaxSize of app-blue");
         let stays =
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_without_words_of_its_own_is_told_as_it_is() {
+    fn an_entry_without_a_description_is_printed_unchanged() {
         assert_eq!(told(&entry("a", "b", "c")).unwrap(), "a → b: c");
     }
 }
