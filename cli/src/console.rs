@@ -33,7 +33,7 @@ pub trait World {
 }
 
 /// What a command has at hand.
-#[expect(missing_debug_implementations, reason = "a operator API and a writer have none")]
+#[expect(missing_debug_implementations, reason = "an operator API and a writer have none")]
 pub struct Console<'a> {
     /// The functions `status` and `operator`.
     pub api: &'a dyn OperatorApi,

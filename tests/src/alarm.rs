@@ -1,4 +1,4 @@
-//! Alarms of the load balancer, whose state a test sets.
+//! CloudWatch alarms on target groups, whose state a test sets.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use aws_sdk_cloudwatch::types::{ComparisonOperator, Dimension, StateValue, Stati
 use crate::events::Event;
 use crate::stack::LocalStack;
 
-/// How long errors are counted.
+/// The evaluation period.
 pub(crate) const PERIOD: Duration = Duration::from_secs(10);
-/// How many errors within the period are no reason to ring yet.
+/// The most errors within the period at which the alarm stays in OK.
 pub(crate) const ERRORS_MAX: u64 = 8;
 
-/// When an alarm is in ALARM, in words.
+/// The condition of the alarm, as text.
 pub fn condition() -> String {
     format!("more than {ERRORS_MAX} errors within {} seconds", PERIOD.as_secs())
 }
 
-/// Why an alarm is as it is where a test sets it.
+/// The state reason where a test sets the state.
 const BY_HAND: &str = "set by a test";
 
 /// An alarm on errors of a target group.
@@ -34,7 +34,7 @@ impl Alarm {
         &self.name
     }
 
-    /// One that no CloudWatch knows.
+    /// An alarm that does not exist in CloudWatch.
     #[cfg(test)]
     pub(crate) fn named(name: &str) -> Self {
         Self { name: name.to_owned(), dimension: String::new() }
@@ -42,7 +42,7 @@ impl Alarm {
 }
 
 impl LocalStack {
-    /// Makes an alarm on the errors of a target group, given by its ARN. It is quiet.
+    /// Creates an alarm in OK on the errors of a target group, given by its ARN.
     pub async fn create_alarm(&self, name: &str, target_group: &str) -> anyhow::Result<Alarm> {
         let (_, dimension) = target_group.rsplit_once(':').context("the target group's ARN has no colon")?;
         let of_target_group = Dimension::builder().name("TargetGroup").value(dimension).build();
@@ -50,7 +50,7 @@ impl LocalStack {
             .cloudwatch
             .put_metric_alarm()
             .alarm_name(name)
-            // A metric of its own: those of the load balancer come once a minute, and a scene should not wait for that.
+            // A custom metric: load balancer metrics arrive once a minute, and a test should not wait for that.
             .namespace("driftless-tests")
             .metric_name("errors")
             .dimensions(of_target_group)
@@ -67,17 +67,17 @@ impl LocalStack {
         Ok(alarm)
     }
 
-    /// The alarm is in ALARM: so CloudWatch says when asked, and so it reports.
+    /// Sets the alarm to ALARM in CloudWatch, and emits its event.
     pub async fn go_into_alarm(&self, alarm: &Alarm) -> anyhow::Result<()> {
         self.set_alarm(alarm, true, BY_HAND).await
     }
 
-    /// The alarm is quiet again.
+    /// Sets the alarm to OK, and emits its event.
     pub async fn quiet(&self, alarm: &Alarm) -> anyhow::Result<()> {
         self.set_alarm(alarm, false, BY_HAND).await
     }
 
-    /// The alarm is in ALARM, or is quiet again, for a reason.
+    /// Sets the state of the alarm with a reason, and emits its event.
     pub(crate) async fn set_alarm(&self, alarm: &Alarm, is_in_alarm: bool, reason: &str) -> anyhow::Result<()> {
         let state = if is_in_alarm { StateValue::Alarm } else { StateValue::Ok };
         self.set_state(alarm, state.clone(), reason).await?;

@@ -1,4 +1,5 @@
-//! SDK clients that talk to the emulators directly, past the recording: what a test does is no call of a function.
+//! SDK clients that call the emulators directly, without the recording proxy: a call of a test is no call of a
+//! function.
 
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ impl Clients {
 }
 
 fn config(endpoint: &str, region: &'static str) -> SdkConfig {
-    // The key is no account number, so that the emulators' one account is meant.
+    // With a key that is not an account number, the emulators use their default account.
     let credentials = Credentials::from_keys("test", "secret", None);
     SdkConfig::builder()
         .behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest())
@@ -48,7 +49,7 @@ fn config(endpoint: &str, region: &'static str) -> SdkConfig {
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
         .timeout_config(TimeoutConfig::builder().operation_timeout(Duration::from_secs(30)).build())
-        // A test wants to see the first error.
+        // A test must see the first error.
         .retry_config(RetryConfig::disabled())
         .build()
 }

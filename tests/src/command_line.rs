@@ -1,4 +1,4 @@
-//! The command line, as people type it, at the functions of a local stack.
+//! The command line tool as operators use it, against the functions of a local stack.
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -9,7 +9,7 @@ use tokio::process::{Child, Command};
 
 use crate::stack::{LocalStack, REGION, executables};
 
-/// An operator at a terminal that is none: what is printed goes into a file.
+/// An operator without a terminal: the output goes to a file.
 #[derive(Debug)]
 pub struct Person {
     access_key: &'static str,
@@ -17,7 +17,7 @@ pub struct Person {
     session: String,
 }
 
-/// What a command printed.
+/// The output of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Printed {
     pub code: i32,
@@ -27,18 +27,18 @@ pub struct Printed {
 }
 
 impl Person {
-    /// Someone whose requests are signed with this access key.
+    /// An operator whose requests are signed with this access key.
     pub const fn new(access_key: &'static str) -> Self {
         Self { access_key, names: BTreeMap::new(), session: String::new() }
     }
 
-    /// Types a command, and waits for its end. What it printed is kept for [`Self::session`].
+    /// Runs a command to its end. [`Self::session`] keeps its output.
     pub async fn types(&mut self, stack: &LocalStack, typed: &str) -> anyhow::Result<Printed> {
         let child = self.begins(stack, typed)?;
         self.reads(typed, child).await
     }
 
-    /// Types a command that goes on for a while.
+    /// Starts a command that runs for a while.
     pub fn begins(&self, stack: &LocalStack, typed: &str) -> anyhow::Result<Child> {
         let url = |output: &str| stack.url_of(output);
         Command::new(executables()?.join("driftless"))
@@ -57,7 +57,7 @@ impl Person {
             .context("the command line did not start")
     }
 
-    /// Waits for the end of a command that was begun.
+    /// Waits for the end of a command that was started.
     pub async fn reads(&mut self, typed: &str, child: Child) -> anyhow::Result<Printed> {
         let output = child.wait_with_output().await?;
         let printed = Printed {
@@ -65,7 +65,7 @@ impl Person {
             out: String::from_utf8(output.stdout)?,
             err: String::from_utf8(output.stderr)?,
         };
-        // How often it was asked meanwhile is different every time.
+        // The number of polls differs in each run.
         let aside = if printed.code == 0 { "" } else { printed.err.as_str() };
         let shown = format!("$ driftless {typed}\n{}{aside}(exit {})\n\n", printed.out, printed.code);
         let shown = self.same_every_time(&shown)?;
@@ -73,8 +73,8 @@ impl Person {
         Ok(printed)
     }
 
-    /// All that was typed and printed, in words that are the same every time: ids are numbered as they come, times and
-    /// how long something took are left out.
+    /// All commands and their output, normalized: ids are numbered in order of appearance, times and durations are left
+    /// out.
     pub fn session(&self) -> &str {
         &self.session
     }
@@ -87,7 +87,7 @@ impl Person {
         });
         let text =
             Regex::new("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")?.replace_all(&text, "REQUEST");
-        // A line that goes on below: where it breaks depends on how long a time is.
+        // Joins wrapped lines: the break depends on the length of a time.
         let text = Regex::new(r"\n {11,}(\S)")?.replace_all(&text, " $1");
         let text = Regex::new(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d:\d\dZ)?|\d\d:\d\d:\d\dZ")?.replace_all(&text, "TIME");
         let text = Regex::new(r"\b(\d+(ms|s|m|h|d))( \d+(ms|s|m|h))*\b")?.replace_all(&text, "SPAN");
@@ -96,7 +96,7 @@ impl Person {
     }
 }
 
-/// What a shell makes of a line: words, and what stands in single quotes as one.
+/// The words of a line as a shell splits it; single quotes make one word.
 fn words(typed: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut is_quoted = false;

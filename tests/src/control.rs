@@ -1,4 +1,4 @@
-//! What a test may change about the emulated fleets while they run: moto's control endpoint.
+//! Settings of the emulated fleets that a test changes through moto's control endpoint.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ pub struct Control {
     endpoint: String,
 }
 
-/// How long things take from now on, and which API there is. What is None stays as it is.
+/// Durations and API behavior from now on. None: unchanged.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Settings {
-    /// From launch to `InService`.
+    /// From the launch to `InService`.
     #[serde(rename = "launch_seconds", serialize_with = "seconds", skip_serializing_if = "Option::is_none")]
     pub launch: Option<Duration>,
     /// From `InService` to a healthy target.
@@ -30,18 +30,18 @@ pub struct Settings {
     pub launch_instances: Option<LaunchInstances>,
 }
 
-/// What `LaunchInstances` does.
+/// The behavior of `LaunchInstances`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LaunchInstances {
     Available,
     /// The endpoint does not know it.
     Absent,
-    /// It answers that there is no capacity.
+    /// It returns an error for insufficient capacity.
     NoCapacity,
 }
 
-/// Which targets of the load balancer are meant.
+/// Targets of the load balancer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Targets<'a> {
     Instance(&'a str),
@@ -60,12 +60,12 @@ impl Control {
         &self.endpoint
     }
 
-    /// Changes how long things take. What is under way keeps its times.
+    /// Changes durations. Changes under way keep theirs.
     pub async fn set(&self, settings: &Settings) -> anyhow::Result<()> {
         self.post("settings", &serde_json::to_value(settings)?).await
     }
 
-    /// Makes AWS Config say this of an instance under a rule, until it says something else.
+    /// Sets the compliance of an instance with a rule in AWS Config.
     pub async fn set_compliance(
         &self,
         instance: &str,
@@ -115,7 +115,7 @@ impl Control {
     }
 }
 
-/// The verdict, as AWS Config writes it.
+/// The compliance type as AWS Config writes it.
 pub(crate) const fn compliance_type(verdict: ComplianceType) -> &'static str {
     match verdict {
         ComplianceType::Compliant => "COMPLIANT",

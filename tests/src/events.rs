@@ -1,4 +1,4 @@
-//! Events as AWS and the pipeline send them, from the templates in `tests/events`, put where the deployed rules listen.
+//! Events as AWS and pipelines send them, from the templates in `tests/events`, put on the buses of the deployed rules.
 
 use anyhow::{Context as _, bail};
 use driftless_planner::fact::ComplianceType;
@@ -14,7 +14,7 @@ use crate::stack::{LocalStack, REGION};
 pub struct Event(Value);
 
 impl Event {
-    /// AWS Config changed its verdict on an instance under a rule, just now.
+    /// AWS Config has just changed the compliance of an instance with a rule.
     pub fn compliance(instance: &str, rule: &str, verdict: ComplianceType) -> anyhow::Result<Self> {
         Self::from_template(include_str!("../events/config-noncompliant.json"))?
             .replacing("i-0aa11bb22cc33dd44", instance)
@@ -22,7 +22,7 @@ impl Event {
             .with("/detail/newEvaluationResult/complianceType", compliance_type(verdict).into())
     }
 
-    /// An alarm on a target group changed its state, just now. The target group by the end of its ARN.
+    /// An alarm on a target group has just changed its state. The target group is the end of its ARN.
     pub fn target_group_alarm(alarm: &str, target_group: &str, state: &str) -> anyhow::Result<Self> {
         Self::from_template(include_str!("../events/alarm-target-group.json"))?
             .replacing("web-green-5xx", alarm)
@@ -33,19 +33,19 @@ impl Event {
             .with("/detail/state/value", state.into())
     }
 
-    /// An image can be launched, just now.
+    /// An image has just become available.
     pub fn image_available(image: &str) -> anyhow::Result<Self> {
         Ok(Self::from_template(include_str!("../events/ami-available.json"))?.replacing("ami-0123456789abcdef0", image))
     }
 
-    /// The pipeline published an image for a fleet, just now. It goes to Driftless's own bus.
+    /// A pipeline has just published an image for a fleet. The event goes to Driftless's own bus.
     pub fn image_published(fleet: &str, image: &str) -> anyhow::Result<Self> {
         Self::from_template(include_str!("../events/image-published.json"))?
             .replacing("ami-0123456789abcdef0", image)
             .with("/detail/fleet", fleet.into())
     }
 
-    /// An event from a text like those in `tests/events`, with every time in it moved so that the event is of now.
+    /// An event from a text like those in `tests/events`, with all its times moved to now.
     pub fn from_template(json: &str) -> anyhow::Result<Self> {
         let mut event: Value = serde_json::from_str(json).context("the template is no JSON")?;
         let at: Timestamp = event.get("time").and_then(Value::as_str).context("the template has no time")?.parse()?;
@@ -61,14 +61,14 @@ impl Event {
         Ok(Self(event))
     }
 
-    /// With another text wherever one stands.
+    /// Replaces a text everywhere in the event.
     #[must_use]
     pub fn replacing(mut self, from: &str, to: &str) -> Self {
         for_each_text(&mut self.0, &mut |text| *text = text.replace(from, to));
         self
     }
 
-    /// With another value in a field that the event has, by its JSON pointer.
+    /// Sets a field that the event has, by its JSON pointer.
     pub fn with(mut self, pointer: &str, value: Value) -> anyhow::Result<Self> {
         *self.0.pointer_mut(pointer).with_context(|| format!("the event has no {pointer}"))? = value;
         Ok(self)
@@ -95,7 +95,7 @@ impl Event {
 }
 
 impl LocalStack {
-    /// Puts an event on the bus that its source uses: services of AWS on the default one, others on Driftless's own.
+    /// Puts an event on the bus of its source: the default bus for AWS services, Driftless's own bus for others.
     pub async fn put(&self, event: &Event) -> anyhow::Result<()> {
         self.put_all(std::slice::from_ref(event)).await
     }
@@ -123,13 +123,13 @@ impl LocalStack {
         serde_json::from_slice(answer.body()).with_context(|| format!("the answer to {action} is no JSON"))
     }
 
-    /// AWS Config finds that an instance breaks a rule: so it says when asked, and so it reports.
+    /// AWS Config finds an instance non-compliant with a rule: in its responses, and by an event.
     pub async fn find_non_compliant(&self, instance: &str, rule: &str, annotation: &str) -> anyhow::Result<()> {
         self.control().set_compliance(instance, rule, ComplianceType::NonCompliant, Some(annotation)).await?;
         self.put(&Event::compliance(instance, rule, ComplianceType::NonCompliant)?).await
     }
 
-    /// AWS Config finds that an instance keeps a rule.
+    /// AWS Config finds an instance compliant with a rule.
     pub async fn find_compliant(&self, instance: &str, rule: &str) -> anyhow::Result<()> {
         self.control().set_compliance(instance, rule, ComplianceType::Compliant, None).await?;
         self.put(&Event::compliance(instance, rule, ComplianceType::Compliant)?).await

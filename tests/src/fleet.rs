@@ -1,4 +1,4 @@
-//! Fleets: made by the Terraform module, or as it would in a moment, and read back as AWS shows them.
+//! Fleets of a test, created like the Terraform module does or by the module itself, and their state in AWS.
 
 mod create;
 mod routes;
@@ -25,26 +25,26 @@ use crate::clients::Clients;
 use crate::patience::{Poll, wait_until};
 use crate::stack::LocalStack;
 
-/// The tag that says to which fleet something belongs.
+/// The tag with the fleet of a resource.
 pub(crate) const FLEET_TAG: &str = "driftless:fleet";
 /// The tag that Auto Scaling puts on its instances.
 const GROUP_TAG: &str = "aws:autoscaling:groupName";
 
-/// A fleet that was made for a test.
+/// A fleet of a test.
 #[derive(Debug, Clone)]
 pub struct Fleet {
     name: String,
     image: String,
     groups: Vec<GroupName>,
     listener: Option<String>,
-    /// The rule of the listener that shares the traffic out. None: the listener's default action does.
+    /// The listener rule that forwards the traffic. None: the default action does.
     rule: Option<String>,
-    /// Of each instance that was seen, by its id: it never changes, and to ask for it is dear.
+    /// The image of each instance, by its id. It is cached: an image never changes, and the call is slow.
     images: Arc<Mutex<BTreeMap<String, String>>>,
     clients: Clients,
 }
 
-/// A group and what belongs to it.
+/// A group and its resources.
 #[derive(Debug, Clone)]
 struct GroupName {
     name: String,
@@ -58,12 +58,12 @@ impl Fleet {
         &self.name
     }
 
-    /// The image that it was made with.
+    /// The initial image.
     pub fn image(&self) -> &str {
         &self.image
     }
 
-    /// Its listener, where it has a load balancer.
+    /// Its listener. None: no load balancer.
     pub fn listener(&self) -> Option<&str> {
         self.listener.as_deref()
     }
@@ -83,7 +83,7 @@ impl Fleet {
         self.groups.iter().find(|known| known.name == group)?.target_group.as_deref()
     }
 
-    /// Waits until the fleet is as awaited. When the time is up, the error says what was awaited and how it was.
+    /// Waits until the fleet meets a condition. The error of a timeout has the expectation and the last state.
     pub async fn wait_for<T>(
         &self,
         awaited: &str,
@@ -97,15 +97,15 @@ impl Fleet {
         .await
     }
 
-    /// Waits until every group is as large as it wants to be and all of it works.
+    /// Waits until every group has its desired capacity and all its instances are healthy.
     pub async fn wait_until_idle(&self, timeout: Duration) -> anyhow::Result<FleetView> {
         self.wait_for("every instance works", timeout, |view| view.is_idle().then(|| view.clone())).await
     }
 }
 
-/// What people and their tools do to a fleet past Driftless.
+/// Changes of operators and their tools outside Driftless.
 impl Fleet {
-    /// An operator writes the weights of the listener: so much to each group, by the groups' names.
+    /// An operator writes the weights of the listener, by group name.
     pub async fn write_weights(&self, weights: &[(&str, i32)]) -> anyhow::Result<()> {
         let listener = self.listener.as_deref().context("the fleet has no listener")?;
         let tuple = |(group, weight): &(&str, i32)| {
@@ -126,12 +126,12 @@ impl LocalStack {
         register_image(self.clients(), name, tags).await
     }
 
-    /// Registers the image of a build for a fleet, as its pipeline does. Nobody is told of it yet.
+    /// Registers the image of a build for a fleet, as its pipeline does, without an event.
     pub async fn register_build(&self, fleet: &str, build: &str) -> anyhow::Result<String> {
         register_build(self.clients(), fleet, build).await
     }
 
-    /// The group of each instance that any group has launched, those that are gone included.
+    /// The group of each instance, terminated ones included.
     pub async fn groups_of_instances(&self) -> anyhow::Result<BTreeMap<String, String>> {
         let instances = managed_instances(self.clients()).await?;
         let with_group = |instance: aws_sdk_ec2::types::Instance| {
@@ -162,7 +162,7 @@ async fn register_image(clients: &Clients, name: &str, tags: &[(&str, &str)]) ->
     request.send().await?.image_id.context("the image has no id")
 }
 
-/// Every instance that a group has launched, those that are gone included.
+/// Every instance that a group has launched, terminated ones included.
 pub(crate) async fn managed_instances(clients: &Clients) -> anyhow::Result<Vec<aws_sdk_ec2::types::Instance>> {
     let filter = Filter::builder().name("tag-key").values(GROUP_TAG).build();
     let pages = clients.ec2.describe_instances().filters(filter).into_paginator().items().send();

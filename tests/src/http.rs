@@ -11,20 +11,20 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
-/// No emulator takes this long.
+/// The timeout of a call: longer than any emulator takes.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A client that opens a connection for each call: an idle one that the other side closes would be an error of ours.
+/// A client that opens a connection for each call: an idle connection that the emulator closes would cause an error.
 pub(crate) fn client() -> Client<HttpConnector, Full<Bytes>> {
     Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http()
 }
 
-/// POSTs JSON and answers what comes back, which must be a success.
+/// POSTs JSON and returns the response, which must be a success.
 pub(crate) async fn post(url: &str, headers: &[(&str, &str)], body: &Value) -> anyhow::Result<Response<Bytes>> {
     succeeded(url, post_whatever(url, headers, body).await?)
 }
 
-/// POSTs JSON and answers what comes back, success or not.
+/// POSTs JSON and returns the response, a success or not.
 pub(crate) async fn post_whatever(
     url: &str,
     headers: &[(&str, &str)],
@@ -47,12 +47,12 @@ pub(crate) async fn get(url: &str, headers: &[(&str, &str)]) -> anyhow::Result<V
     serde_json::from_slice(answer.body()).with_context(|| format!("the answer of {url} is no JSON"))
 }
 
-/// The header that tells the emulator which service is meant; it checks no signature.
+/// The header that names the service to the emulator, which checks no signature.
 pub(crate) fn authorization(service: &str, region: &str) -> String {
     signed_by("test", service, region)
 }
 
-/// The same, signed with somebody's access key.
+/// The same header with this access key.
 pub(crate) fn signed_by(key: &str, service: &str, region: &str) -> String {
     format!(
         "AWS4-HMAC-SHA256 Credential={key}/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0"

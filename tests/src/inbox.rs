@@ -1,4 +1,4 @@
-//! On-call's mailbox: a queue that is subscribed to the alert topic, or a chat's, subscribed to its own.
+//! The inbox of on-call or of a chat: a queue that is subscribed to the alert topic or the chat topic.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::stack::LocalStack;
 /// How long one request waits for a message. SQS answers at once when one comes.
 const POLL_SECONDS: i32 = 1;
 
-/// A queue that is subscribed to the alert topic, and what came out of it.
+/// A queue that is subscribed to a topic, and the messages received from it.
 #[derive(Debug)]
 pub struct Inbox {
     client: aws_sdk_sqs::Client,
@@ -28,23 +28,23 @@ pub struct Inbox {
 /// One message to on-call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Letter {
-    /// What a pager shows.
+    /// The subject, which a pager shows.
     pub subject: String,
-    /// The body that a queue receives, for machines.
+    /// The JSON body, which a queue receives.
     pub body: String,
-    /// The body that people receive, taken from the recorded call that sent the letter. Empty: no function sent it.
+    /// The text body, taken from the recorded call that sent the message. Empty: no function sent it.
     pub text: String,
     /// The attributes for filter policies: `fleet`, `kind`, `severity`.
     pub attributes: BTreeMap<String, String>,
 }
 
 impl LocalStack {
-    /// Subscribes a new mailbox of on-call. It receives what is sent from now on.
+    /// Subscribes a new inbox to the alert topic. It receives messages from now on.
     pub async fn inbox(&self, name: &str) -> anyhow::Result<Inbox> {
         self.inbox_on("AlertTopicArn", name).await
     }
 
-    /// Subscribes a new mailbox to the topic that an output of the stack names.
+    /// Subscribes a new inbox to the topic in an output of the stack.
     pub async fn inbox_on(&self, topic: &str, name: &str) -> anyhow::Result<Inbox> {
         let (queue, arn) = self.new_queue(&format!("inbox-{name}")).await?;
         let topic = self.deployment().output(topic)?;
@@ -70,17 +70,17 @@ impl LocalStack {
 }
 
 impl Inbox {
-    /// Every letter that was read so far.
+    /// The messages read so far.
     pub fn letters(&self) -> &[Letter] {
         &self.letters
     }
 
-    /// Forgets what was read so far.
+    /// Forgets the messages read so far.
     pub fn clear(&mut self) {
         self.letters.clear();
     }
 
-    /// Waits until the letters are as awaited. When the time is up, the error says what was awaited and what came.
+    /// Waits until the messages meet a condition. The error of a timeout has the expectation and the messages.
     pub async fn wait_for<T>(
         &mut self,
         awaited: &str,
@@ -100,7 +100,7 @@ impl Inbox {
         }
     }
 
-    /// Waits for a letter of a kind about a fleet: `replaced`.
+    /// Waits for a message of a kind about a fleet, such as `replaced`.
     pub async fn wait_for_kind(&mut self, fleet: &str, kind: &str, timeout: Duration) -> anyhow::Result<Letter> {
         self.wait_for(&format!("a letter `{kind}` about {fleet}"), timeout, |letters| {
             letters.iter().find(|letter| letter.kind() == Some(kind) && letter.fleet() == Some(fleet)).cloned()
@@ -108,7 +108,7 @@ impl Inbox {
         .await
     }
 
-    /// Reads what has already come.
+    /// Reads the messages that have arrived.
     pub async fn read(&mut self) -> anyhow::Result<&[Letter]> {
         while self.receive(0).await? > 0 {}
         Ok(&self.letters)
@@ -130,17 +130,17 @@ impl Inbox {
 }
 
 impl Letter {
-    /// The body for machines, if it is one.
+    /// The JSON body. None: the body is not JSON.
     pub fn json(&self) -> Option<Value> {
         serde_json::from_str(&self.body).ok()
     }
 
-    /// What kind of news it is.
+    /// The kind of the message.
     pub fn kind(&self) -> Option<&str> {
         self.attributes.get("kind").map(String::as_str)
     }
 
-    /// The fleet that it is about.
+    /// The fleet of the message.
     pub fn fleet(&self) -> Option<&str> {
         self.attributes.get("fleet").map(String::as_str)
     }
@@ -152,7 +152,7 @@ impl std::fmt::Display for Letter {
     }
 }
 
-/// The body for people of the letter with this body for queues.
+/// The text body of the message with this JSON body.
 fn sent_to_people(recording: &Recording, body: &str) -> Option<String> {
     let bodies = |message: &str| serde_json::from_str::<BTreeMap<String, String>>(message).ok();
     recording

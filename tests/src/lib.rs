@@ -4,11 +4,12 @@
 //! - [`stack`] starts and stops it all; everything else is reached from [`stack::LocalStack`].
 //! - [`proxy`] records every call of a function and can make it fail, hang or kill its caller.
 //! - [`fleet`] makes fleets and reads them back; [`events`] reports what AWS would report about them.
-//! - [`inbox`] is on-call's mailbox, [`listener`] a pipeline that waits for events, [`table`] reads what Driftless remembers.
-//! - [`load`] sends requests through it: a process for each instance, and a forwarder with the fleet's weights.
+//! - [`inbox`] receives the messages to on-call, [`listener`] is a pipeline that waits for events, [`table`] reads what
+//!   Driftless stores.
+//! - [`load`] sends requests: a server process for each instance, and a forwarder with the fleet's weights.
 //! - [`permissions`] checks every recorded call against the policy that the template gives its function.
 //!
-//! It promises nothing about AWS itself: where the emulators differ from it is written down in `tests/local`.
+//! It proves nothing about AWS itself: `tests/local` lists the differences of the emulators.
 
 pub mod alarm;
 pub mod clients;

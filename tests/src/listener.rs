@@ -1,4 +1,4 @@
-//! A pipeline that waits: a rule on the default bus, and a queue behind it, as docs/events.md shows it.
+//! A pipeline that waits for events: a rule on the default bus with a queue, as docs/events.md shows it.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use crate::stack::LocalStack;
 /// How long one request waits for an event. SQS answers at once when one comes.
 const POLL_SECONDS: i32 = 1;
 
-/// How the names of rules of pipelines begin.
+/// The prefix of the rule names of pipelines.
 pub(crate) const RULE_PREFIX: &str = "listener-";
 
-/// A queue behind a rule, and what came out of it.
+/// A queue behind a rule, and the events received from it.
 #[derive(Debug)]
 pub struct Listener {
     client: aws_sdk_sqs::Client,
@@ -25,7 +25,7 @@ pub struct Listener {
 }
 
 impl LocalStack {
-    /// Listens to what a pattern means, from now on.
+    /// Receives the events of a pattern from now on.
     pub async fn listen(&self, name: &str, pattern: &Value) -> anyhow::Result<Listener> {
         let name = format!("{RULE_PREFIX}{name}");
         let (queue, arn) = self.new_queue(&name).await?;
@@ -38,13 +38,13 @@ impl LocalStack {
 }
 
 impl Listener {
-    /// The details of all events until now, each once: what comes twice has one id.
+    /// The details of all events so far. A repeated event has the same id and is listed once.
     pub async fn read(&mut self) -> anyhow::Result<&[Value]> {
         while self.receive(0).await? > 0 {}
         Ok(&self.details)
     }
 
-    /// Waits until the details are as awaited. When the time is up, the error says what was awaited and what came.
+    /// Waits until the events meet a condition. The error of a timeout has the expectation and the events.
     pub async fn wait_for<T>(
         &mut self,
         awaited: &str,

@@ -1,8 +1,7 @@
-//! A small load on a fleet: real requests over loopback to real processes, one an instance, through a forwarder that does
-//! what a load balancer with these weights and these healthy targets would.
+//! A small load on a fleet: real requests over loopback to one process for each instance, through a forwarder that
+//! behaves like a load balancer with the fleet's weights and healthy targets.
 //!
-//! Nothing of it is told to Driftless, but for the errors that the servers themselves answer: of these an alarm is made,
-//! as CloudWatch does ([`ErrorAlarm`]).
+//! Driftless learns only of the errors that the servers return: they set an alarm, as in CloudWatch ([`ErrorAlarm`]).
 
 mod choice;
 mod errors;
@@ -33,9 +32,9 @@ pub use tally::{Answers, Server, Tally};
 const REQUESTS_PER_SECOND: u64 = 30;
 /// When a request counts as lost.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How often the forwarder looks at weights and targets: more often than an instance takes to come or go.
+/// The poll interval for weights and targets: shorter than the launch or termination of an instance.
 const POLL_EVERY: Duration = Duration::from_millis(150);
-/// How long the first servers may take to start.
+/// The timeout for the start of the first servers.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A load on a fleet. It ends, with all servers, when it is finished or dropped.
@@ -50,8 +49,7 @@ pub struct Load {
 }
 
 impl Load {
-    /// Starts a server for each instance, the forwarder, and the requests. From now on servers come and go with their
-    /// instances.
+    /// Starts a server for each instance, the forwarder, and the requests. Servers start and stop with their instances.
     pub async fn start(stack: &LocalStack, fleet: &Fleet) -> anyhow::Result<Self> {
         let forwarder = Forwarder::start().await?;
         let servers = Servers::new(fleet)?;
@@ -70,22 +68,22 @@ impl Load {
         Ok(Self { tally, forwarder, servers, looking, sending, stop })
     }
 
-    /// An image is bad from now on: each of its servers answers every so many requests with an error.
+    /// Makes an image bad: each of its servers returns an error for every `fails_every`-th request.
     pub fn make_bad(&self, image: &str, fails_every: u64) {
         self.servers.make_bad(image, fails_every);
     }
 
-    /// Where requests go.
+    /// The URL of the forwarder.
     pub fn url(&self) -> String {
         self.forwarder.url()
     }
 
-    /// How all requests until now ended.
+    /// The outcomes of all requests so far.
     pub fn tally(&self) -> Tally {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Sends no more requests, waits for those that are under way, and answers how all of them ended. The servers stay.
+    /// Stops sending, waits for pending requests, and returns the outcomes of all requests. The servers keep running.
     pub async fn pause(&mut self) -> anyhow::Result<Tally> {
         self.stop.send_replace(true);
         (&mut self.sending).await.context("the load has ended early")?;
@@ -103,7 +101,7 @@ impl Drop for Load {
     }
 }
 
-/// Keeps servers and routes as the fleet is.
+/// Updates servers and routes from the fleet.
 async fn poll(
     fleet: Fleet,
     clients: crate::clients::Clients,
@@ -112,23 +110,23 @@ async fn poll(
     polled: watch::Sender<bool>,
 ) -> anyhow::Result<()> {
     loop {
-        // Instances first: one that is gone now is no target in the routes that are read afterwards.
+        // Instances before routes: an instance that is gone now is not a target in the later read.
         let instances = servers.poll(&clients).await?;
         let routes = fleet.routes().await?;
         if servers.are_missing(&routes) {
-            // Launched between the two reads; whoever is healthy has a server.
+            // An instance may launch between the two reads, and every healthy target needs a server.
             servers.poll(&clients).await?;
         }
         forwarder.follow(routes, servers.addresses()).await;
-        // Nothing is on its way any more to those that are gone.
+        // No request is pending at the servers of terminated instances.
         servers.end_all_but(&instances).await?;
         polled.send_replace(true);
         tokio::time::sleep(POLL_EVERY).await;
     }
 }
 
-/// Sends requests at an even pace, whether those before have ended or not. What a busy machine was late for is made up for:
-/// the alarm counts on it.
+/// Sends requests at a constant rate, whether earlier ones have ended or not. It catches up after a delay of a busy
+/// machine, because the alarm depends on the rate.
 async fn send(url: String, tally: Arc<Mutex<Tally>>, mut stopped: watch::Receiver<bool>) {
     let mut pace = tokio::time::interval(Duration::from_secs(1) / u32::try_from(REQUESTS_PER_SECOND).unwrap_or(1));
     let mut under_way = tokio::task::JoinSet::new();
@@ -157,7 +155,7 @@ async fn request(url: &str) -> anyhow::Result<Ended> {
     let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let server = header("x-group").zip(header("x-image")).zip(header("x-instance"));
     let Some(((group, image), instance)) = server else {
-        // The forwarder says why itself.
+        // The body of the forwarder has the reason.
         return Ok(Ended::Lost(String::from_utf8_lossy(answer.body()).trim().to_owned()));
     };
     let server = Server { group, image, instance };

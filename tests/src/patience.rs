@@ -1,23 +1,23 @@
-//! Waiting for something that only looking again can tell.
+//! Polling for states that no event announces.
 
 use std::time::Duration;
 
 use anyhow::bail;
 use tokio::time::Instant;
 
-/// How often a state that nobody announces is looked at again.
+/// The poll interval.
 const POLL_EVERY: Duration = Duration::from_millis(200);
 
-/// What one pass found.
+/// The result of one poll.
 #[derive(Debug)]
 pub enum Poll<T> {
-    /// It is as awaited.
+    /// The condition is met.
     Is(T),
-    /// It is not yet, and this is how it is: the error says so when the time is up.
+    /// The condition is not met. The error of a timeout has this text.
     NotYet(String),
 }
 
-/// Looks until it is as awaited. When the time is up, the error says what was awaited and how it was at the last pass.
+/// Polls until the condition is met. The error of a timeout has the expectation and the result of the last poll.
 pub async fn wait_until<T>(
     awaited: &str,
     timeout: Duration,

@@ -2,7 +2,7 @@
 
 /// Whether a text matches a pattern, letter by letter.
 pub(crate) fn matches(pattern: &str, text: &str) -> bool {
-    // Almost all differ before their first symbol, and thousands of calls are compared.
+    // Most texts differ from the pattern before its first wildcard, and there are thousands of comparisons.
     let (literal, pattern) = pattern.split_at(pattern.find(['*', '?']).unwrap_or(pattern.len()));
     let Some(text) = text.strip_prefix(literal) else { return false };
     let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());

@@ -1,8 +1,8 @@
-//! Whether each function may do what it does, and nothing else: the recorded calls, held against the policies as they were
-//! deployed. What no scene needs is found when all have played ([`Evidence`]).
+//! Checks the recorded calls of each function against its deployed policy, in both directions: no call lacks a
+//! permission, and no permission is unused. Unused ones are found after all scenes ([`Evidence`]).
 //!
-//! The emulators check no permission, so this does. It knows actions, resources, wildcards, explicit denies and the tag of
-//! a fleet; it evaluates no other condition (see [`statement`]).
+//! The emulators check no permissions. This module knows actions, resources, wildcards, explicit denies and the fleet
+//! tag; it evaluates no other condition (see [`statement`]).
 
 mod evidence;
 mod needs;
@@ -24,30 +24,30 @@ use crate::stack::LocalStack;
 use needs::{implied, needs};
 use statement::{check, check_somewhere};
 
-/// What the functions may do.
+/// The permissions of the functions.
 #[derive(Debug, Clone)]
 pub struct Permissions {
     policies: BTreeMap<String, Vec<Statement>>,
-    /// By action: what AWS checks besides, on resources that the call does not name.
+    /// Further actions that AWS checks for an action, on resources that the call does not name.
     dependents: BTreeMap<String, Vec<String>>,
 }
 
-/// What the calls were about, where they do not say all that a policy asks for.
+/// Attributes of the called resources that a policy needs and a call does not contain.
 #[derive(Debug, Clone, Default)]
 pub struct Resources {
     /// The group of each instance, for calls that name only the instance.
     pub groups: BTreeMap<String, String>,
-    /// What carries the tag of a fleet, by the ARNs that policies name.
+    /// Resources with the fleet tag, by the ARNs that policies use.
     pub tagged: BTreeSet<String>,
 }
 
-/// Something that a function does and may not.
+/// A call without a permission.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Violation {
     pub function: String,
-    /// What it needs, and for which call.
+    /// The missing permission, and the call.
     pub need: String,
-    /// Why it is not allowed.
+    /// Why the policy does not allow it.
     pub why: String,
 }
 
@@ -74,7 +74,7 @@ impl Permissions {
         Ok(Self { policies, dependents })
     }
 
-    /// What the calls needed and the policies do not allow, each once.
+    /// The permissions that the calls need and the policies do not give, each once.
     pub fn violations(&self, calls: &[Call], resources: &Resources) -> BTreeSet<Violation> {
         let functions: BTreeSet<&str> = calls.iter().filter_map(|call| call.function.as_deref()).collect();
         let of_lambda = functions.into_iter().flat_map(|function| self.violations_of_lambda(function));
@@ -148,7 +148,7 @@ mod tests {
         }
     }
 
-    /// What the calls may not do under a policy that has, besides, all that Lambda needs.
+    /// The violations of calls under a policy that also has all permissions that Lambda needs.
     fn violations(policy: Value, calls: &[Call]) -> Vec<String> {
         let mut policy: Vec<Statement> = serde_json::from_value(policy).unwrap();
         let lambda = json!({"Effect": "Allow", "Action": ["sqs:*", "logs:*"], "Resource": "*"});

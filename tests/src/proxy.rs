@@ -1,7 +1,7 @@
 //! A recording reverse proxy between the functions and the emulators.
 //!
-//! It has a thread of its own: however busy a test is, the functions are served. What a function has sent arrives, even
-//! if the function is killed meanwhile.
+//! It has its own thread, so that it serves the functions however busy a test is. A request that a function has sent
+//! arrives, even if the function is killed in between.
 
 mod call;
 mod fault;
@@ -39,7 +39,7 @@ use fault::Faults;
 use process::Connection;
 use protocol::Protocol;
 
-/// Where calls go.
+/// The emulators behind the proxy.
 #[derive(Debug, Clone)]
 pub struct Upstreams {
     /// `host:port` of the emulator of EC2, Auto Scaling, Elastic Load Balancing and Config.
@@ -94,22 +94,22 @@ impl Proxy {
         format!("http://{}", self.address)
     }
 
-    /// What was called.
+    /// The recorded calls.
     pub const fn recording(&self) -> &Recording {
         &self.recording
     }
 
-    /// Lets a fault wait for its call.
+    /// Adds a fault, which waits for its call.
     pub fn inject(&self, fault: Fault) {
         self.faults.inject(fault);
     }
 
-    /// Takes all faults back.
+    /// Removes all faults.
     pub fn clear_faults(&self) {
         self.faults.clear();
     }
 
-    /// Faults that have not struck: a test that injects one which never strikes tests nothing.
+    /// Faults that no call has met. A test whose fault never occurs tests nothing.
     pub fn unmet_faults(&self) -> Vec<String> {
         self.faults.unmet()
     }
@@ -128,7 +128,7 @@ impl Drop for Proxy {
 async fn serve(listener: std::net::TcpListener, relay: Arc<Relay>) {
     let Ok(listener) = TcpListener::from_std(listener) else { return };
     loop {
-        // A connection that is gone before it was accepted needs no answer.
+        // A connection that closes before it is accepted needs no response.
         let Ok((stream, peer)) = listener.accept().await else { continue };
         tokio::spawn(serve_connection(stream, peer, Arc::clone(&relay)));
     }
@@ -137,7 +137,7 @@ async fn serve(listener: std::net::TcpListener, relay: Arc<Relay>) {
 async fn serve_connection(stream: TcpStream, peer: SocketAddr, relay: Arc<Relay>) {
     let connection = Connection { from: peer, to: relay.address };
     let service = service_fn(|request| take(Arc::clone(&relay), connection, request));
-    // Errors are closed connections, ours on purpose among them.
+    // Errors are closed connections, including those that a fault closes.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
@@ -158,7 +158,7 @@ type Reply = Result<Response<Full<Bytes>>, Closed>;
 async fn take(relay: Arc<Relay>, connection: Connection, request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| Closed)?.to_bytes();
-    // A task of its own goes on when the connection breaks: what was sent arrives, though its sender is gone.
+    // A separate task continues when the connection breaks: the request arrives although its sender is gone.
     tokio::spawn(async move { relay.handle(connection, head, body).await }).await.map_err(|_| Closed)?
 }
 
@@ -223,7 +223,7 @@ impl Relay {
         let answer = self.client.request(Request::from_parts(head, Full::from(body))).await?;
         let (mut head, body) = answer.into_parts();
         let body = body.collect().await?.to_bytes();
-        // The body goes on in one piece, whatever pieces it came in.
+        // The body is forwarded in one piece, so its transfer headers are dropped.
         for name in ["connection", "transfer-encoding", "content-length"] {
             head.headers.remove(name);
         }

@@ -40,25 +40,25 @@ pub const ACCOUNT: &str = "123456789012";
 /// The stack's name, and the prefix of its functions and queues.
 pub const STACK: &str = "driftless";
 
-/// A local AWS. It ends when nobody holds it any more, also by a panic, and when this process dies.
+/// A local AWS. It ends when its last holder is dropped, also by a panic, and when this process dies.
 #[derive(Debug)]
 pub struct LocalStack {
     running: Arc<Running>,
-    /// Of this holder: their connections end with the runtime that they were opened on.
+    /// The clients of this holder: their connections end with the runtime on which they were opened.
     clients: Clients,
     control: Control,
     since: Timestamp,
-    /// None: it was not lent.
+    /// None: the stack belongs to this holder alone.
     turn: Option<Turn>,
 }
 
 impl LocalStack {
-    /// Starts one, independent of all others. It takes a few seconds.
+    /// Starts a local AWS, independent of all others. It takes a few seconds.
     pub async fn start() -> anyhow::Result<Self> {
         Self::start_with(&[]).await
     }
 
-    /// Starts one with parameters of the template, which win over those of every local stack.
+    /// Starts a local AWS with parameters of the template, which override the defaults of every local stack.
     pub async fn start_with(parameters: &[(&str, &str)]) -> anyhow::Result<Self> {
         Ok(Self::on(Arc::new(Running::start(parameters).await?), None))
     }
@@ -69,7 +69,7 @@ impl LocalStack {
         Self { running, clients, control, since: Timestamp::now(), turn }
     }
 
-    /// The scene has ended as it must: if the stack was lent, the next one may have it.
+    /// Ends a successful scene: a shared stack is free for the next one.
     pub(crate) fn end_scene(&self) {
         if let Some(turn) = &self.turn {
             turn.end();
@@ -81,42 +81,42 @@ impl LocalStack {
         self.running.proxy.recording()
     }
 
-    /// Lets a fault wait for its call.
+    /// Adds a fault, which waits for its call.
     pub fn inject(&self, fault: Fault) {
         self.running.proxy.inject(fault);
     }
 
-    /// Lets no fault strike any more.
+    /// Removes all faults.
     pub fn lift_faults(&self) {
         self.running.proxy.clear_faults();
     }
 
-    /// Faults that have not struck yet.
+    /// Faults that no call has met.
     pub fn unmet_faults(&self) -> Vec<String> {
         self.running.proxy.unmet_faults()
     }
 
-    /// What was deployed.
+    /// The deployment.
     pub fn deployment(&self) -> &Deployment {
         &self.running.deployment
     }
 
-    /// SDK clients, past the recording.
+    /// SDK clients that bypass the recording.
     pub const fn clients(&self) -> &Clients {
         &self.clients
     }
 
-    /// What can be changed about the emulated fleets.
+    /// The control endpoint of the emulated fleets.
     pub const fn control(&self) -> &Control {
         &self.control
     }
 
-    /// The URL of the serverless half: functions, table, queues, topic.
+    /// The URL of the emulator of functions, table, queues and topics.
     pub fn endpoint(&self) -> &str {
         &self.running.endpoint
     }
 
-    /// The URL of the half that fleets live in: EC2, Auto Scaling, load balancing, Config.
+    /// The URL of the emulator of EC2, Auto Scaling, load balancing and Config.
     pub fn fleet_endpoint(&self) -> &str {
         self.control.endpoint()
     }
@@ -126,12 +126,12 @@ impl LocalStack {
         &self.running.logs
     }
 
-    /// Everything that a function has logged since this holder has the stack, by its name without the stack's: `reconcile`.
+    /// The log of a function since this holder has the stack, by its name without the stack's: `reconcile`.
     pub async fn log_of(&self, function: &str) -> anyhow::Result<String> {
         logs::read(&self.running.endpoint, &format!("{STACK}-{function}"), self.since).await
     }
 
-    /// Runs a resync, as the schedule does, and waits for its end. The requests that it sends are worked off afterwards: see
+    /// Runs a resync as the schedule does, and waits for its end. The functions handle its requests afterwards: see
     /// [`Self::wait_until_idle`].
     pub async fn resync(&self) -> anyhow::Result<Value> {
         self.invoke("reconcile", &json!({"resync": {}})).await
@@ -154,7 +154,7 @@ impl LocalStack {
         Ok(())
     }
 
-    /// Calls a function and answers what it returns. What it reports as an error is one.
+    /// Calls a function and returns its response. An error that the function reports is an error here.
     pub async fn invoke(&self, function: &str, event: &Value) -> anyhow::Result<Value> {
         let url = format!("{}/2015-03-31/functions/{STACK}-{function}/invocations", self.running.endpoint);
         let answer = http::post(&url, &[("authorization", &http::authorization("lambda", REGION))], event).await?;
@@ -165,15 +165,14 @@ impl LocalStack {
         serde_json::from_str(&text).with_context(|| format!("{function} returned no JSON: {text}"))
     }
 
-    /// Where a function is reached here: the emulator serves its URL under a path too, for which no name has to be
-    /// resolved.
+    /// The URL of a function in the emulator, which serves it under a path that needs no name resolution.
     pub fn url_of(&self, url_output: &str) -> anyhow::Result<String> {
         let url = self.running.deployment.output(url_output)?;
         let id = url.trim_start_matches("https://").split('.').next().context("the URL has no host")?;
         Ok(format!("{}/_aws/lambda-url/{id}/", self.running.endpoint))
     }
 
-    /// Asks a function behind its URL, as a user with this access key. Answers the status of HTTP, and the body.
+    /// Sends a request to a function's URL, signed with this access key. Returns the HTTP status and the body.
     pub async fn ask(&self, url_output: &str, key: &str, asked: &impl Serialize) -> anyhow::Result<(u16, Value)> {
         let url = self.url_of(url_output)?;
         let signed = http::signed_by(key, "lambda", REGION);
@@ -184,7 +183,7 @@ impl LocalStack {
         Ok((answer.status().as_u16(), body))
     }
 
-    /// Lets reconcile look at a fleet.
+    /// Sends a reconcile request for a fleet.
     pub async fn request(&self, fleet: &str) -> anyhow::Result<()> {
         let message = ReconcileRequest::Reconcile(FleetRequest { fleet: fleet.parse()?, due: None });
         let queue = self.running.deployment.output("ReconcileQueueUrl")?;
@@ -212,11 +211,11 @@ impl LocalStack {
         Ok(())
     }
 
-    /// Waits until nothing is under way: no function runs, and no queue holds a message that could be taken now. Wakes
-    /// that are due later may be on their way.
+    /// Waits until no function runs and no queue has a visible message. Delayed requests may be pending.
     pub async fn wait_until_idle(&self, timeout: Duration) -> anyhow::Result<()> {
         wait_until("no function runs and no message waits", timeout, async || {
-            // In the direction in which work flows: what a function has passed on is seen in the queue that is read next.
+            // In the order in which work flows: a message that a function has sent is in the queue that is checked
+            // next.
             if let Some(busy) = self.busy_function().await? {
                 return Ok(Poll::NotYet(format!("{busy} runs")));
             }

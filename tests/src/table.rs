@@ -1,4 +1,4 @@
-//! What Driftless remembers: its table, read for assertions and for show.
+//! The table of Driftless, read for assertions and for display.
 
 use std::collections::HashMap;
 
@@ -24,9 +24,9 @@ pub struct Deduplication {
     pub lock: Option<Value>,
     /// The freeze of this fleet (`FREEZE`).
     pub freeze: Option<Value>,
-    /// Facts that were not consumed yet (`FACT#`).
+    /// Facts that no commit has consumed (`FACT#`).
     pub facts: Vec<Value>,
-    /// Notifications that were not sent yet (`OUTBOX#`).
+    /// Notifications that are not delivered (`OUTBOX#`).
     pub outbox: Vec<Value>,
     pub other: Vec<Value>,
 }
@@ -41,7 +41,7 @@ impl LocalStack {
 }
 
 impl Table {
-    /// What is remembered of a fleet.
+    /// The items of a fleet.
     pub async fn fleet(&self, fleet: &str) -> anyhow::Result<Deduplication> {
         let mut deduplication = Deduplication::default();
         for item in self.partition(&format!("FLEET#{fleet}")).await? {
@@ -58,7 +58,7 @@ impl Table {
         Ok(deduplication)
     }
 
-    /// The history of a fleet, oldest first: one entry a transition.
+    /// The history of a fleet, oldest first, with one entry for each transition.
     pub async fn history(&self, fleet: &str) -> anyhow::Result<Vec<Value>> {
         let rows = self.partition(&format!("HISTORY#{fleet}")).await?;
         // A commit with very many transitions has several in a row.
@@ -78,7 +78,7 @@ impl Table {
         pages.into_iter().map(|item| serde_dynamo::from_item(item).context("an item is no JSON")).collect()
     }
 
-    /// Ends the lease of a fleet, if somebody holds it, as the clock would some seconds later.
+    /// Expires the lease of a fleet, if it is held, as time would some seconds later.
     pub async fn end_lease(&self, fleet: &str) -> anyhow::Result<()> {
         let key = |name: &str, value: String| (name.to_owned(), AttributeValue::S(value));
         let update = self.client.update_item().table_name(&self.name).update_expression("SET until_ms = :past");

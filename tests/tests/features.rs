@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-/// What every build of the workspace selects; `make bench` builds the rest by itself.
+/// The packages of every build; `make bench` builds the rest separately.
 const SELECTION: [&str; 3] = ["--workspace", "--exclude", "driftless-bench"];
-/// What is deployed, or installed by people.
+/// Packages that are deployed or that operators install.
 const SHIPPED: [&str; 7] =
     ["cloudwatch-alarm", "config-compliance", "image-published", "operator", "reconcile", "status", "driftless-cli"];
 
@@ -43,7 +43,7 @@ fn tests_and_demo_compile_each_crate_with_the_same_features() {
     assert_eq!(differing, [] as [String; 0], "each of these is compiled twice, with everything that depends on it");
 }
 
-/// What is linked into what is deployed or installed.
+/// The crates that are linked into these packages.
 fn linked() -> BTreeMap<String, BTreeSet<String>> {
     let packages: Vec<&str> = SHIPPED.iter().flat_map(|name| ["--package", *name]).collect();
     resolved(&packages, "normal")

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where shipped code holds JSON without a type, and whether it sorts the fields. Where it does not, they are asked for by name, or
-/// there is one.
+/// Places where shipped code keeps untyped JSON, and whether it sorts the fields. Where it does not, it reads fields by
+/// name or has only one.
 const UNTYPED: [(&str, bool); 9] = [
     ("functions/operator/src/main.rs", false),
     ("functions/reconcile/src/handler.rs", true),
@@ -33,7 +33,7 @@ const SHIPPED: [&str; 8] = [
     "shared/widget/src",
 ];
 
-/// What brings JSON without a type.
+/// Names of untyped JSON.
 const NAMES: [&str; 7] = [
     "serde_json::Map",
     "serde_json::Value",
@@ -83,7 +83,7 @@ fn shipped_code_holds_json_without_a_type_only_where_the_order_of_fields_makes_n
     }
 }
 
-/// Without this the tests of what is sorted could not fail.
+/// Without this the tests of sorted output could not fail.
 #[test]
 fn tests_are_built_so_that_an_order_which_is_not_sorted_shows() {
     assert_eq!(serde_json::json!({"later": 1, "earlier": 2}).to_string(), r#"{"later":1,"earlier":2}"#);

@@ -39,9 +39,7 @@ pub enum Verdict {
 /// One check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// What was checked.
     pub check: &'static str,
-    /// Its result.
     #[serde(rename = "result")]
     pub verdict: Verdict,
     /// The problem, or why it could not be checked.

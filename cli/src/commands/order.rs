@@ -52,9 +52,7 @@ impl RequestId {
 /// The answer to a confirmation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Consent {
-    /// Yes.
     Given,
-    /// No.
     Withheld,
 }
 

@@ -1,4 +1,4 @@
-//! `driftless wait`: for pipelines. [`Waiting`] invariant checkers each response; the sleeping is in [`run`].
+//! `driftless wait`: for pipelines. [`Waiting`] evaluates each response; the sleeping is in [`run`].
 
 use std::str::FromStr;
 
@@ -92,7 +92,7 @@ impl Waiting {
         Self { goal, image, followed: None }
     }
 
-    /// Checks a response.
+    /// Evaluates a response.
     pub fn take(&mut self, status: &FleetStatus) -> Verdict {
         let is_at_a_stop =
             status.state == State::NeedsOperator && self.goal != Goal::Phase("needs-operator".to_owned());

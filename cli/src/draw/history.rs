@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::page::{Page, clean};
 use super::style::{Style, Tone};
 
-/// Where reasons begin.
+/// The column where reasons begin.
 const COLUMN: usize = 13;
 
 /// Draws a history. `now`: what distances are computed from.

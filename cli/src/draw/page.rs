@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn days_are_told_from_a_day_on() {
+    fn a_duration_of_a_day_or_more_is_printed_in_days() {
         let day = SignedDuration::from_hours(24);
         let second = SignedDuration::from_secs(1);
         assert_eq!([day - second, day, day + second].map(lasting), ["23h 59m 59s", "1d 0h", "1d 0h"]);

@@ -12,20 +12,16 @@ pub struct Style {
     is_colored: bool,
 }
 
-/// What a piece of text is to the eye.
+/// The meaning of a piece of text, which decides its color.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tone {
-    /// No color.
     Plain,
     /// A heading, or what matters most.
     Strong,
-    /// Healthy, or done.
     Good,
-    /// Blocked, or temporary.
     Warning,
     /// An operator should act.
     Bad,
-    /// Detail.
     Faint,
 }
 

@@ -46,7 +46,7 @@ mod tests {
 
     use super::*;
 
-    /// Gives out credentials that last so long, and counts how often.
+    /// A provider of credentials with this lifetime, which counts its calls.
     #[derive(Debug)]
     struct Role {
         lasts: Option<Duration>,

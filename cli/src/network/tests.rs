@@ -1,4 +1,4 @@
-//! Against a server on loopback that answers what Lambda would.
+//! Tests against a loopback server that responds as Lambda would.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -19,7 +19,7 @@ struct Arrived {
     body: String,
 }
 
-/// Answers one connection after the other, in this order, and tells what had arrived.
+/// Answers connections one after the other with these responses, and returns the received requests.
 struct Lambda {
     endpoint: String,
     serving: JoinHandle<Vec<Arrived>>,
@@ -40,7 +40,7 @@ impl Lambda {
         Self { endpoint, serving }
     }
 
-    /// An installation whose functions' addresses are not known, or are.
+    /// An installation whose functions' addresses are given or must be looked up.
     fn reached(&self, place: Place, is_known: bool) -> Connection {
         let known = |url: &str| is_known.then(|| format!("{}/{url}/", self.endpoint));
         let place = Place { status_url: known("status"), operator_url: known("operator"), ..place };
@@ -108,7 +108,7 @@ fn ask(connection: &Connection) -> Result<Answer, OperatorApiError> {
 }
 
 #[test]
-fn an_address_is_asked_for_once_and_each_request_carries_the_signature_of_who_is_logged_in() {
+fn an_address_is_looked_up_once_and_each_request_is_signed_with_the_current_credentials() {
     let lambda = Lambda::at_its_endpoint(|endpoint| {
         let url = format!(r#"{{"FunctionUrl":"{endpoint}/status/","AuthType":"AWS_IAM"}}"#);
         let answer = json(&Answer::Refused(refusal()));
@@ -186,7 +186,7 @@ fn a_search_for_the_address_that_fails_says_why() {
         assert_eq!(ask(&lambda.reached(place.clone(), false)).unwrap_err(), expected);
         lambda.arrived();
     }
-    // What no stack can be called reaches nobody.
+    // An invalid stack name is not sent to Lambda.
     let lambda = Lambda::answering(Vec::new());
     for stack in ["", "../other", "a b"] {
         let place = Place { stack: stack.to_owned(), ..place.clone() };

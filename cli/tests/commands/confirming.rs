@@ -1,4 +1,4 @@
-//! What is destructive is confirmed, or not done.
+//! Commands that ask first: without a confirmation they are not sent.
 
 use driftless_cli::api::{Function, OperatorApiError};
 use driftless_status::request::OrderResult;
@@ -35,7 +35,7 @@ fn without_a_terminal_nothing_destructive_is_done_unless_it_was_confirmed() {
 }
 
 #[test]
-fn a_person_who_says_no_is_obeyed() {
+fn a_command_that_the_operator_declines_is_not_sent() {
     for typed in DESTRUCTIVE {
         let mut stage = Stage::of("half-way");
         stage.person = Some(false);
@@ -81,7 +81,7 @@ fn a_rollback_works_while_nothing_can_be_read() {
 }
 
 #[test]
-fn who_may_order_and_not_read_confirms_what_nobody_can_tell() {
+fn an_operator_without_permission_to_read_confirms_a_command_without_a_preview() {
     let denied = || {
         let mut stage = Stage::of("half-way");
         let why = "not authorized to perform lambda:InvokeFunctionUrl".to_owned();

@@ -1,4 +1,4 @@
-//! An error says what to do next.
+//! Every error says what to do next.
 
 use driftless_cli::api::{Function, OperatorApiError};
 use driftless_status::request::{Refusal, RefusalCause, Reply};

@@ -1,4 +1,4 @@
-//! `driftless watch`: from answers to lines.
+//! `driftless watch`: from responses to lines.
 
 use driftless_cli::api::Function;
 use driftless_cli::commands::watch::Watching;

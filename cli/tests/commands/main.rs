@@ -1,4 +1,4 @@
-//! What is typed, against stubs of the two functions: what is sent, what is printed, and the exit code.
+//! Commands as an operator types them, against stubs of the two functions: the requests, the output, and the exit code.
 
 #![cfg(test)]
 

@@ -94,14 +94,14 @@ fn a_function_that_answers_with_an_error_is_not_asked_twice() {
 }
 
 #[test]
-fn who_hangs_up_changes_nothing_about_how_it_ends() {
+fn a_closed_output_does_not_change_the_exit_code() {
     let not_done =
         || Stage::of("half-way").replying(vec![Ok(command_result(OrderResult::NotDone, "it is not paused"))]);
     for flag in ["", " --json"] {
         assert_eq!(not_done().code_for_nobody(&format!("driftless resume app{flag}")), 1);
         assert_eq!(not_done().code_for_nobody(&format!("driftless abort app{flag}")), 1);
         assert_eq!(not_done().code_for_nobody(&format!("driftless status nowhere{flag}")), 3);
-        // It would go on for ever.
+        // Without the flag `watch` never ends.
         assert_eq!(Stage::of("half-way").code_for_nobody(&format!("driftless watch app{flag}")), 0);
     }
 }

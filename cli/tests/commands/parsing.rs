@@ -1,4 +1,4 @@
-//! Every command that a message, a runbook or an answer suggests can be typed.
+//! Every command that a message, a runbook or a response suggests parses.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +14,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Reads it as a shell and the tool do. A word in capitals is a placeholder.
+/// Parses a command as a shell and the tool do. A word in capitals is a placeholder.
 fn assert_parses(typed: &str, place: &str) {
     let words = shell_words(typed).into_iter().map(|word| match word.as_str() {
         "FLEET" => "web".to_owned(),
@@ -31,7 +31,7 @@ fn assert_parses(typed: &str, place: &str) {
     }
 }
 
-/// The commands of a text: lines of a code block, and what stands between backticks.
+/// The commands of a text: lines of a code block, and text between backticks.
 fn commands(text: &str) -> Vec<String> {
     let is_command = |text: &&str| text.starts_with("driftless ");
     let lines = text.lines().map(str::trim).map(|line| line.trim_start_matches("$ ")).filter(is_command);

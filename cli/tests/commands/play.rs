@@ -1,4 +1,4 @@
-//! The two functions as stubs, a clock that moves by sleeping, and an operator who answers as a test wants.
+//! Stubs of the two functions, a clock that advances by sleeping, and an operator with scripted answers.
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
@@ -24,15 +24,15 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::said;
 
-/// What a test sets up.
+/// The setup of a test.
 pub(crate) struct Stage {
-    /// What the fleet is, one answer after the other; the last one stays.
+    /// The responses of `status`, in order; the last one repeats.
     pub(crate) statuses: Vec<Result<FleetStatus, OperatorApiError>>,
-    /// What the function `operator` responds, one after the other; the last one stays. Empty: what the planner answers to the
-    /// command in that state of the fleet.
+    /// The responses of `operator`, in order; the last one repeats. Empty: the planner's response to the command in
+    /// that state of the fleet.
     pub(crate) replies: Vec<Result<Reply, OperatorApiError>>,
     pub(crate) history: Option<History>,
-    /// What the operator answers. None: there is no terminal.
+    /// The operator's answer to a confirmation. None: there is no terminal.
     pub(crate) person: Option<bool>,
     pub(crate) rows: Option<usize>,
     asked: Cell<usize>,
@@ -40,7 +40,7 @@ pub(crate) struct Stage {
     questions: RefCell<Vec<Question>>,
 }
 
-/// What came of a line.
+/// The result of a command.
 pub(crate) struct Played {
     pub(crate) out: String,
     pub(crate) aside: String,
@@ -52,12 +52,13 @@ pub(crate) struct Played {
 }
 
 impl Stage {
-    /// A fleet that is as in one world, an operator at the terminal who agrees, and an operator that does what it is told.
+    /// A fleet in the state of one world, an operator at the terminal who confirms, and a function `operator` that
+    /// applies every command.
     pub(crate) fn of(world: &str) -> Self {
         Self::through(&[world])
     }
 
-    /// A fleet that is as in one world after the other.
+    /// A fleet that passes through the states of several worlds.
     pub(crate) fn through(worlds: &[&str]) -> Self {
         Self::with(worlds.iter().map(|world| said::status(world)).collect())
     }
@@ -79,7 +80,7 @@ impl Stage {
         Self { person: None, ..self }
     }
 
-    /// Whoever reads has hung up.
+    /// The exit code when the reader of the output has closed it.
     pub(crate) fn code_for_nobody(self, typed: &str) -> u8 {
         self.run(typed, &mut HungUp, &mut HungUp).0
     }
@@ -88,7 +89,7 @@ impl Stage {
         Self { replies, ..self }
     }
 
-    /// Types a line, as a shell would read it.
+    /// Runs a line, split as a shell does.
     pub(crate) fn play(self, typed: &str) -> Played {
         let (mut out, mut aside) = (Vec::new(), Vec::new());
         let (code, person) = self.run(typed, &mut out, &mut aside);
@@ -133,7 +134,7 @@ impl Stage {
 }
 
 impl Played {
-    /// All of it, for a golden file.
+    /// The whole result, for a golden file.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
@@ -226,7 +227,7 @@ fn command_name(typed: &str) -> String {
     matches.subcommand_name().unwrap().to_owned()
 }
 
-/// When every line is typed.
+/// The time of every command.
 pub(crate) fn began() -> Timestamp {
     "2026-11-20T12:10:00Z".parse().unwrap()
 }
@@ -237,8 +238,8 @@ pub(crate) fn command_result(result: OrderResult, says: &str) -> Reply {
     Reply::CommandResult(CommandResult { request: "request-1".to_owned(), actor, result, says: says.into() })
 }
 
-/// What the function `operator` answers to a command: the planner's answer, where the status of the fleet has it, and
-/// else the sentence that the planner or the function forms in that state.
+/// The response of `operator` to a command: the planner's, if the status of the fleet has one, or else the sentence
+/// that the planner or the function forms in that state.
 fn answer(action: &RequestedAction, status: Option<&FleetStatus>) -> (OrderResult, String) {
     let done = |says: String| (OrderResult::Done, says);
     let not_done = |says: &str| (OrderResult::NotDone, says.to_owned());
@@ -300,7 +301,7 @@ pub(crate) fn lost(function: Function) -> OperatorApiError {
     OperatorApiError::Lost { function, why: why.to_owned() }
 }
 
-/// The function does not answer.
+/// The function does not respond.
 pub(crate) fn unavailable(function: Function) -> OperatorApiError {
     OperatorApiError::Unavailable { function, why: "HTTP 429: Rate Exceeded.".to_owned() }
 }

@@ -79,7 +79,7 @@ fn pinning_is_ordered_and_where_it_is_not_done_what_to_type_is_printed_with_the_
 }
 
 #[test]
-fn the_doctor_finds_a_lease_that_nobody_gave_back_only_when_nobody_has_looked_for_long() {
+fn the_doctor_finds_an_unreleased_lease_only_when_the_last_pass_is_long_ago() {
     for (seconds, code) in [(-30, 0), (659, 0), (660, 0), (661, 1)] {
         let mut status = said::status("steady");
         let until = status.at - SignedDuration::from_secs(seconds);
@@ -118,7 +118,7 @@ fn the_doctor_finds_a_setting_that_no_work_needs_and_a_deadline_only_when_it_is_
     assert_eq!(
         Stage::with(vec![abandoned]).play("driftless doctor app").code,
         1,
-        "it was abandoned: Driftless restores it no more"
+        "a stopped replacement does not restore its borrowed settings"
     );
     for (seconds, code) in [(659, 0), (660, 0), (661, 1)] {
         let mut status = said::status("single-group");

@@ -1,4 +1,5 @@
-//! docs/cli.md says what can be typed. After a change: `BLESS=1 cargo test -p driftless-cli`, and read the difference.
+//! docs/cli.md matches the command line. After a change: `BLESS=1 cargo test -p driftless-cli`, and read the
+//! difference.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use driftless_status::request::{OrderResult, Refusal, RefusalCause, Reply};
 
 use crate::play::{Stage, command_result, shell_words};
 
-/// Below this line the page is written by this test.
+/// The test writes the page below this line.
 const MARK: &str = "<!-- Written by cli/tests/commands/reference.rs from here on. -->\n";
 
 fn page() -> PathBuf {
@@ -156,7 +157,7 @@ fn a_command_that_changes_something_ends_with_each_code_that_its_help_lists() {
     ] {
         let played = replies.iter().map(|reply| Stage::of("half-way").replying(vec![reply.clone()]).play(typed).code);
         let mut codes: Vec<u8> = played.collect();
-        // Typed wrong: the parser ends the process with 2.
+        // Wrong arguments: the parser exits with 2.
         codes.push(2);
         codes.sort_unstable();
         let name = typed.split(' ').nth(1).unwrap();

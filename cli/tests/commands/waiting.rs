@@ -1,4 +1,4 @@
-//! `driftless wait`: what is so, what will not be, and when the time is over.
+//! `driftless wait`: states that are reached, states that can no longer be reached, and the timeout.
 
 use driftless_cli::api::Function;
 use driftless_status::FleetStatus;
@@ -61,7 +61,7 @@ fn a_named_image_may_have_ended_before_the_waiting_began_and_another_one_does_no
 
 #[test]
 fn the_next_cutover_is_not_taken_for_the_one_that_was_seen() {
-    // The one that was seen was behind `scaling`, and never came to `baking`.
+    // The cutover that was followed had passed `scaling`, and never reached `baking`.
     for (phase, code) in [("scaling", 0), ("baking", 1)] {
         let mut next = ended("rolled-back");
         next.cutover = said::status(phase).cutover;
@@ -96,7 +96,7 @@ fn a_cutover_whose_end_is_forgotten_is_no_success() {
 
 #[test]
 fn the_time_is_over_at_the_timeout_and_not_before() {
-    // The third answer does not say so yet, the fourth does.
+    // The fourth response is the first to show the state.
     for (timeout, code, slept) in [("9s", 5, 9), ("10s", 5, 10), ("11s", 0, 11)] {
         let stage = Stage::through(&["half-way", "half-way", "half-way", "after-cutover"]);
         let played = stage.play(&format!("driftless wait app --for idle --timeout {timeout} --every 5s"));
@@ -107,7 +107,7 @@ fn the_time_is_over_at_the_timeout_and_not_before() {
 }
 
 #[test]
-fn an_order_that_nobody_has_followed_yet_is_not_idle() {
+fn a_fleet_with_a_pending_command_is_not_idle() {
     let mut filed = said::status("steady");
     filed.facts_filed = 1;
     let played = Stage::with(vec![filed, said::status("steady")]).play("driftless wait app --for idle");
@@ -115,7 +115,7 @@ fn an_order_that_nobody_has_followed_yet_is_not_idle() {
 }
 
 #[test]
-fn who_is_not_answered_waits_on_and_who_was_not_answered_to_the_last_is_told_that() {
+fn a_failed_query_is_repeated_and_a_last_failed_query_is_reported() {
     let mut stage = Stage::through(&["half-way", "after-cutover"]);
     stage.statuses.insert(0, Err(unavailable(Function::Status)));
     assert_eq!(stage.play("driftless wait app --for idle").code, 0);

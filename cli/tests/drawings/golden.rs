@@ -7,7 +7,7 @@ use driftless_status::why::Subject;
 
 use crate::said;
 
-/// All worlds side by side, each as a fleet of its name.
+/// All worlds in one summary, each as a fleet of its name.
 pub(crate) fn all() -> FleetsSummary {
     let named = said::worlds().into_iter().map(|world| {
         let mut status = said::status(&world);

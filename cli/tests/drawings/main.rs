@@ -1,4 +1,4 @@
-//! Drawings of what the status crate's golden files say.
+//! Drawings of the documents in the status crate's golden files.
 
 #![cfg(test)]
 

@@ -1,4 +1,4 @@
-//! What must be so of every drawing.
+//! Properties of every drawing.
 
 use driftless_cli::draw::{Style, WIDTH_MAX, WIDTH_MIN, fleet, history, summary, why};
 use driftless_status::why::Subject;

@@ -56,7 +56,7 @@ pub(crate) async fn weights_are_read_as_they_were_made_and_as_they_were_written<
         };
         ensure!(live == [expected], "named once, whatever was asked for: {live:?}");
         ports.set_weights(&change(&fleet, from, to)).await?;
-        // Found by either of its target groups.
+        // Each of its target groups must find the forward action.
         for arn in &both {
             ensure!(only(ports, arn).await?.weights == weights(&fleet, to.0, to.1));
         }
@@ -79,7 +79,7 @@ pub(crate) async fn weights_are_written_only_over_those_that_were_decided_on<W: 
         ensure!(only(ports, arn).await?.weights == weights(&fleet, 100, 0), "nothing was written");
     }
     ports.set_weights(&change(&fleet, (100, 0), (50, 50))).await?;
-    // An answer may have been lost: the same once more finds what it would write, and is done.
+    // The loop repeats a call whose response was lost: a write that finds its own values succeeds.
     ports.set_weights(&change(&fleet, (100, 0), (50, 50))).await?;
     ensure!(only(ports, arn).await?.weights == weights(&fleet, 50, 50));
     let kind = refusal(ports.set_weights(&change(&fleet, (100, 0), (90, 10))).await)?;
@@ -175,7 +175,7 @@ pub(crate) async fn targets_are_healthy_then_unhealthy_then_gone<W: World>(world
     })
     .await?;
     world.health(id, true).await?;
-    // A new one passes through `initial`, and an old one through `draining`, or leaves at once.
+    // A new target passes through `initial`. An old one passes through `draining` or disappears at once.
     ports.set_desired(&fleet.blue.group, 3).await?;
     let grown = eventually(world, "three are healthy", async || {
         let all = ports.target_health(arn).await?;
@@ -225,7 +225,7 @@ pub(crate) async fn what_is_attached_is_registered_and_what_is_detached_keeps_ru
         })
         .await
     };
-    // Attached and detached twice is as good as once.
+    // A repeated attach or detach has no further effect.
     for _ in 0..2 {
         ports.attach(&fleet.blue.group, shared, AttachmentApi::TargetGroups).await?;
         let found = group(ports, &fleet.blue.group).await?.target_groups;

@@ -1,4 +1,5 @@
-//! The commit: record, history and outbox at once, if record and lease are what was read; else nothing.
+//! The commit: it writes record, history and outbox in one transaction if record and lease are unchanged since they
+//! were read; otherwise it writes nothing.
 
 use anyhow::{bail, ensure};
 use driftless_planner::decision::Decision;
@@ -26,7 +27,7 @@ fn notification(fleet: &FleetName, id: &str, at: Timestamp) -> anyhow::Result<No
     Ok(Notification { id: id.to_owned(), fleet: fleet.clone(), groups: vec!["app-blue".parse()?], at, details })
 }
 
-/// A decision with something in every part of the record that can hold a time, a map or a choice.
+/// A decision with a value in every part of the record that can hold a time, a map or an enum.
 fn full(fleet: &FleetName, version: u64, at: Timestamp) -> anyhow::Result<Decision> {
     let mut decided = decision(fleet, version);
     let next = &mut decided.next;
@@ -57,7 +58,7 @@ pub(crate) async fn the_first_record_is_committed_where_none_is_and_read_back_as
     let stored = ports.load(&fleet).await?;
     ensure!(stored.record.as_ref() == Some(&first.next), "{:?}\nfor {:?}", stored.record, first.next);
     ensure!(stored.outbox == first.notifications, "{:?}", stored.outbox);
-    // In the same hold, on what was just written.
+    // A second commit under the same lease, on top of the first.
     ensure!(ports.commit(&held, Some(1), &decision(&fleet, 2), now).await? == Committed::Yes);
     ensure!(ports.load(&fleet).await?.record == Some(decision(&fleet, 2).next));
     Ok(())
@@ -107,7 +108,7 @@ pub(crate) async fn a_commit_with_an_older_fence_changes_nothing<W: World>(world
         let answer = ports.commit(&late, Some(1), &full(&fleet, 2, now)?, at).await?;
         ensure!(answer == Committed::Conflict, "whoever wakes up late, at {at}");
     }
-    // The same holder, from before: a function that was thought dead.
+    // The same holder with its earlier lease: a function that was believed dead.
     let again = lease_again(world, &fleet, now).await?;
     ensure!(again.fence > held.fence);
     let answer = ports.commit(&held, Some(1), &full(&fleet, 2, now)?, now).await?;
@@ -156,7 +157,7 @@ pub(crate) async fn of_several_commits_at_once_one_stands<W: World>(world: &W) -
             one.next.launches_by_desired_since = Some(stored(now)? + SignedDuration::from_secs(number.cast_signed()));
             decided.push(one);
         }
-        // Each at a time of its own: a repetition of one commit is another contract.
+        // Each commit has its own time. Another contract covers the repetition of one commit.
         let commits = decided.iter().zip(0..).map(|(one, step)| ports.commit(&held, read, one, now + STEP * step));
         let answers = try_join_all(commits).await?;
         let stands: Vec<_> =
@@ -178,10 +179,10 @@ pub(crate) async fn notifications_wait_in_the_outbox_in_their_order_until_they_a
     let held = lease(ports, &fleet, "first").await?;
     let now = ports.now();
     let mut ids = Vec::new();
-    // More than ten: the order is not that of texts.
+    // More than ten, so that the order of numbers differs from the order of texts.
     for version in 1..=12_u64 {
         let mut decided = decision(&fleet, version);
-        // Not in the order of the alphabet either.
+        // Not in alphabetical order either.
         for letter in ["b", "a"] {
             let id = format!("{fleet}-{letter}-{version}");
             decided.notifications.push(notification(&fleet, &id, now)?);
@@ -207,7 +208,7 @@ pub(crate) async fn notifications_wait_in_the_outbox_in_their_order_until_they_a
 pub(crate) async fn it_is_remembered_who_was_told_of_a_notification_until_all_are<W: World>(
     world: &W,
 ) -> anyhow::Result<()> {
-    let (ports, fleet) = (world.ports(), fleet("commit-partially")?);
+    let (ports, fleet) = (world.ports(), fleet("commit-partially-delivered")?);
     let held = lease(ports, &fleet, "first").await?;
     let now = ports.now();
     let decided = full(&fleet, 1, now)?;
@@ -239,7 +240,7 @@ pub(crate) async fn events_are_committed_with_their_lines_and_wait_until_they_ar
         why: format!("line {number}").as_str().into(),
     };
     let mut decided = decision(&fleet, 1);
-    // More than one batch.
+    // More than one batch of DynamoDB.
     decided.history = (0..12).map(line).collect();
     let batches = decided.events();
     ensure!(batches.len() == 2, "{batches:?}");
@@ -279,7 +280,7 @@ pub(crate) async fn rules_that_an_instance_began_to_break_are_known_to_every_fle
         let known = account.drifting.get(&rule).and_then(|fleets| fleets.get(&one));
         ensure!(known == Some(&stored(now)?), "{fleet} knows {:?}", account.drifting);
     }
-    // The last time counts.
+    // The latest time wins.
     let later = now + SignedDuration::from_secs(7);
     decided.next.version = 2;
     ensure!(ports.commit(&held, Some(1), &decided, later).await? == Committed::Yes);

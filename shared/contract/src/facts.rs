@@ -1,4 +1,4 @@
-//! Facts: stored once, the newest one of a key, and consumed by the decision that saw them.
+//! Facts: each is stored once, the newest one of a key wins, and the decision that read a fact consumes it.
 
 use anyhow::ensure;
 use driftless_planner::burst::IMMEDIATE_RUNS_PER_MINUTE_MAX;
@@ -54,20 +54,20 @@ pub(crate) async fn a_fact_is_consumed_once_and_others_stay<W: World>(world: &W)
     ports.store(&fleet, &two, now).await?;
     let held = lease(ports, &fleet, "first").await?;
     let mut decided = decision(&fleet, 1);
-    // What is not there, or is named twice, is consumed as well.
+    // A fact that does not exist or is named twice is consumed without an error.
     decided.consumed = vec![one.key(), one.key(), "command#never-sent".to_owned()];
     ensure!(ports.commit(&held, None, &decided, now).await? == Committed::Yes);
     let found = facts(ports, &fleet).await?;
     ensure!(found == [two.clone()], "{found:?}");
     ensure!(ports.release(&held, None).await? == Released::Free, "consuming counts no wake");
-    // Sent again it is a fact again: nothing remembers what was consumed.
+    // A repeated command is stored again: consumed commands are not kept for deduplication.
     ports.store(&fleet, &one, now).await?;
     let found = facts(ports, &fleet).await?;
     ensure!(found == [one, two], "{found:?}");
     Ok(())
 }
 
-/// Config's verdict, which can wait.
+/// A compliance fact, which can wait.
 fn verdict(at: Timestamp) -> anyhow::Result<Fact> {
     let (instance, rule) = ("i-0123456789abcdef0".parse()?, "approved-amis".parse()?);
     let verdict = ComplianceType::NonCompliant;
@@ -124,7 +124,7 @@ pub(crate) async fn so_many_looks_are_taken_on_the_spot_in_a_minute_and_none_mor
     world: &W,
 ) -> anyhow::Result<()> {
     let ports = world.ports();
-    // A minute that nobody else is in.
+    // A minute that no other contract uses.
     let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(1);
     let moment = SignedDuration::from_millis(59_999);
     for taken in 0..IMMEDIATE_RUNS_PER_MINUTE_MAX {
@@ -158,7 +158,7 @@ pub(crate) async fn facts_that_come_at_once_are_all_stored_and_all_counted<W: Wo
     let now = stored(ports.now())?;
     let before = lease(ports, &fleet, "first").await?.requests;
     let told: Vec<Fact> = (0..6).map(|number| fact(&fleet, &format!("at-once-{number}"), now)).collect();
-    // Each twice: the second one is the same fact.
+    // Each fact twice: the second one is a repetition.
     try_join_all(told.iter().chain(&told).map(|fact| ports.store(&fleet, fact, now))).await?;
     let found = facts(ports, &fleet).await?;
     ensure!(found == told, "{found:?}");

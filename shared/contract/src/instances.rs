@@ -1,4 +1,4 @@
-//! Instances of a group: launched, protected, set aside, terminated.
+//! Instances of a group: launch, protection, Standby, termination.
 
 use std::collections::BTreeSet;
 
@@ -39,7 +39,7 @@ pub(crate) async fn a_launch_adds_one_instance_where_it_was_asked_for_and_once_f
     let member = before.members.last().context("the group is empty")?;
     let successor = launched(ports, &blue.group, member, "contract-launch-1").await?;
     ensure!(!ids(&before).contains(&successor));
-    // It counts from the very answer on.
+    // The group shows the instance as soon as the call has returned.
     let found = group(ports, &blue.group).await?;
     ensure!(found.desired == 3, "desired is {}", found.desired);
     let own = found.member(&successor).context("it is not of the group")?;
@@ -79,7 +79,7 @@ pub(crate) async fn a_launch_without_room_fails_with_the_reason_and_leaves_the_s
     let Launched::Failed(message) = answer? else { bail!("there was room") };
     ensure!(message.as_str().to_lowercase().contains("capacity"), "{message}");
     ensure!(bounds(ports, &blue.group).await?.desired == 1);
-    // What failed by a token is tried anew by another one.
+    // A launch that failed is retried with another token.
     launched(ports, &blue.group, first(&before)?, "contract-room-2").await?;
     stable(world, &blue.group, 2).await.map(drop)
 }
@@ -185,7 +185,7 @@ pub(crate) async fn a_termination_that_would_go_below_the_minimum_is_refused<W: 
     ensure!(kind == CallErrorKind::Refused, "{kind}");
     let after = stable(world, &blue.group, 2).await?;
     ensure!(ids(&after) == ids(&before), "nothing was terminated");
-    // Without one less it goes.
+    // Terminates the instance without a decrement.
     ports.terminate(&first(&before)?.id, CapacityChange::Keep).await?;
     Ok(())
 }
@@ -196,7 +196,7 @@ pub(crate) async fn a_termination_is_done_once_and_what_is_gone_is_gone<W: World
     let before = stable(world, &blue.group, 3).await?;
     let lost = &first(&before)?.id;
     ports.terminate(lost, CapacityChange::Decrement).await?;
-    // Which of these AWS answers while it is on its way out was never established; none of them is a second termination.
+    // Which of these AWS returns for a terminating instance is not known. None of them is a second termination.
     match ports.terminate(lost, CapacityChange::Decrement).await.map_err(|error| error.kind) {
         Ok(()) | Err(CallErrorKind::Busy | CallErrorKind::Gone) => {}
         Err(other) => bail!("on its way out: {other}"),
@@ -230,7 +230,7 @@ pub(crate) async fn protection_is_switched_and_does_not_keep_from_a_termination_
         let expected: &[&InstanceId] = if protection == Protection::On { &[one] } else { &[] };
         ensure!(protected == expected, "{protected:?}");
     }
-    // Scale-in takes another one.
+    // Scale-in terminates an unprotected instance.
     ports.set_desired(&blue.group, 1).await?;
     let left = stable(world, &blue.group, 1).await?;
     ensure!(left.member(one).is_some(), "{left:?}");
@@ -276,7 +276,7 @@ pub(crate) async fn what_is_set_aside_leaves_its_target_group_and_the_size_and_c
         Ok((!ports.target_health(&blue.target_group).await?.contains_key(aside)).then_some(()))
     })
     .await?;
-    // It counts in no size: ending it lowers none.
+    // An instance in Standby does not count towards desired capacity, so its termination lowers nothing.
     ports.terminate(aside, CapacityChange::Keep).await?;
     stable(world, &blue.group, 1).await?;
     ensure!(bounds(ports, &blue.group).await?.desired == 1);

@@ -96,7 +96,7 @@ pub(crate) async fn the_next_request_is_remembered_and_only_an_earlier_one_is_cl
     ensure!(ports.claim_request(&fleet, at - STEP, now).await?, "an earlier one");
     ensure!(!ports.claim_request(&fleet, at, at - STEP - STEP).await?, "the one on its way is still to come");
     ensure!(ports.claim_request(&fleet, at, at - STEP).await?, "its time has come: it arrived, or was lost");
-    // Who gives the lease back says which one is on its way: none.
+    // The release states the pending delayed request: none.
     ensure!(ports.release(&second, None).await? == Released::Free);
     ensure!(lease(ports, &fleet, "third").await?.next_request.is_none());
     Ok(())

@@ -1,11 +1,11 @@
-//! What the loop relies on of the world behind its ports. Each contract is one fact about AWS, and an `async fn` over any
-//! [`World`]: the simulator is held to it, and so are the production adapters on the local stack, so that neither can
-//! drift from the other.
+//! The contracts of the ports: the facts about AWS on which the loop relies. Each contract is an `async fn` over any
+//! [`World`]. The simulator and, on the local stack, the production adapters must fulfil the same contracts, so that
+//! neither can diverge from the other.
 //!
-//! A world that is known to differ from AWS says so itself ([`World::differs`]), in words that are printed. A contract
-//! that holds where it should not is an error too: then the exception is out of date.
+//! A world with a known difference from AWS declares it ([`World::differs`]), and the result prints the reason. It is
+//! an error if the contract holds all the same: the declared difference is outdated.
 //!
-//! For tests only; nothing that is deployed depends on it.
+//! For tests only: no deployed crate depends on it.
 
 mod balancers;
 mod commits;
@@ -23,12 +23,11 @@ use std::fmt;
 
 pub use world::{Color, Fleet, FleetSpec, Launches, World};
 
-/// What became of a contract.
+/// The result of a contract.
 #[derive(Debug)]
 pub struct ContractResult {
-    /// Its name: the fact in words.
+    /// Its name, which states the fact.
     pub contract: &'static str,
-    /// What came of it.
     pub found: Found,
 }
 
@@ -36,18 +35,18 @@ pub struct ContractResult {
 #[derive(Debug)]
 pub enum Found {
     Holds,
-    /// It does not, as the world said before.
+    /// The contract does not hold, and the world declares the difference.
     Differs {
-        /// Why this world is another one than AWS here.
+        /// The reason for the difference from AWS.
         why: &'static str,
     },
-    /// It holds, and the world says that it does not.
+    /// The contract holds although the world declares a difference.
     OutOfDate,
     Broken(anyhow::Error),
 }
 
 impl ContractResult {
-    /// Whether all is as it should be.
+    /// Whether the outcome is as declared.
     pub const fn is_fine(&self) -> bool {
         matches!(self.found, Found::Holds | Found::Differs { .. })
     }
@@ -59,7 +58,7 @@ impl fmt::Display for ContractResult {
         match &self.found {
             Found::Holds => write!(formatter, "holds    {name}"),
             Found::Differs { why } => write!(formatter, "differs  {name}: {why}"),
-            Found::OutOfDate => write!(formatter, "PASSES   {name}: take it off the list of what differs"),
+            Found::OutOfDate => write!(formatter, "OUTDATED {name}: it holds, so take it off the list of what differs"),
             Found::Broken(error) => write!(formatter, "BROKEN   {name}: {error:#}"),
         }
     }
@@ -70,9 +69,9 @@ macro_rules! contracts {
         /// The names of all contracts.
         pub const NAMES: &[&str] = &[$($(stringify!($name)),+),+];
 
-        /// Holds a world to every contract, one after the other.
+        /// Checks every contract on a world, one after the other.
         pub async fn hold<W: World>(world: &W) -> Vec<ContractResult> {
-            // Each in a place of its own: all in one future are more than a stack holds.
+            // Each future is boxed: one future with all of them would overflow the stack.
             vec![$($(checked(world, stringify!($name), Box::pin($module::$name(world)).await)),+),+]
         }
     };

@@ -1,4 +1,5 @@
-//! What spans fleets: turns, freezes, the index, fingerprints, and who has open work.
+//! State that several fleets share: cutover slots, freezes, the index, fingerprints, and the list of fleets with open
+//! work.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -71,7 +72,7 @@ pub(crate) async fn a_freeze_concerns_its_fleet_or_all_of_them<W: World>(world: 
     world.freeze(&of_one).await?;
     ensure!(ports.freezes(&one).await? == std::slice::from_ref(&of_one));
     ensure!(ports.freezes(&other).await?.is_empty(), "it is not the other one's");
-    // A second one takes its place.
+    // A second freeze replaces the first.
     let again = freeze(FreezeScope::Fleet(one.clone()), "again");
     world.freeze(&again).await?;
     let of_all = freeze(FreezeScope::Account, "all");
@@ -115,7 +116,7 @@ pub(crate) async fn the_index_knows_what_it_was_told_and_nothing_else<W: World>(
     )
     .await?;
     ensure!(ports.indexed(&BTreeSet::new()).await?.is_empty());
-    // Told anew, it forgets what it knew of the same subject.
+    // A new entry replaces the earlier one of the same subject.
     let moved: BTreeMap<Subject, BTreeSet<FleetName>> = [(alarm.clone(), [other.clone()].into())].into();
     ports.index(&moved, now).await?;
     eventually(world, "the alarm is one fleet's", async || {
@@ -151,7 +152,7 @@ pub(crate) async fn a_fleet_is_open_while_it_has_a_fact_a_notification_a_slot_or
     let mut decided = decision(&fleet, 1);
     decided.consumed = vec![filed.key()];
     commit(ports, &held, None, &decided).await?;
-    until(world, &fleet, false, "it was consumed, and an idle record is no work").await?;
+    until(world, &fleet, false, "it was consumed, and an idle record is no open work").await?;
 
     let template = TemplateVersion { template: "lt-0123456789abcdef0".parse()?, version: 7 };
     let release = Release { template, image: "ami-0123456789abcdef0".parse()?, since: now, build: None };

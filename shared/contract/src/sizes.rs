@@ -1,4 +1,4 @@
-//! The size of a group: minimum, maximum, desired capacity, and what a group that is not there answers.
+//! The size of a group (minimum, maximum, desired capacity), and the errors for a group that does not exist.
 
 use anyhow::{Context as _, ensure};
 use driftless_planner::action::{Bounds, CapacityChange, Protection};
@@ -24,7 +24,7 @@ pub(crate) async fn bounds(ports: &impl Ports, name: &GroupName) -> anyhow::Resu
     Ok(Bounds { min: group.min, max: group.max, desired: group.desired })
 }
 
-/// Waits until so many instances of a group are in service, and no other is there.
+/// Waits until the group has `size` instances in service and no others.
 pub(crate) async fn stable<W: World>(world: &W, name: &GroupName, size: usize) -> anyhow::Result<Group> {
     let awaited = format!("{name} has {size} instances in service");
     eventually(world, &awaited, async || {
@@ -36,7 +36,7 @@ pub(crate) async fn stable<W: World>(world: &W, name: &GroupName, size: usize) -
     .await
 }
 
-/// What a call that must fail means.
+/// The error of a call that must fail.
 pub(crate) fn refusal<T: std::fmt::Debug>(answer: Result<T, CallError>) -> anyhow::Result<CallErrorKind> {
     match answer {
         Ok(answer) => anyhow::bail!("it was accepted: {answer:?}"),
@@ -63,7 +63,7 @@ pub(crate) async fn a_group_is_described_as_it_was_made<W: World>(world: &W) -> 
     }
     let zones: std::collections::BTreeSet<_> = found.members.iter().map(|member| &member.zone).collect();
     ensure!(zones.len() == 2, "spread over zones: {zones:?}");
-    // Alone, with its fleet, and with all.
+    // Read alone, with its fleet, and with all groups.
     let mut of_fleet = ports.groups_of(&name).await?;
     of_fleet.sort_by(|one, other| one.name.cmp(&other.name));
     let names: Vec<_> = of_fleet.iter().map(|group| &group.name).collect();
@@ -128,7 +128,7 @@ pub(crate) async fn a_minimum_above_the_size_raises_it_and_one_above_the_maximum
     let ports = world.ports();
     let Fleet { blue, .. } = world.fleet(&spec("minimum", Bounds { min: 1, max: 4, desired: 2 })?).await?;
     for (minimum, desired) in [(2, 2), (0, 2), (3, 3), (4, 4)] {
-        // The same again is as good.
+        // A repeated write has no further effect.
         for _ in 0..2 {
             ports.set_minimum(&blue.group, minimum).await?;
             let found = bounds(ports, &blue.group).await?;

@@ -1,4 +1,4 @@
-//! Words that contracts share.
+//! Helpers of the contracts.
 
 use anyhow::{Context as _, bail};
 use driftless_planner::decision::Decision;
@@ -12,10 +12,10 @@ use crate::World;
 
 /// How long a lease lasts.
 pub(crate) const LEASE: SignedDuration = SignedDuration::from_secs(40);
-/// The smallest step of a stored time.
+/// The resolution of a stored time.
 pub(crate) const STEP: SignedDuration = SignedDuration::from_millis(1);
 
-/// A fleet that only the table knows.
+/// A fleet that exists only in the table.
 pub(crate) fn fleet(name: &str) -> anyhow::Result<FleetName> {
     name.parse().context("a fleet name")
 }
@@ -29,7 +29,7 @@ pub(crate) async fn lease(ports: &impl Ports, fleet: &FleetName, holder: &str) -
     }
 }
 
-/// A command that someone sent.
+/// The fact of a command.
 pub(crate) fn fact(fleet: &FleetName, request: &str, at: Timestamp) -> Fact {
     Fact::Command(CommandFact {
         request: request.to_owned(),
@@ -49,7 +49,7 @@ pub(crate) fn decision(fleet: &FleetName, version: u64) -> Decision {
     Decision::keeping(next)
 }
 
-/// Looks until it is as awaited. None: not yet.
+/// Repeats a read until it returns a value. None means not yet.
 pub(crate) async fn eventually<W: World, T>(
     world: &W,
     awaited: &str,
@@ -64,7 +64,7 @@ pub(crate) async fn eventually<W: World, T>(
     bail!("waited in vain: {awaited}")
 }
 
-/// What is stored at this time.
+/// The stored form of a time.
 pub(crate) fn stored(at: Timestamp) -> anyhow::Result<Timestamp> {
     Ok(Timestamp::from_millisecond(at.as_millisecond())?)
 }

@@ -58,7 +58,7 @@ pub(crate) async fn a_version_of_one_color_is_written_on_the_base_of_the_other_w
         content.map(|content| content.settings).context("a version does not exist")
     };
     ensure!(settings(one)? == settings(other)?);
-    // Whoever lost the answer asks again, and by then the other color has two versions that say the same.
+    // A caller that lost the response repeats the call. By then the other color has two versions with the same content.
     let again = ports.write_template(&green.template.template, &blue.template, &image, "contract-pair-1").await?;
     ensure!(again == written, "written twice: {again}");
     ensure!(ports.newest_template(&green.template.template).await? == Some(2));
@@ -85,7 +85,7 @@ pub(crate) async fn what_a_person_writes_to_one_color_alone_is_no_base_for_the_o
     let kind = refusal(ports.write_template(&green.template.template, &edited, &image, "contract-person-1").await)?;
     ensure!(kind == CallErrorKind::Refused, "{kind}");
     ensure!(ports.newest_template(&green.template.template).await? == Some(1), "nothing was written");
-    // For its own color it is a base like any other.
+    // A version of the same template is a base version like any other.
     let written = ports.write_template(&blue.template.template, &edited, &image, "contract-person-2").await?;
     let content = ports.template(&written).await?.context("what was written does not exist")?;
     ensure!(content.settings == after.settings, "{content:?}");

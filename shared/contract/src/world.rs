@@ -1,4 +1,4 @@
-//! What a contract needs of the world besides its ports: someone who sets things up, and time.
+//! A world in which contracts are checked: its ports, the setup of resources, and time.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -12,34 +12,34 @@ use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_planner::template::TemplateVersion;
 use driftless_reconciler::ports::Ports;
 
-/// A world that can be held to the contracts.
+/// A world in which contracts can be checked.
 pub trait World: Sync {
-    /// What the loop sees of it.
+    /// The ports of the world.
     type Ports: Ports;
 
-    /// What the loop sees of it.
+    /// The ports of the world.
     fn ports(&self) -> &Self::Ports;
 
-    /// Why a contract does not hold in it although it holds on AWS. None: it must hold.
+    /// Why a contract does not hold in this world although it holds on AWS. None: it must hold.
     fn differs(&self, contract: &str) -> Option<&'static str>;
 
-    /// Lets a moment pass: what is under way goes on.
+    /// Waits a moment, in which pending changes proceed.
     fn moment(&self) -> impl Future<Output = ()>;
 
-    /// How many moments something may take that is under way.
+    /// The most moments that a pending change may take.
     fn patience(&self) -> usize;
 
-    /// An operator makes a fleet: a pair behind one load balancer that weighs blue 100 and green 0, up and serving.
+    /// Creates a fleet: a pair behind one load balancer with the weights blue 100 and green 0, in service and healthy.
     fn fleet(&self, spec: &FleetSpec) -> impl Future<Output = anyhow::Result<Fleet>>;
 
-    /// What becomes of launches by `LaunchInstances` from now on.
+    /// Sets the outcome of `LaunchInstances` from now on.
     fn launches(&self, launches: Launches) -> impl Future<Output = anyhow::Result<()>>;
 
     /// An operator suspends a process of a group, or resumes it.
     fn suspend(&self, group: &GroupName, process: &str, is_suspended: bool)
     -> impl Future<Output = anyhow::Result<()>>;
 
-    /// An operator terminates an instance in EC2, past Auto Scaling.
+    /// An operator terminates an instance in EC2, without Auto Scaling.
     fn kill(&self, instance: &InstanceId) -> impl Future<Output = anyhow::Result<()>>;
 
     /// An operator protects an instance by the tag `driftless:protect`.
@@ -48,7 +48,7 @@ pub trait World: Sync {
     /// The health checks of an instance pass, or fail, from now on.
     fn health(&self, instance: &InstanceId, passes: bool) -> impl Future<Output = anyhow::Result<()>>;
 
-    /// AWS Config says this of an instance from now on. It makes the rule known.
+    /// Sets the compliance of an instance, and creates the Config rule if necessary.
     fn judge(
         &self,
         instance: &InstanceId,
@@ -56,7 +56,7 @@ pub trait World: Sync {
         verdict: ComplianceType,
     ) -> impl Future<Output = anyhow::Result<()>>;
 
-    /// An operator makes an alarm of a target group, and it is in this state.
+    /// Creates an alarm of a target group in this state.
     fn alarm(
         &self,
         name: &AlarmName,
@@ -64,56 +64,55 @@ pub trait World: Sync {
         state: AlarmState,
     ) -> impl Future<Output = anyhow::Result<()>>;
 
-    /// A build registers an image of this account, for a fleet and with a build where they are given.
+    /// Registers an image of this account, with the tags of a fleet and a build if given.
     fn image(&self, fleet: Option<&FleetName>, build: Option<&str>) -> impl Future<Output = anyhow::Result<ImageId>>;
 
-    /// An operator writes a launch template version: what this one says, but for the instance type.
+    /// An operator writes a launch template version like `base`, with another instance type.
     fn template(&self, base: &TemplateVersion) -> impl Future<Output = anyhow::Result<TemplateVersion>>;
 
     /// An operator adds a rule to the fleet's load balancer that forwards to blue alone.
     fn rule(&self, fleet: &Fleet) -> impl Future<Output = anyhow::Result<ForwardPlace>>;
 
-    /// An operator makes a target group that no load balancer names.
+    /// Creates a target group that no load balancer uses.
     fn target_group(&self, name: &str) -> impl Future<Output = anyhow::Result<TargetGroupArn>>;
 
-    /// An operator stops a scope.
+    /// An operator freezes a scope.
     fn freeze(&self, freeze: &Freeze) -> impl Future<Output = anyhow::Result<()>>;
 
     /// An operator lifts a freeze.
     fn thaw(&self, scope: &FreezeScope) -> impl Future<Output = anyhow::Result<()>>;
 }
 
-/// What becomes of launches.
+/// The outcome of launches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Launches {
     Succeed,
-    /// EC2 has no room anywhere.
+    /// EC2 has no capacity in any zone.
     FindNoRoom,
     /// The endpoint does not know the call.
     AreNotOffered,
 }
 
-/// A fleet to be made.
+/// A fleet to create.
 #[derive(Debug, Clone)]
 pub struct FleetSpec {
-    /// Its name, no other one's.
     pub name: FleetName,
     pub blue: Bounds,
     pub green: Bounds,
-    /// More tags of its groups, by their whole keys.
+    /// Additional tags of its groups, with their full keys.
     pub tags: BTreeMap<String, String>,
 }
 
-/// A fleet that was made.
+/// A created fleet.
 #[derive(Debug, Clone)]
 pub struct Fleet {
     pub name: FleetName,
     /// The image of both colors.
     pub image: ImageId,
-    /// The color with all of the traffic.
+    /// The color with all traffic.
     pub blue: Color,
     pub green: Color,
-    /// The forward action that weighs them.
+    /// The forward action with the weights.
     pub place: ForwardPlace,
 }
 

@@ -1,22 +1,22 @@
-//! When two states are the same: written down with ids and times that do not depend on the way to them.
+//! When two states are the same: each state is written in a form without absolute ids and times.
 //!
-//! A state is written as text. In it each instance id becomes its place among all ids of the state, so that only their order
-//! is left, each time becomes its distance from now, and of the times in tokens only their order is left. A distance into the
-//! past that no decision tells from a longer one is simply old. Everything else is compared as it is.
+//! A state is written as text. Each instance id becomes its rank among all ids of the state, each time becomes its
+//! distance from now, and each time in a token becomes its rank. A past time that is so old that no decision depends on
+//! its exact distance is written as "old". Everything else is compared unchanged.
 
 use std::hash::{DefaultHasher, Hasher};
 
 use jiff::Timestamp;
 
-/// In seconds. Nothing that a small model waits for lies further back.
+/// In seconds. No decision of a bounded model depends on how much older than this a time is.
 pub const OLD_AFTER: i64 = 4 * 60;
 
-/// How an instance id is written: `i-` and so many hexadecimal digits.
+/// Hexadecimal digits of an instance id after `i-`.
 const ID_DIGITS: usize = 17;
-/// How a time is written in tokens: seconds since 1970, in so many digits.
+/// Digits of a time in a token, in seconds since 1970.
 const SECOND_DIGITS: usize = 10;
 
-/// One piece of a text. What stands between ids and times is only compared, and kept as its hash.
+/// A piece of a text: an id, a time, or the text between them, of which only the hash is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Piece {
     Plain(u128),
@@ -25,12 +25,12 @@ enum Piece {
     TokenTime(i64),
 }
 
-/// A text, in pieces. It is cut once, however often it is compared.
+/// A text in pieces. It is split once, however often it is compared.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pieces(Vec<Piece>);
 
 impl Pieces {
-    /// Cuts a text.
+    /// Splits a text.
     pub fn of(text: &str) -> Self {
         let mut pieces = Self::default();
         pieces.text(text);
@@ -56,7 +56,7 @@ impl Pieces {
         self.bytes(text.get(plain_from..).unwrap_or_default());
     }
 
-    /// Adds what holds neither ids nor times.
+    /// Adds bytes without ids and times.
     pub fn bytes(&mut self, bytes: &[u8]) {
         if !bytes.is_empty() {
             self.0.push(Piece::Plain(hash(|hasher| hasher.write(bytes))));
@@ -73,13 +73,13 @@ impl Pieces {
         self.0.push(Piece::Id(u64::from(id)));
     }
 
-    /// Adds others.
+    /// Adds the pieces of another text.
     pub fn add(&mut self, others: &Self) {
         self.0.extend_from_slice(&others.0);
     }
 
-    /// The fingerprint, seen from now. 128 bits: among a hundred million states the chance of two with the same one is below
-    /// one in 10^22.
+    /// The fingerprint at this time. It has 128 bits: among 100 million states the probability of a collision is below
+    /// 1 in 10^22.
     pub fn fingerprint(&self, now: Timestamp) -> u128 {
         let (ids, tokens) = self.known();
         hash(|hasher| {
@@ -94,7 +94,7 @@ impl Pieces {
         })
     }
 
-    /// All ids, and all times of tokens, each in order.
+    /// All ids and all times in tokens, sorted.
     fn known(&self) -> (Vec<u64>, Vec<i64>) {
         let (mut ids, mut tokens) = (Vec::with_capacity(16), Vec::new());
         for piece in &self.0 {
@@ -112,7 +112,7 @@ impl Pieces {
     }
 }
 
-/// Two hashes of 64 bits, each of its own seed.
+/// Two 64-bit hashes with different seeds.
 fn hash(write: impl Fn(&mut DefaultHasher)) -> u128 {
     let half = |seed| {
         let mut hasher = DefaultHasher::new();
@@ -123,10 +123,10 @@ fn hash(write: impl Fn(&mut DefaultHasher)) -> u128 {
     (half(0) << 64) | half(1)
 }
 
-/// How far the next place is at which something may begin.
+/// The length of the text before the next possible id or time.
 fn plain_length(rest: &[u8]) -> usize {
     let first_is_digit = rest.first().is_some_and(u8::is_ascii_digit);
-    // The rest of a number that was none of ours is none either.
+    // If a number is not an id or a time, neither is a suffix of it.
     let start = if first_is_digit { rest.iter().take_while(|byte| byte.is_ascii_digit()).count() } else { 1 };
     let may_begin = |byte: &u8| byte.is_ascii_digit() || *byte == b'i';
     start + rest.iter().skip(start).position(may_begin).unwrap_or(rest.len() - start)

@@ -1,63 +1,64 @@
 //! Explores every state that a model can reach, breadth first, until there is no new one.
 //!
-//! What is kept of a state is its fingerprint, where it was first reached from, and where it leads to. A shortest way to any
-//! state is told by walking back and living the way again. Because all edges are known at the end, liveness is judged on
-//! the whole graph, cycles included: a state is well when *every* path of calm moves from it ends at rest.
+//! Of each state the graph keeps its fingerprint, the state from which it was first reached, and its edges. A
+//! counterexample is a shortest path: the explorer follows the first edges back and executes the path again. Liveness
+//! is checked on the complete graph, cycles included: it holds in a state when *every* path of calm moves from there
+//! ends at rest.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::{Display, Write as _};
 use std::num::NonZero;
 use std::thread;
 
-/// How many states are expanded before their successors are merged: bounds the memory of what is not merged yet.
+/// Number of states that are expanded before their successors are merged: it bounds the memory for successors that are
+/// not merged yet.
 const BATCH: usize = 16_384;
-/// Of so many states that are found again on another way, one is expanded too: it must lead to the same.
+/// One in so many states that are reached on a second path is expanded again: it must have the same successors.
 const DOUBTED_EVERY: usize = 64;
-/// How many of those at most: each is kept until the end.
+/// The most states that are expanded again, since each is kept until the end.
 const DOUBTED_MAX: usize = 20_000;
-/// The mark of an edge that is calm.
+/// The bit that marks a calm edge.
 const CALM: u32 = 1 << 31;
 
-/// A world with everything that may happen in it.
+/// A model: its initial state and its moves.
 pub trait Model: Sync {
-    /// Everything that what comes depends on.
+    /// Everything that affects later states.
     type State: Clone + std::fmt::Debug + Send + Sync;
-    /// One thing that happens.
+    /// One move.
     type Move: Clone + std::fmt::Debug + Display + Send;
 
-    /// Where it begins.
+    /// The initial state.
     fn initial(&self) -> Self::State;
 
-    /// The same for two states from which the same can happen, and for no others.
+    /// Equal for two states exactly when the same moves lead from both to equal states.
     fn fingerprint(&self, state: &Self::State) -> u128;
 
-    /// Everything that may happen in a state, and what it leads to.
+    /// All moves from a state, with their successors.
     fn expand(&self, state: &Self::State, tally: &mut Tally) -> Expansion<Self>
     where
         Self: Sized;
 
-    /// A state in words, for a story.
+    /// A state as text, for a counterexample.
     fn describe(&self, state: &Self::State) -> String;
 }
 
-/// What may happen in a state.
+/// The moves from a state.
 #[derive(Debug)]
 pub struct Expansion<M: Model> {
-    /// Everything that may happen.
     pub steps: Vec<Step<M>>,
-    /// Whether all work has come to its end, so that nothing more needs to happen.
+    /// Whether all work has ended, so that no move is necessary.
     pub is_at_rest: bool,
-    /// What this state breaks, if it breaks anything.
+    /// The property that this state violates, if any.
     pub broken: Option<Broken>,
 }
 
-/// One thing that may happen.
+/// A possible move.
 #[derive(Debug)]
 pub struct Step<M: Model> {
     pub what: M::Move,
-    /// What it leads to. Err: it must never happen.
+    /// The successor. Err: the move violates a property.
     pub leads_to: Result<M::State, Broken>,
-    /// Whether it happens without anybody doing anything wrong, and in its time: the moves that liveness is judged by.
+    /// Whether the move is neither a fault nor a late action. Liveness is checked on calm moves only.
     pub is_calm: bool,
 }
 
@@ -68,22 +69,22 @@ pub struct Broken {
     pub how: String,
 }
 
-/// What was counted on the way.
+/// The counts of an exploration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// How often each property was judged.
+    /// How often each property was checked.
     pub judged: BTreeMap<&'static str, u64>,
-    /// What was seen to happen at least once.
+    /// Everything that occurred at least once.
     pub seen: BTreeSet<String>,
 }
 
 impl Tally {
-    /// A property was judged once more.
+    /// Counts a check of a property.
     pub fn check(&mut self, property: &'static str) {
         *self.judged.entry(property).or_default() += 1;
     }
 
-    /// Something happened.
+    /// Records that something occurred.
     pub fn saw(&mut self, what: &str) {
         if !self.seen.contains(what) {
             self.seen.insert(what.to_owned());
@@ -98,35 +99,34 @@ impl Tally {
     }
 }
 
-/// What the exploration came to.
+/// The result of a complete exploration.
 #[derive(Debug)]
 pub struct Explored {
     pub states: usize,
-    /// How many transitions lead from one to another.
     pub transitions: usize,
-    /// How many moves at most lie between the beginning and any state.
+    /// The greatest distance of a state from the initial state, in moves.
     pub depth: usize,
-    /// How many states are at rest.
+    /// Number of states at rest.
     pub at_rest: usize,
-    /// How many calm moves at most lie between any state and rest.
+    /// The greatest number of calm moves from a state to rest.
     pub calm_moves_max: usize,
-    /// How many states were expanded once more, as they were found on another way, and led to the same.
+    /// Number of states that were reached on a second path and expanded again with the same result.
     pub doubted: usize,
     pub tally: Tally,
 }
 
-/// Why the exploration did not come to its end.
+/// Why the exploration is incomplete.
 #[derive(Debug)]
 pub enum Unfinished {
     /// A property does not hold.
     Counterexample {
         broken: Broken,
-        /// A shortest way to it, one move a line, and the state at its end.
+        /// A shortest path to the violation, one move on each line, and the state at its end.
         story: String,
-        /// How many states had been found.
+        /// Number of states found until then.
         states: usize,
     },
-    /// It was told to stop.
+    /// The caller stopped it.
     Stopped(Progress),
 }
 
@@ -143,19 +143,19 @@ impl Display for Unfinished {
     }
 }
 
-/// How far an exploration has come.
+/// The progress of an exploration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// All states that this many moves lead to were found.
+    /// All states within so many moves were found.
     pub depth: usize,
-    /// How many states were found.
+    /// Number of states found.
     pub states: usize,
 }
 
-/// Explores a model to its end, or for as long as `goes_on` says so. It is asked every few thousand states.
+/// Explores a model completely, or until `goes_on` returns false. It is called every few thousand states.
 ///
 /// # Errors
-/// A property does not hold, or it was told to stop.
+/// A property does not hold, or the caller stopped the exploration.
 pub fn explore<M: Model>(model: &M, mut goes_on: impl FnMut(Progress) -> bool) -> Result<Explored, Unfinished> {
     let mut graph: Graph<M> = Graph::new(model);
     let mut frontier = vec![(0_u32, model.initial())];
@@ -180,24 +180,24 @@ pub fn explore<M: Model>(model: &M, mut goes_on: impl FnMut(Progress) -> bool) -
     })
 }
 
-/// What is known of all states found so far. A state's number is its place.
+/// The graph of all states found so far. The number of a state is its index.
 #[derive(Debug)]
 struct Graph<M: Model> {
     numbers: HashMap<u128, u32>,
     prints: Vec<u128>,
     parents: Vec<u32>,
     is_at_rest: Vec<bool>,
-    /// The edges of all states, one after the other.
+    /// The edges of all states, concatenated.
     targets: Vec<u32>,
-    /// Where the edges of each state end. Those of the first begin at 0.
+    /// The end of each state's edges. Those of the first state begin at 0.
     ends: Vec<usize>,
     tally: Tally,
     found_again: usize,
-    /// States that were found again, as they were then.
+    /// States that were reached on a second path, as they were reached then.
     doubted: Vec<(u32, M::State)>,
 }
 
-/// What one worker found out about one state.
+/// The result of one worker for one state.
 struct Expanded<M: Model> {
     from: u32,
     is_at_rest: bool,
@@ -255,7 +255,7 @@ impl<M: Model> Graph<M> {
         Ok(next)
     }
 
-    /// Keeps one of many states that were found again.
+    /// Keeps a sample of the states that were reached on a second path.
     fn doubt(&mut self, number: u32, state: M::State) {
         self.found_again += 1;
         if self.found_again.is_multiple_of(DOUBTED_EVERY) && self.doubted.len() < DOUBTED_MAX {
@@ -263,8 +263,8 @@ impl<M: Model> Graph<M> {
         }
     }
 
-    /// What counts as one state must lead to the same, whichever way it was reached on: else the fingerprint hides
-    /// something that matters, and what was explored is less than there is.
+    /// States with the same fingerprint must have the same successors, whichever path led to them. Otherwise the
+    /// fingerprint omits something that matters and the exploration is incomplete.
     fn check_sameness(&self, model: &M) -> Result<(), Unfinished> {
         let workers = thread::available_parallelism().map_or(1, NonZero::get);
         let share = self.doubted.len().div_ceil(workers).max(1);
@@ -329,10 +329,11 @@ impl<M: Model> Graph<M> {
         self.targets.get(start..end).unwrap_or_default()
     }
 
-    /// From every state every path of calm moves must end at rest. Returns the most moves that it takes.
+    /// Every path of calm moves must end at rest, from every state. Returns the greatest number of moves that this
+    /// takes.
     ///
-    /// Backward from rest: a state is well when all its calm moves lead to states that are. What is not well in the end is
-    /// on a cycle that nothing leaves, or stands still before its work is done.
+    /// Computed backward from rest: a state is live when all its calm moves lead to live states. Any other state is on
+    /// a cycle or has no calm move although its work has not ended.
     fn check_liveness(&self, model: &M) -> Result<usize, Unfinished> {
         let states = self.parents.len();
         let calm = |number: usize| self.edges(number).iter().filter(|edge| *edge & CALM != 0).map(|edge| edge & !CALM);
@@ -373,7 +374,7 @@ impl<M: Model> Graph<M> {
         Err(self.never_at_rest(model, stuck, &moves))
     }
 
-    /// Tells how a state goes on for ever, or stands still.
+    /// The counterexample for a state from which a path never ends at rest.
     fn never_at_rest(&self, model: &M, stuck: usize, moves: &[Option<usize>]) -> Unfinished {
         let mut path = self.path_to(stuck);
         let calm_from = path.len();
@@ -416,7 +417,7 @@ impl<M: Model> Graph<M> {
         Unfinished::Counterexample { broken, story, states: self.parents.len() }
     }
 
-    /// Lives a path again, and tells it.
+    /// Executes a path again and writes it as text.
     fn live(&self, model: &M, path: &[usize], calm_from: usize) -> (String, M::State) {
         let mut state = model.initial();
         let mut story = String::new();
@@ -465,7 +466,7 @@ fn expand_one<M: Model>(model: &M, from: u32, state: &M::State, tally: &mut Tall
     expanded
 }
 
-/// What leads two states that count as one elsewhere, a line each.
+/// The moves that lead two states of the same fingerprint to different states, one on each line.
 fn elsewhere<M: Model>(model: &M, number: usize, one: &M::State, other: &M::State) -> String {
     let [one, other] = [one, other].map(|state| found_from(model, number, state));
     let only = |all: &[((u128, bool), String)], others: &[((u128, bool), String)]| {
@@ -481,7 +482,7 @@ fn elsewhere<M: Model>(model: &M, number: usize, one: &M::State, other: &M::Stat
     lines("this one", only(&other, &one)) + &lines("the other", only(&one, &other))
 }
 
-/// Where a state leads to, with what happens; whether it is at rest counts as an edge to nowhere.
+/// The fingerprints of the successors with their moves. "At rest" counts as an edge without a target.
 fn found_from<M: Model>(model: &M, number: usize, state: &M::State) -> Vec<((u128, bool), String)> {
     let expansion = model.expand(state, &mut Tally::default());
     let mut found = vec![((0, expansion.is_at_rest), "whether it is at rest".to_owned())];

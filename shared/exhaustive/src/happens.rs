@@ -1,4 +1,4 @@
-//! Everything that may happen in one state.
+//! The moves from one state.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::setups::Trouble;
 use crate::small::{Small, State, commit, forget_taken, overtake};
 use crate::world::{Life, TICK, World, instance_id, number};
 
-/// The moves out of one state.
+/// Collects the moves from one state.
 pub(crate) struct Moves<'s> {
     pub(crate) small: &'s Small,
     pub(crate) state: &'s State,
@@ -28,7 +28,7 @@ impl Moves<'_> {
         self.steps.push(Step { what, leads_to: Ok(state), is_calm });
     }
 
-    /// Something that goes wrong, if it may.
+    /// Adds a fault, if the setup allows it.
     fn trouble(&mut self, trouble: Trouble, what: Move, change: impl FnOnce(&mut State)) {
         if let Some(mut state) = self.after_trouble(trouble) {
             change(&mut state);
@@ -48,7 +48,7 @@ impl Moves<'_> {
         Some(state)
     }
 
-    /// A look. Returns the decision, where it does nothing at all.
+    /// A reconcile pass. Returns the decision if it has no effect at all.
     pub(crate) fn reconcile(&mut self, is_fresh: bool) -> Result<Option<Decision>, Broken> {
         let (world, record) = (&self.state.world, self.state.record.as_ref().map(|kept| &kept.record));
         let decision = self.small.decide(world, record, &self.state.actor);
@@ -90,7 +90,7 @@ impl Moves<'_> {
         self.small.fingerprint(one) == self.small.fingerprint(other)
     }
 
-    /// A look that changed only words. The next one must not change even those.
+    /// The pass changed only texts. The next pass must not change even those.
     fn changes_nothing(&mut self, state: &State) -> Result<Decision, Broken> {
         const PROPERTY: &str = "a second decision on unchanged input changes nothing";
         self.tally.check(PROPERTY);
@@ -115,7 +115,7 @@ impl Moves<'_> {
                 forget_taken(state);
             });
         }
-        // What needs no commit is fenced by the lease alone: no call begins after its end.
+        // Only the lease guards a decision without a commit: no call starts after the lease has expired.
         if committed.sleeper.is_none() && hand.decided.decision.changed {
             let sleeper = Hand { is_uncommitted: true, ..hand.clone() };
             self.trouble(Trouble::LateCommit, Move::PassAndSleep, |state| {
@@ -125,7 +125,7 @@ impl Moves<'_> {
         }
     }
 
-    /// The holder of the lease does the next thing.
+    /// The holder of the lease executes its next action.
     pub(crate) fn act(&mut self, hand: &Hand) {
         let Some(action) = hand.next_action() else { return };
         for ending in endings(action, &self.state.world) {
@@ -143,7 +143,7 @@ impl Moves<'_> {
         }
     }
 
-    /// The sleeper goes on.
+    /// The sleeping function continues.
     pub(crate) fn request(&mut self, hand: &Hand) {
         if !hand.is_uncommitted {
             if let Some(action) = hand.next_action() {
@@ -207,7 +207,7 @@ impl Moves<'_> {
         self.steps.push(Step { what, leads_to: judged.map(|()| state), is_calm });
     }
 
-    /// What AWS does by itself. Returns whether it is still doing something that comes to its end.
+    /// The moves of AWS. Returns whether AWS is still working on something that will end.
     pub(crate) fn aws(&mut self) -> bool {
         let mut is_moving = false;
         let servers: Vec<_> = self.state.world.servers().cloned().collect();
@@ -233,7 +233,7 @@ impl Moves<'_> {
                     self.go(Move::Leave(id), true, state);
                 }
                 Life::InService if server.is_sick => {
-                    // Of a pair, Auto Scaling mends what is sick in its time.
+                    // In a pair, Auto Scaling replaces an unhealthy instance in time.
                     is_moving |= self.state.world.colors.is_some();
                     let mut state = self.state.clone();
                     if let Some(server) = state.world.server_mut(id) {
@@ -273,7 +273,7 @@ impl Moves<'_> {
         }
     }
 
-    /// What people do.
+    /// The moves of operators.
     pub(crate) fn people(&mut self) {
         if self.state.world.frozen_since.is_some() {
             let mut state = self.state.clone();
@@ -342,7 +342,7 @@ impl Moves<'_> {
         }
     }
 
-    /// What people say about a cutover. Who paused one resumes it.
+    /// The commands of operators about a cutover. An operator who paused it resumes it.
     fn commands(&mut self) {
         let Some(kept) = self.state.record.as_ref().filter(|_| self.state.world.colors.is_some()) else { return };
         let cutover = kept.record.cutover.as_ref();
@@ -371,7 +371,7 @@ impl Moves<'_> {
 
     fn fact(&self, command: &Command) -> Fact {
         Fact::Command(CommandFact {
-            // Another command is another request: one that was followed already is not followed again.
+            // Each command has its own request id: a repeated id has no effect.
             request: format!("{command:?}"),
             fleet: self.small.names.fleet.clone(),
             actor: "ana".into(),
@@ -387,7 +387,8 @@ impl Moves<'_> {
         self.trouble(trouble, Move::Say(command.clone()), |state| state.world.facts.push(fact));
     }
 
-    /// Time goes by. Where a pass did nothing, one after it does nothing either, unless it was asked for.
+    /// Time passes. If a pass had no effect, a pass after this time must have none either, unless the decision asked
+    /// for a requeue.
     pub(crate) fn tick(&mut self, is_calm: bool, quiet: Option<&Decision>) {
         const PROPERTY: &str = "every wait has a requeue";
         let mut state = self.state.clone();
@@ -412,14 +413,14 @@ impl Moves<'_> {
     }
 }
 
-/// Whether nobody changes capacity just now: an operator who takes something back waits for that.
+/// Whether no capacity change is under way. An operator who lowers capacity waits for that.
 pub(crate) fn is_idle(state: &State) -> bool {
     let record = state.record.as_ref().map(|kept| &kept.record);
     let mut work = record.into_iter().flat_map(|record| record.replacements.values());
     work.all(|work| work.phase().surge().is_none()) && matches!(state.actor, Actor::Passing(_))
 }
 
-/// What was launched by a token is the answer to whoever asks with it again.
+/// The endings of a call: a repeated launch with a known token returns the instance of the first call.
 fn endings(action: &Action, world: &World) -> Vec<Ending> {
     let mut endings = vec![Ending::Well, Ending::LostReply, Ending::Busy];
     if matches!(action, Action::Launch { token, .. } if !world.launched.contains_key(token)) {

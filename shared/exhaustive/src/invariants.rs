@@ -1,5 +1,5 @@
-//! What must hold in every state. Nothing here asks the planner how it reasons: it is judged by what it commits, by what it
-//! does to the world, and by what is left at the end.
+//! The properties that must hold in every state. They check what the planner commits, its effect on the world, and what
+//! is left at rest, and use none of the planner's own reasoning.
 
 use std::collections::BTreeSet;
 
@@ -17,14 +17,13 @@ use crate::observe::{Names, image_id};
 use crate::run::Decided;
 use crate::world::{Bounds, Pool, Server, World, count, number};
 
-/// The share of the wanted capacity that must serve at all times, in percent: what the policies of all bounded models say,
-/// or leave at its default.
+/// The minimum healthy in percent of the wanted capacity: all bounded models set this value or leave it at its default.
 const MIN_HEALTHY_PERCENT: u32 = 90;
 
-/// A decision, before anything of it is done.
+/// Checks a decision before any of its actions.
 ///
 /// # Errors
-/// What it breaks.
+/// The property that is violated.
 pub fn decision(
     world: &World,
     before: Option<&Record>,
@@ -58,7 +57,7 @@ pub fn decision(
     decision.actions.iter().try_for_each(|action| is_accounted_for(&decision.next, action, tally))
 }
 
-/// What can be restored stands in the borrowed settings before it is changed.
+/// A setting that must be restored is in the borrowed settings before it is changed.
 fn is_accounted_for(next: &Record, action: &Action, tally: &mut Tally) -> Result<(), Broken> {
     const PROPERTY: &str = "no setting is changed without a row in the borrowed settings";
     let Some(group) = action.group() else { return Ok(()) };
@@ -95,10 +94,10 @@ fn is_accounted_for(next: &Record, action: &Action, tally: &mut Tally) -> Result
     if is_known { Ok(()) } else { Err(broken(PROPERTY, format!("{action:?} has no row in the borrowed settings"))) }
 }
 
-/// A write that took effect: the world before it and after it.
+/// Checks a write that took effect, with the world before it and after it.
 ///
 /// # Errors
-/// What it breaks.
+/// The property that is violated.
 pub fn write(
     before: &World,
     after: &World,
@@ -172,7 +171,7 @@ fn weights(
         }
         tally.check(VETOED);
         let is_vetoed = |pool, versions| images(pool, versions).any(|image| vetoes.contains_key(&image));
-        // Where both run what is vetoed, it goes back all the same: there is nothing else.
+        // If both colors run a vetoed image, traffic returns to the old color all the same.
         let mut all = before.groups.iter().zip(&was.templates);
         let has_choice = direction == Direction::Forward || !all.all(|(pool, versions)| is_vetoed(pool, versions));
         if has_choice && is_vetoed(pool, versions) {
@@ -182,7 +181,7 @@ fn weights(
     Ok(())
 }
 
-/// The images that a color's servers run.
+/// The images of a color's instances.
 fn images(pool: &Pool, versions: &[(u32, Option<String>)]) -> impl Iterator<Item = ImageId> {
     let version = |server: &Server| usize::try_from(server.version).ok()?.checked_sub(1);
     let image = move |server| version(server).and_then(|at| versions.get(at)).and_then(|(image, _)| image_id(*image));
@@ -219,7 +218,7 @@ fn gave_a_reason(was: &Pool, server: &Server, decided: &Decided, role: Role, tal
     if has_reason { Ok(()) } else { Err(broken(PROPERTY, format!("i-{:x} is neither", server.id))) }
 }
 
-/// What Auto Scaling launched in the place of a successor is as much one too many as the successor was.
+/// An instance that Auto Scaling launched in place of a replacement instance is an extra instance too.
 fn came_with_surge(decided: &Decided, server: &Server) -> bool {
     let mut surges = decided.decision.next.replacements.values().filter_map(|work| work.phase().surge());
     surges.any(|surge| server.launched_at >= surge.admitted_at)
@@ -229,8 +228,8 @@ fn is_asked(decided: &Decided, id: u32) -> bool {
     decided.decision.next.asked_to_replace.keys().any(|asked| number(asked) == Some(id))
 }
 
-/// What changed between a pass and its writes could not be known to them: what did serve when it was decided, and was lost
-/// since, counts, and what began to serve since does not.
+/// A write cannot know a change after its pass: an instance that was healthy at the decision counts even if it failed
+/// since, and one that became healthy since does not count.
 fn keeps_minimum_healthy(
     before: &World,
     was: &Pool,
@@ -257,7 +256,7 @@ fn keeps_minimum_healthy(
     ))
 }
 
-/// A decrement takes back what was raised, and nothing of what operators want.
+/// A decrement lowers desired capacity only by what Driftless raised, never below what operators want.
 fn keeps_size(is: &Pool, capacity: CapacityChange, wanted: u32, tally: &mut Tally) -> Result<(), Broken> {
     const PROPERTY: &str = "the capacity that the operator wants stays";
     tally.check(PROPERTY);
@@ -282,7 +281,7 @@ fn raises_within_budget(was: &Pool, is: &Pool, budget: u32, tally: &mut Tally) -
 fn takes_nobody(was: &Pool, is: &Pool, tally: &mut Tally) -> Result<(), Broken> {
     const PROPERTY: &str = "a change of the bounds terminates no instance";
     tally.check(PROPERTY);
-    // Auto Scaling terminates an instance above the desired capacity in any case, as soon as it may.
+    // Auto Scaling terminates an instance above desired capacity in any case, as soon as possible.
     if is.active() >= was.active().min(was.desired) {
         Ok(())
     } else {
@@ -290,7 +289,7 @@ fn takes_nobody(was: &Pool, is: &Pool, tally: &mut Tally) -> Result<(), Broken> 
     }
 }
 
-/// Whether all work that is on record has come to its end: nothing is under way, and what waits, waits for somebody else.
+/// Whether all stored work has ended: no work is in progress, and work that waits does so for an operator or for AWS.
 pub fn is_idle(world: &World, record: &Record) -> bool {
     let is_sick = world.servers().any(|server| server.is_sick);
     let needs_operator = |cutover: &Cutover| matches!(cutover.phase(), CutoverPhase::NeedsOperator { .. });
@@ -300,7 +299,7 @@ pub fn is_idle(world: &World, record: &Record) -> bool {
             Phase::Stopped(_) => true,
             Phase::Blocked(waiting) => match waiting {
                 Waiting::BreakerOpen { .. } | Waiting::RepeatDrift { .. } => true,
-                // Somebody else has to make the sick ones well, or to replace them.
+                // AWS or an operator must repair or replace the unhealthy instances first.
                 Waiting::NotInService { .. } | Waiting::BudgetSpent { .. } | Waiting::BelowMinimum { .. } => is_sick,
                 Waiting::Frozen { .. }
                 | Waiting::Observed
@@ -343,15 +342,15 @@ pub fn is_idle(world: &World, record: &Record) -> bool {
         })
 }
 
-/// What is left when all work has come to its end.
+/// Checks the world when all work has ended.
 ///
 /// # Errors
-/// What is not as people wanted it.
+/// A difference from what operators want.
 pub fn rest(world: &World, record: &Record, tally: &mut Tally) -> Result<(), Broken> {
     if record.cutover.is_some() {
         return Ok(());
     }
-    // Bounds travel with the traffic: what blue was given at first is the live color's.
+    // The bounds move with the traffic: the initial bounds of blue are those of the live color.
     let is_green = record.live == Some(Color::Green);
     let wanted = world.groups.iter().map(|pool| pool.wanted);
     let wanted: Vec<Bounds> = if is_green { wanted.rev().collect() } else { wanted.collect() };

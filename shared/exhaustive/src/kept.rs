@@ -1,4 +1,4 @@
-//! A committed record, as it is, with what of it matters for what comes.
+//! A committed record, and the part of it that affects later states.
 
 use driftless_planner::record::{
     CancelReason, Clocks, Cutover, CutoverPhase, Phase, Record, Replacement, Setting, Surge,
@@ -10,13 +10,13 @@ use std::fmt::Write as _;
 use crate::canon::{OLD_AFTER, Pieces};
 use crate::world::TICK;
 
-/// A record with its text, from which all is left out that no decision ever asks for: words for people, and times that are
-/// only told, or that matter after a day at the earliest.
+/// A record, and its text without the parts on which no decision depends: texts for readers, and times that are only
+/// displayed or matter after a day at the earliest.
 #[derive(Debug, Clone)]
 pub struct Kept {
-    /// As it was committed.
+    /// The record as committed.
     pub record: Record,
-    /// What matters of it.
+    /// The part that affects later states.
     pub pieces: Pieces,
 }
 
@@ -48,14 +48,14 @@ fn text(record: &Record) -> String {
     if let Some(back_off) = &mut known.back_off {
         back_off.since = Timestamp::UNIX_EPOCH;
     }
-    // The next cutover has another name than the last.
+    // The id of the next cutover must differ from that of the last.
     if let Some(second) = record.memory.past.last().and_then(|past| past.id.rsplit('-').next()?.parse().ok()) {
         let mut named = Timestamp::from_second(second).unwrap_or_default();
         counts_for(&mut named, 1);
         let _ = write!(words, "past {named}");
     }
     forget_past(&mut known);
-    // The oldest drift goes first: of two that are old alike, their order is what is left.
+    // The oldest drift is replaced first. For equal ages only the order of the ids matters.
     let mut by_age: Vec<_> = record.replacements.iter().map(|(id, work)| (work.detected_at, id)).collect();
     by_age.sort();
     for pair in by_age.windows(2) {
@@ -74,7 +74,7 @@ fn text(record: &Record) -> String {
     without_policies(&words)
 }
 
-/// What a cutover was, once it is over, is for people.
+/// The details of an ended cutover are only for readers.
 fn forget_past(record: &mut Record) {
     record.memory.past.clear();
     for good in &mut record.memory.good {
@@ -89,7 +89,7 @@ fn forget_past(record: &mut Record) {
     }
 }
 
-/// A time that counts no further back than this is old from there on.
+/// A time that is older than this is written as "old".
 fn counts_for(time: &mut Timestamp, seconds: i64) {
     *time -= SignedDuration::from_secs(OLD_AFTER - seconds);
 }
@@ -97,7 +97,8 @@ fn counts_for(time: &mut Timestamp, seconds: i64) {
 fn replacement(work: &mut Replacement, words: &mut String) {
     counts_for(&mut work.detected_at, TICK.as_secs());
     for finding in work.findings.values_mut() {
-        // The world says whether it is the one that Config tells now. One of this very moment may be told again.
+        // The world tells whether this is Config's current finding. Config may report a finding of this very moment
+        // again.
         counts_for(&mut finding.recorded_at, 1);
     }
     if let Some((_, before)) = work.failures.split_last_mut() {
@@ -114,12 +115,13 @@ fn replacement(work: &mut Replacement, words: &mut String) {
 fn of_phase(phase: &mut Phase, words: &mut String) {
     match phase {
         Phase::Blocked(waiting) => {
-            // The next pass invariant checkers it anew. Which guard it was decides whether that is news.
+            // The next pass evaluates the guards again. The name of the blocking guard stays, since a different one is
+            // announced.
             words.push_str(waiting.guard().into());
             *waiting = Waiting::Observed;
         }
         Phase::Stopped(stopped) => stopped.at = Timestamp::UNIX_EPOCH,
-        // What was asked for may come for as long as draining takes after its deadline.
+        // A requested instance may still appear after its deadline, for as long as draining takes.
         Phase::Launching(surge) => of_surge(surge, OLD_AFTER, None, words),
         Phase::Verifying(verifying) => {
             healthy(&mut verifying.healthy_since);
@@ -137,7 +139,7 @@ fn of_phase(phase: &mut Phase, words: &mut String) {
                 *why = "".into();
             }
             counts_for(&mut cancelling.deadline, 0);
-            // The deadline of the attempt is over with it.
+            // A cancelled attempt has no deadline any more.
             cancelling.surge.deadline = Timestamp::UNIX_EPOCH;
             cancelling.surge.paused_since = None;
             cancelling.surge.admitted_at = Timestamp::UNIX_EPOCH;
@@ -152,9 +154,9 @@ fn healthy(since: &mut Option<Timestamp>) {
     }
 }
 
-/// When it was admitted is told by the world: before or after what was launched, and by its token.
+/// The world keeps the order of the admission: before or after each launch, and by its token.
 ///
-/// A hold stops the clock: what counts of a deadline is what was left when it began, however long it lasts.
+/// A pause stops the clock: of a deadline only the time that was left at the beginning of the pause counts.
 fn of_surge(surge: &mut Surge, deadline_counts_for: i64, other: Option<&mut Timestamp>, words: &mut String) {
     surge.admitted_at = Timestamp::UNIX_EPOCH;
     let Some(paused_since) = surge.paused_since else {
@@ -191,7 +193,7 @@ fn of_clocks(phase: &mut CutoverPhase, clocks: &mut Clocks, words: &mut String) 
         CutoverPhase::Aborting { why, .. } | CutoverPhase::NeedsOperator { why } => *why = "".into(),
         CutoverPhase::RollingBack { why, back_since } => {
             *why = "".into();
-            // Only whether it is back counts.
+            // Only whether the alarm is back counts, not since when.
             *back_since = back_since.map(|_| Timestamp::UNIX_EPOCH);
         }
         CutoverPhase::Verifying { healthy_since } => healthy(healthy_since),
@@ -226,7 +228,7 @@ fn of_clocks(phase: &mut CutoverPhase, clocks: &mut Clocks, words: &mut String) 
     }
 }
 
-/// The policy is the same in all states of a world, and long.
+/// Removes the policy: it is long, and the same in all states of a model.
 fn without_policies(words: &str) -> String {
     const KEY: &str = "\"policy\":{";
     let mut left = words;
@@ -245,7 +247,7 @@ fn without_policies(words: &str) -> String {
     without
 }
 
-/// Whether what is in a group's borrowed settings explains a setting of it.
+/// Whether a group's borrowed settings explain a setting of it.
 pub fn is_borrowed(record: &Record, group: &str, explains: impl Fn(&Setting) -> bool) -> bool {
     record.borrowed_settings.iter().any(|entry| entry.group.as_str() == group && explains(&entry.setting))
 }

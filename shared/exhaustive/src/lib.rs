@@ -1,12 +1,12 @@
-//! Every state that a small model can reach, with the shipped planner inside: the check that ends.
+//! Bounded model checking: every state that a small model can reach, with the shipped planner inside.
 //!
-//! A simulated day tries what a seed draws. Here everything is tried: each event, crash, lost reply and second actor at each
-//! moment, until no new state is found. The worlds are small (two instances a group), the planner is the shipped one, and its
-//! records are its own: nothing is modelled of it. Only the time comes in ticks, and states that differ in nothing but ids,
-//! absolute times and words for people count as one (`canon`, `kept`).
+//! A fault-injection run covers what its seed draws. Here all moves are covered: each event, crash, lost response and
+//! second actor at each moment, until no new state is found. The models are small (two instances in a group), but
+//! planner and records are the shipped ones. Time advances in ticks, and states that differ only in ids, absolute times
+//! and texts for readers count as one (`canon`, `kept`).
 //!
-//! Reading order: [`explore`] (the graph and what is judged on it), [`world`] and [`writes`] (AWS), [`run`] (a reconcile),
-//! `happens` (everything that may happen), [`check`] (what must hold), [`setups`] (the worlds).
+//! Reading order: [`explore`] (the graph and its checks), [`world`] and [`writes`] (AWS), [`run`] (a reconcile run),
+//! `happens` (the moves), [`invariants`] (the properties), [`setups`] (the models).
 
 pub mod canon;
 pub mod explore;

@@ -1,4 +1,4 @@
-//! What happens between two states, and how it is told.
+//! The moves between two states, and their texts.
 
 use std::fmt::{self, Display, Write as _};
 use std::sync::Arc;
@@ -8,24 +8,24 @@ use driftless_planner::fact::Command;
 use crate::run::Decided;
 use crate::world::TICK;
 
-/// One thing that happens.
+/// A move.
 #[derive(Debug, Clone)]
 pub enum Move {
-    /// Time goes by: what somebody holds in his hands is lost, since no function lives that long.
+    /// Time passes. A decision that a function has not executed is lost, since no function lives that long.
     Tick,
-    /// A server comes into service.
+    /// An instance comes into service.
     Arrive(u32),
-    /// A server is gone.
+    /// An instance is terminated.
     Leave(u32),
-    /// A server fails its checks.
+    /// An instance fails its health checks.
     Sicken(u32),
-    /// A server passes its health checks again.
+    /// An instance passes its health checks again.
     Recover(u32),
-    /// Auto Scaling takes a server, and launches another one.
+    /// Auto Scaling terminates an instance, and launches another one.
     Lose(u32),
-    /// Config holds a server for drifted.
+    /// Config finds an instance non-compliant.
     Drift(u32),
-    /// Config holds a server for drifted no longer.
+    /// Config finds an instance compliant again.
     Comply(u32),
     /// An operator freezes everything.
     Freeze,
@@ -33,41 +33,41 @@ pub enum Move {
     Thaw,
     /// An operator gives a command.
     Say(Command),
-    /// Somebody writes the maximum of a group that operators want.
+    /// Terraform writes the maximum of a group that operators want.
     WriteMaximum(usize),
     /// The pipeline publishes an image.
     Publish,
-    /// The alarm of a color begins to ring.
+    /// The alarm of a color goes into ALARM.
     AlarmGoesOff(usize),
-    /// The alarm is quiet again.
+    /// The alarm returns to OK.
     Quiet,
-    /// An operator takes back what is too many for good.
+    /// An operator lowers a desired capacity that Driftless left too high.
     TakeBack(usize),
-    /// The reconcile looks, decides and commits.
+    /// A reconcile pass reads, decides and commits.
     Pass(Told),
-    /// The same, and then it dies.
+    /// A pass that dies after its commit.
     PassAndDie,
-    /// It looks and decides, and sleeps before it commits.
+    /// A pass that reads and decides, and sleeps before its commit.
     PassAndSleep,
-    /// It does the next thing that it decided.
+    /// The next action of a decision.
     Act(Actee, &'static str, Ending),
-    /// It sleeps with what is still to be done in its hands.
+    /// The function sleeps before the remaining actions of its decision.
     Sleep,
-    /// The sleeper wakes up and commits: nobody else has looked since.
+    /// The sleeping function continues and commits: no other pass has taken the lease since.
     CommitLate,
     Die,
 }
 
-/// What a pass decided, in words.
+/// The decision of a pass, as text.
 #[derive(Debug, Clone)]
 pub struct Told(pub Arc<Decided>);
 
-/// Who acts.
+/// The function that acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Actee {
     /// The holder of the lease.
     Holder,
-    /// The one that slept.
+    /// The function that slept.
     Sleeper,
 }
 
@@ -75,13 +75,13 @@ pub enum Actee {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     Well,
-    /// It has its effect, and the answer is lost.
+    /// The call takes effect, and the response is lost.
     LostReply,
-    /// AWS says busy, and nothing is done.
+    /// AWS returns a scaling-activity error, and the call has no effect.
     Busy,
-    /// AWS has no room.
+    /// AWS has no capacity.
     Shortage,
-    /// AWS cannot launch what is asked for.
+    /// AWS cannot launch the template.
     BadLaunch,
 }
 
@@ -116,7 +116,7 @@ impl Display for Move {
 }
 
 impl Told {
-    /// The words.
+    /// Its text.
     pub fn words(&self) -> String {
         let decision = &self.0.decision;
         let mut words = String::new();

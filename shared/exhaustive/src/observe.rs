@@ -1,4 +1,4 @@
-//! What a reconcile reads of the world: what the planner asks for, and nothing more.
+//! The reads of a reconcile pass: what the planner's read plan contains, and nothing more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,11 +23,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::world::{Life, Pool, Server, TICK, World, instance_id, number};
 
-/// The names of a small model, made once.
+/// The names of a model.
 #[derive(Debug)]
 pub struct Names {
     pub fleet: FleetName,
-    /// The groups, in the order of the world's.
+    /// The groups, in the order of the world.
     pub groups: Vec<GroupName>,
     target_groups: Vec<TargetGroupArn>,
     tags: Vec<BTreeMap<String, String>>,
@@ -41,10 +41,10 @@ pub struct Names {
 }
 
 impl Names {
-    /// The names of a world with so many groups and this policy.
+    /// The names of a model with this number of groups and this policy.
     ///
     /// # Errors
-    /// A name, or a value of the policy, is none.
+    /// A name or a value of the policy is invalid.
     pub fn new(groups: usize, policy: &[(&str, &str)]) -> Result<Self, String> {
         fn parsed<T: std::str::FromStr>(text: &str) -> Result<T, String>
         where
@@ -84,17 +84,17 @@ impl Names {
         Ok(names)
     }
 
-    /// The stack's defaults: none.
+    /// The defaults of the stack: none are set.
     pub const fn defaults(&self) -> &Defaults {
         &self.defaults
     }
 
-    /// Where a group stands among the world's.
+    /// The index of a group in the world.
     pub fn place(&self, group: &GroupName) -> Option<usize> {
         self.groups.iter().position(|known| known == group)
     }
 
-    /// The freezes that stand.
+    /// The freezes in force.
     pub fn freezes(world: &World) -> Vec<Freeze> {
         let freeze = |since| Freeze {
             reason: "incident".into(),
@@ -141,7 +141,7 @@ impl Names {
         }
     }
 
-    /// Reads what the planner asks for, in the rounds of the loop.
+    /// Executes the planner's read plan, in the rounds of the loop.
     pub fn observe(&self, world: &World, record: Option<&Record>) -> Observation {
         let groups: Vec<Group> =
             world.groups.iter().enumerate().filter_map(|(at, pool)| self.group(at, pool)).collect();
@@ -187,13 +187,13 @@ impl Names {
         let hooks = second.hook_timeouts.iter();
         seen.hook_timeouts = hooks.map(|group| (group.clone(), Some(SignedDuration::ZERO))).collect();
         seen.templates.extend(second.templates.iter().map(content));
-        // No group of a small model is refreshed, and no launch of it fails.
+        // No group of a model has an instance refresh or a failed launch.
         seen.refreshes = second.refreshes.into_iter().map(|group| (group, None)).collect();
         seen.launch_failures = second.launch_failures.into_iter().map(|group| (group, None)).collect();
         seen
     }
 
-    /// What the loop reads right before a write.
+    /// The read of the loop right before a write.
     pub fn live(&self, world: &World, action: &Action) -> Live {
         let needs = needs(action);
         let at = action.group().and_then(|group| self.place(group));
@@ -223,7 +223,7 @@ impl Names {
         Some(TemplateVersion { template: self.templates.get(at)?.template.clone(), version })
     }
 
-    /// What each version of each launch template says.
+    /// The content of each launch template version.
     fn contents(&self, world: &World) -> Vec<(TemplateVersion, TemplateContent)> {
         let content = |image: u32, token: Option<String>| TemplateContent {
             image: image_id(image),
@@ -255,7 +255,7 @@ impl Names {
         })
     }
 
-    /// Where a target group stands among the world's groups.
+    /// The index of the group of a target group.
     pub fn place_of(&self, target_group: &TargetGroupArn) -> Option<usize> {
         self.target_groups.iter().position(|known| known == target_group)
     }
@@ -287,7 +287,7 @@ fn newest_version(world: &World, at: usize) -> u64 {
     versions.map_or(1, |versions| versions.len() as u64)
 }
 
-/// The image with this number: the higher, the newer.
+/// The image with this number. A higher number is a newer image.
 fn image(number: u32) -> Option<Image> {
     Some(Image {
         id: image_id(number)?,

@@ -1,4 +1,4 @@
-//! A reconcile, step by step: what it holds in its hands between two of them, and what of that a crash loses.
+//! A reconcile run in steps: its state between two steps, and the part of that state that a crash loses.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,46 +10,45 @@ use crate::canon::Pieces;
 use crate::kept::Kept;
 use crate::world::{Bounds, Pool, World};
 
-/// The reconcile that holds the lease.
+/// The run that holds the lease.
 #[derive(Debug, Clone)]
 pub enum Actor {
-    /// It looks next, with what came of the last pass's actions. Nothing: a fresh one.
+    /// Its next step is a pass, with the outcomes of the last pass's actions. Empty: a new run.
     Passing(Vec<Outcome>),
     Acting(Hand),
 }
 
-/// A decision in somebody's hands.
+/// A decision that a function is executing.
 #[derive(Debug, Clone)]
 pub struct Hand {
-    /// What it was decided to do.
     pub decided: Arc<Decided>,
-    /// Which action comes next.
+    /// The index of the next action.
     pub at: usize,
-    /// What came of those before.
+    /// The outcomes of the actions before.
     pub outcomes: Vec<Outcome>,
-    /// Whether the decision is still to be committed.
+    /// Whether the commit is still to be done.
     pub is_uncommitted: bool,
 }
 
-/// A decision, with what it was made on.
+/// A decision, and the state of the world at that time.
 #[derive(Debug)]
 pub struct Decided {
     pub decision: Decision,
     pub next: Arc<Kept>,
-    /// Who served when it was made.
+    /// The healthy instances at that time.
     pub serving: BTreeSet<u32>,
-    /// How many served of each group.
+    /// The number of healthy instances of each group.
     pub served: Vec<u32>,
-    /// Who was drifted when it was made.
+    /// The drifted instances at that time.
     pub drifted: BTreeSet<u32>,
-    /// What people wanted of each group when it was made.
+    /// The bounds that operators wanted for each group at that time.
     pub wanted: Vec<Bounds>,
-    /// Each action, as it counts.
+    /// The pieces of each action.
     written: Vec<Pieces>,
 }
 
 impl Decided {
-    /// A decision that was made on this world.
+    /// A decision for this world.
     pub fn new(decision: Decision, world: &World) -> Self {
         let written = decision.actions.iter().map(|action| Pieces::of(&format!("{action:?}"))).collect();
         Self {
@@ -65,12 +64,13 @@ impl Decided {
 }
 
 impl Hand {
-    /// What comes next.
+    /// The next action.
     pub fn next_action(&self) -> Option<&Action> {
         self.decided.decision.actions.get(self.at)
     }
 
-    /// Goes on after an action came to this. None: that was the last one, or it did not come out as decided.
+    /// Continues after an action with this result. Err: it was the last action, or the result is not as planned, and
+    /// these are the outcomes.
     pub fn go_on(mut self, result: ActionResult) -> Result<Self, Vec<Outcome>> {
         let is_as_decided = result.is_as_decided();
         if let Some(action) = self.next_action() {
@@ -80,7 +80,7 @@ impl Hand {
         if is_as_decided && self.next_action().is_some() { Ok(self) } else { Err(self.outcomes) }
     }
 
-    /// What of it matters for what comes.
+    /// Writes the part that affects later states.
     pub fn write(&self, pieces: &mut Pieces) {
         let Self { decided, at, outcomes, is_uncommitted } = self;
         let actions = decided.decision.actions.get(*at..).unwrap_or_default();
@@ -88,7 +88,7 @@ impl Hand {
             pieces.add(written);
         }
         write_outcomes(outcomes, pieces);
-        // What is judged by what could be known.
+        // Terminations are checked against the state at the time of the decision.
         let takes = actions.iter().any(|action| matches!(action, Action::Terminate { .. }));
         let moves =
             actions.iter().any(|action| matches!(action, Action::ScaleToZero { .. } | Action::SetWeights { .. }));
@@ -117,7 +117,7 @@ impl Hand {
     }
 }
 
-/// Writes the outcomes that the next pass is given.
+/// Writes the outcomes for the next pass.
 pub fn write_outcomes(outcomes: &[Outcome], pieces: &mut Pieces) {
     if !outcomes.is_empty() {
         pieces.text(&format!("{outcomes:?}"));

@@ -2,79 +2,78 @@
 
 use std::collections::BTreeSet;
 
-/// How large a world is.
+/// The size of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Size {
-    /// Explored in seconds: every test run does.
+    /// Explored completely in seconds, in every test run.
     Small,
-    /// Explored to its end in minutes.
+    /// Explored completely in minutes.
     Explored,
-    /// Never explored to its end.
+    /// Never explored completely.
     Larger,
 }
 
-/// How a small model begins, and what may go wrong in it.
+/// The initial state of a model, and its faults.
 #[derive(Debug, Clone)]
 pub struct Setup {
     pub name: &'static str,
-    /// How large it is.
     pub size: Size,
-    /// What it is about, in a sentence.
+    /// Its subject, in one sentence.
     pub story: &'static str,
-    /// The policy of its fleet, without the prefix of the tags.
+    /// The policy of its fleet: tags without their prefix.
     pub policy: Vec<(&'static str, &'static str)>,
-    /// How many groups: one, or a pair.
+    /// Number of groups: one, or a pair.
     pub groups: usize,
     /// The largest size of a group.
     pub max: u32,
     pub budget: u32,
-    /// How many instances may be drifted at the same time.
+    /// The most instances that are drifted at the same time.
     pub drifted_max: usize,
-    /// How often an instance may drift on one way. None: without a limit.
+    /// The most drifts on one path. None: no limit.
     pub drifts_max: Option<u8>,
-    /// How many images are published after the first.
+    /// Number of images that are published after the first.
     pub images: u32,
-    /// What may go wrong.
+    /// The faults that may occur.
     pub troubles: BTreeSet<Trouble>,
-    /// How often something may go wrong on one way. None: without a limit.
+    /// The most faults on one path. None: no limit.
     pub troubles_max: Option<u8>,
 }
 
-/// What may go wrong, or be done by people.
+/// A fault, or a change of an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trouble {
-    /// A server fails its checks.
+    /// An instance fails its health checks.
     Sickness,
-    /// Auto Scaling, or an operator, takes a server away.
+    /// Auto Scaling or an operator terminates an instance.
     Loss,
     /// An operator freezes everything.
     Freeze,
     Crash,
-    /// A call has its effect, and its answer is lost.
+    /// A call takes effect, and its response is lost.
     LostReply,
-    /// AWS is busy with the group.
+    /// AWS refuses a write because of a scaling activity.
     Busy,
-    /// AWS has no room.
+    /// AWS has no capacity.
     Shortage,
-    /// AWS cannot launch what is asked for.
+    /// AWS cannot launch the template.
     BadLaunch,
-    /// A reconcile sleeps with a decision that it has not committed, while the world goes on, or another one takes over.
+    /// A function sleeps before its commit, while the world changes or another function takes the lease.
     LateCommit,
-    /// A call that was committed to takes effect late, while another reconcile goes on.
+    /// A committed action takes effect late, while another function runs.
     LateCall,
-    /// An operator says that what was stopped is to be tried again.
+    /// An operator gives the command `retry`.
     Retry,
-    /// An operator wants an instance replaced.
+    /// An operator gives the command `replace`.
     Replace,
     /// An operator gives a command about the cutover.
     Command,
     /// The alarm of a color is in ALARM.
     Alarm,
-    /// Somebody writes the maximum that operators want, whatever it is now.
+    /// Terraform writes the maximum that operators want, whatever it is now.
     MaximumByOthers,
 }
 
-/// The policy of all: every duration is one tick, or two.
+/// The policy of all models: every duration is one or two ticks.
 const POLICY: [(&str, &str); 6] = [
     ("mode", "act"),
     ("rules", "sg-closed"),
@@ -84,7 +83,7 @@ const POLICY: [(&str, &str); 6] = [
     ("drain-deadline", "4m"),
 ];
 
-/// One group of two, where nothing goes wrong but drift.
+/// One group of two instances, with drift and no faults.
 pub fn drift() -> Setup {
     Setup {
         name: "drift",
@@ -106,7 +105,7 @@ fn with(name: &'static str, story: &'static str, troubles: &[Trouble]) -> Setup 
     Setup { name, story, troubles: troubles.iter().copied().collect(), ..drift() }
 }
 
-/// Two colors of two, and one image that is published at any moment.
+/// Two colors of two instances, and one image that is published at any moment.
 pub fn cutover(name: &'static str, story: &'static str, troubles: &[Trouble], troubles_max: u8) -> Setup {
     let mut policy = POLICY.to_vec();
     policy.extend([("weights", "50,100"), ("step", "2m"), ("bake", "2m"), ("keep-warm", "2m")]);
@@ -120,7 +119,7 @@ pub fn cutover(name: &'static str, story: &'static str, troubles: &[Trouble], tr
     }
 }
 
-/// What may go wrong with a cutover.
+/// The faults of a cutover.
 const OF_CUTOVERS: [Trouble; 9] = [
     Trouble::Crash,
     Trouble::LostReply,
@@ -133,7 +132,7 @@ const OF_CUTOVERS: [Trouble; 9] = [
     Trouble::Alarm,
 ];
 
-/// Every world.
+/// All models.
 pub fn all() -> Vec<Setup> {
     let small = [
         two_actors(
@@ -177,7 +176,7 @@ pub fn all() -> Vec<Setup> {
     small.chain(explored.into_iter().map(of(Size::Explored))).chain(larger.into_iter().map(of(Size::Larger))).collect()
 }
 
-/// Things of any kind go wrong, so many on one way, while an instance drifts so often.
+/// Faults of all kinds, `troubles_max` on one path, with `drifts_max` drifts.
 pub fn anything(name: &'static str, story: &'static str, drifts_max: u8, troubles_max: u8) -> Setup {
     let any = [
         Trouble::Crash,

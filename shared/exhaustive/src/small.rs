@@ -1,4 +1,4 @@
-//! A small model with the shipped planner inside.
+//! A bounded model with a planner inside.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -22,26 +22,26 @@ use crate::run::{Actor, Decided, Hand, write_outcomes};
 use crate::setups::Setup;
 use crate::world::{Colors, Pool, SIZE, World, count};
 
-/// A planner: the shipped one, or one that is wrong on purpose.
+/// A planner: the shipped one, or a faulty one for a test.
 pub type Planner = fn(Input<'_>) -> Decision;
 
-/// Everything that what comes depends on.
+/// Everything that affects later states.
 #[derive(Debug, Clone)]
 pub struct State {
     pub world: World,
-    /// What was committed last.
+    /// The last committed record.
     pub record: Option<Arc<Kept>>,
-    /// The reconcile that holds the lease.
+    /// The run that holds the lease.
     pub actor: Actor,
-    /// One that slept with a decision in its hands, while another one took over.
+    /// A function that sleeps with a decision while another one has taken the lease.
     pub sleeper: Option<Hand>,
-    /// How often an instance may still drift.
+    /// The number of drifts that may still occur.
     pub drifts_left: u8,
-    /// How often something may still go wrong.
+    /// The number of faults that may still occur.
     pub troubles_left: u8,
 }
 
-/// The model of a small model.
+/// A bounded model.
 #[derive(Debug)]
 pub struct Small {
     pub(crate) setup: Setup,
@@ -50,16 +50,16 @@ pub struct Small {
 }
 
 impl Small {
-    /// A small model with this planner inside.
+    /// A bounded model with this planner.
     ///
     /// # Errors
-    /// The setup names something that is no name, or no policy.
+    /// The setup has an invalid name or policy.
     pub fn new(setup: Setup, planner: Planner) -> Result<Self, String> {
         let names = Names::new(setup.groups, &setup.policy)?;
         Ok(Self { setup, names, planner })
     }
 
-    /// What a reconcile would decide now.
+    /// The decision of a pass now.
     pub(crate) fn decide(&self, world: &World, record: Option<&Record>, actor: &Actor) -> Decision {
         let outcomes = match actor {
             Actor::Passing(outcomes) => outcomes.as_slice(),
@@ -187,20 +187,20 @@ impl Model for Small {
     }
 }
 
-/// Who looks has taken the fence: one that sleeps before its commit commits no more, and leaves nothing behind.
+/// A new pass has raised the fence: a function that sleeps before its commit can no longer commit, and is dropped.
 pub(crate) fn overtake(state: &mut State) {
     state.sleeper.take_if(|hand| hand.is_uncommitted);
     forget_taken(state);
 }
 
-/// Commits a decision: its record is the one that holds, and the facts that it used are gone.
+/// Commits a decision: stores its record and removes the facts that it consumed.
 pub(crate) fn commit(state: &mut State, decided: &Arc<Decided>) {
     if !decided.decision.changed {
         return;
     }
     state.world.facts.retain(|fact| !decided.decision.consumed.contains(&fact.key()));
     let is_kept = |told: &&Notification| matches!(told.details, Details::ExtraInstanceKept { .. });
-    // Only single groups keep one.
+    // Only a single group has an extra instance that stays.
     if let Some(pool) = state.world.groups.first_mut() {
         pool.kept += count(decided.decision.notifications.iter().filter(is_kept));
     }
@@ -212,7 +212,7 @@ pub(crate) fn commit(state: &mut State, decided: &Arc<Decided>) {
     state.world.forget_launches(&known);
 }
 
-/// Only who decided before it was taken has to know.
+/// Forgets terminations that no pending decision needs.
 pub(crate) fn forget_taken(state: &mut State) {
     if state.sleeper.is_none() && matches!(state.actor, Actor::Passing(_)) {
         state.world.taken.clear();
@@ -223,7 +223,7 @@ const fn token(action: &Action) -> Option<&str> {
     if let Action::Launch { token, .. } = action { Some(token.as_str()) } else { None }
 }
 
-/// Everything that what comes depends on, in pieces.
+/// Everything that affects later states.
 pub fn pieces(state: &State) -> Pieces {
     let State { world, record, actor, sleeper, drifts_left, troubles_left } = state;
     let mut pieces = Pieces::default();

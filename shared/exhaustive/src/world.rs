@@ -1,4 +1,4 @@
-//! What AWS has, as small as it can be, and what it does by itself.
+//! The AWS of a bounded model, as small as possible, and its own moves.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,45 +9,45 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::canon::{OLD_AFTER, Pieces};
 
-/// Time goes by in steps of this: every duration of a small model is a multiple of it, and the planner's own shortest
-/// pause is as long.
+/// The step of time: every duration of a bounded model is a multiple of it, and it equals the planner's shortest
+/// requeue delay.
 pub const TICK: SignedDuration = SignedDuration::from_mins(2);
 
-/// How many instances a group has when nothing happens.
+/// Number of instances of an idle group.
 pub const SIZE: u32 = 2;
 
-/// Everything that is read, and what operators want.
+/// The resources that a pass reads, and what operators want.
 #[derive(Debug, Clone)]
 pub struct World {
     pub now: Timestamp,
     /// The groups: one, or blue and green.
     pub groups: Vec<Pool>,
-    /// What Config holds for non-compliant, and since when.
+    /// The non-compliant instances, and since when.
     pub drifted: BTreeMap<u32, Timestamp>,
-    /// Since when a freeze stands.
+    /// Since when a freeze is in force.
     pub frozen_since: Option<Timestamp>,
-    /// Which launch has led to which instance, by its token.
+    /// The instance of each launch, by its token.
     pub launched: BTreeMap<String, u32>,
     /// The number of the newest instance.
     pub last_id: u32,
-    /// The numbers of the servers that it began with go up to this.
+    /// The highest number of an initial instance.
     pub first_ids: u32,
-    /// What people said and no decision has used yet.
+    /// Commands that no decision has consumed.
     pub facts: Vec<Fact>,
-    /// What moves between two colors. None: there is one group.
+    /// The load balancer and the launch templates of a pair. None: there is one group.
     pub colors: Option<Colors>,
-    /// What Driftless has terminated since somebody began to hold a decision in his hands.
+    /// Instances that Driftless terminated since the oldest pending decision.
     pub taken: BTreeSet<u32>,
 }
 
-/// What a pair of colors has besides its groups. Blue is 0, green is 1.
+/// The resources of a pair besides its groups. Blue is 0, green is 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Colors {
     /// The weights of the one forward action.
     pub weights: [u32; 2],
-    /// The newest image: they are numbered from 1.
+    /// The number of the newest image, counted from 1.
     pub newest_image: u32,
-    /// The versions of each color's launch template: the image, and the token that it was written for.
+    /// The versions of each color's launch template: the image and the token of each.
     pub templates: [Vec<(u32, Option<String>)>; 2],
     /// The color whose alarm is in ALARM.
     pub in_alarm: Option<usize>,
@@ -65,9 +65,9 @@ pub struct Pool {
     pub version: u64,
     /// Its instances, the oldest first.
     pub servers: Vec<Server>,
-    /// What people last wrote, or wanted to have.
+    /// The bounds that operators want.
     pub wanted: Bounds,
-    /// How many are too many for good, as on-call was told: an operator takes them back.
+    /// Number of extra instances that Driftless keeps and reported to on-call: an operator removes them.
     pub kept: u32,
 }
 
@@ -82,32 +82,29 @@ pub struct Bounds {
 /// An instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
-    /// Its number: the newer, the higher.
+    /// Its number. A higher number is a newer instance.
     pub id: u32,
-    /// Where it is in its life.
     pub life: Life,
-    /// Whether it fails the checks of its target group.
+    /// Whether it fails its health checks.
     pub is_sick: bool,
     /// Whether it is protected from scale-in.
     pub is_protected: bool,
     pub launched_at: Timestamp,
-    /// Whether it came because Driftless asked for it.
+    /// Whether Driftless caused its launch.
     pub is_ours: bool,
-    /// The version of the launch template that it was launched with.
+    /// The launch template version of its launch.
     pub version: u64,
 }
 
-/// Where an instance is in its life.
+/// The lifecycle state of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Life {
-    /// On its way in.
     Pending,
     InService,
-    /// On its way out.
     Terminating,
 }
 
-/// The id that AWS gives to the instance with this number.
+/// The instance id of this number.
 ///
 /// # Panics
 /// Never: the number has at most 8 of 17 digits.
@@ -116,25 +113,25 @@ pub fn instance_id(number: u32) -> InstanceId {
     format!("i-{number:017x}").parse().expect("an id of 17 hexadecimal digits")
 }
 
-/// The number of an instance. None: it is none of this world.
+/// The number of an instance. None: the id is not of this model.
 pub fn number(id: &InstanceId) -> Option<u32> {
     u32::from_str_radix(id.as_str().strip_prefix("i-")?, 16).ok()
 }
 
 impl Server {
-    /// Whether it is in service and passes its checks.
+    /// Whether the instance is in service and passes its health checks.
     pub fn serves(&self) -> bool {
         self.life == Life::InService && !self.is_sick
     }
 
-    /// Whether desired capacity counts it.
+    /// Whether the instance counts towards desired capacity.
     pub fn is_active(&self) -> bool {
         self.life != Life::Terminating
     }
 }
 
 impl Pool {
-    /// A group at its size, of servers that were launched long ago.
+    /// A full group of instances that were launched long ago.
     pub fn full(first_id: u32, max: u32, long_ago: Timestamp) -> Self {
         let server = |id| Server {
             id,
@@ -150,46 +147,46 @@ impl Pool {
         Self { min: wanted.min, max: wanted.max, desired: wanted.desired, version: 1, servers, wanted, kept: 0 }
     }
 
-    /// A group that rests.
+    /// An idle group of size 0.
     pub const fn idle() -> Self {
         let wanted = Bounds { min: 0, max: 0, desired: 0 };
         Self { min: 0, max: 0, desired: 0, version: 1, servers: Vec::new(), wanted, kept: 0 }
     }
 
-    /// How many desired capacity counts.
+    /// Number of instances that count towards desired capacity.
     pub fn active(&self) -> u32 {
         count(self.servers.iter().filter(|server| server.is_active()))
     }
 
-    /// How many serve.
+    /// Number of healthy instances.
     pub fn serving(&self) -> u32 {
         count(self.servers.iter().filter(|server| server.serves()))
     }
 }
 
-/// How many there are.
+/// Number of elements.
 pub fn count<T>(things: impl Iterator<Item = T>) -> u32 {
     u32::try_from(things.count()).unwrap_or(u32::MAX)
 }
 
 impl World {
-    /// The server with this number, and its group.
+    /// The instance with this number, and its group.
     pub fn server(&self, id: u32) -> Option<(&Pool, &Server)> {
         let mut all = self.groups.iter().flat_map(|pool| pool.servers.iter().map(move |server| (pool, server)));
         all.find(|(_, server)| server.id == id)
     }
 
-    /// The server with this number, to change it.
+    /// The instance with this number, to change it.
     pub fn server_mut(&mut self, id: u32) -> Option<&mut Server> {
         self.groups.iter_mut().flat_map(|pool| &mut pool.servers).find(|server| server.id == id)
     }
 
-    /// All servers.
+    /// All instances.
     pub fn servers(&self) -> impl Iterator<Item = &Server> {
         self.groups.iter().flat_map(|pool| &pool.servers)
     }
 
-    /// Auto Scaling launches what is missing, and takes the oldest unprotected one of what is too many.
+    /// Auto Scaling launches missing instances, and terminates the oldest unprotected ones above desired capacity.
     pub fn balance(&mut self, at: usize, is_ours: bool) {
         while self.groups.get(at).is_some_and(|pool| pool.active() < pool.desired) {
             self.spawn(at, is_ours);
@@ -204,7 +201,7 @@ impl World {
         }
     }
 
-    /// A new server begins to come up.
+    /// Launches an instance.
     pub fn spawn(&mut self, at: usize, is_ours: bool) -> u32 {
         self.last_id += 1;
         let server = Server {
@@ -222,7 +219,7 @@ impl World {
         self.last_id
     }
 
-    /// A server begins to leave.
+    /// Begins to terminate an instance.
     pub fn take(&mut self, id: u32, with_decrement: bool) {
         let Some(at) = self.groups.iter().position(|pool| pool.servers.iter().any(|server| server.id == id)) else {
             return;
@@ -236,13 +233,14 @@ impl World {
         self.balance(at, false);
     }
 
-    /// Config finds a server drifted. When it recorded that is asked of successors only: the first servers were found long ago.
+    /// Config finds an instance non-compliant. Only for replacement instances does a decision depend on the time of the
+    /// finding: the findings of the initial instances are old.
     pub fn find_drifted(&mut self, id: u32) {
         let recorded_at = if id > self.first_ids { self.now } else { Timestamp::UNIX_EPOCH };
         self.drifted.insert(id, recorded_at);
     }
 
-    /// An operator takes back what is too many for good.
+    /// An operator removes the extra instances that Driftless kept.
     pub fn take_back(&mut self, at: usize) {
         if let Some(pool) = self.groups.get_mut(at) {
             pool.desired = pool.desired.saturating_sub(pool.kept).max(pool.wanted.desired);
@@ -251,7 +249,7 @@ impl World {
         self.balance(at, false);
     }
 
-    /// A server is gone, and everything that is known about it.
+    /// Removes an instance, and all knowledge about it.
     pub fn forget(&mut self, id: u32) {
         for pool in &mut self.groups {
             pool.servers.retain(|server| server.id != id);
@@ -259,13 +257,13 @@ impl World {
         self.drifted.remove(&id);
     }
 
-    /// Forgets launches that nobody will ask for again.
+    /// Forgets launch tokens that no later call repeats.
     pub fn forget_launches(&mut self, known: &BTreeSet<&str>) {
         self.launched.retain(|token, _| known.contains(token.as_str()));
     }
 
-    /// What of the world matters for what comes. When a server was launched counts only against when surges were admitted:
-    /// before, or since.
+    /// Writes the part of the world that affects later states. Of the launch time of an instance only the order
+    /// relative to the admission of surges counts.
     pub fn write(&self, record: Option<&Record>, pieces: &mut Pieces) {
         let surges = record.into_iter().flat_map(|record| record.replacements.values());
         let mut admitted: Vec<i64> =
@@ -285,10 +283,10 @@ impl World {
                     Life::InService => 1,
                     Life::Terminating => 2,
                 };
-                // One that came in this very second is told from what an admission of now launches.
+                // An instance of this very second is distinct from one that a surge admitted now launches.
                 let is_new = *launched_at >= self.now;
                 let flags = u64::from(*is_sick) | u64::from(*is_protected) << 1 | u64::from(*is_ours) << 2;
-                // When Config recorded its next drift depends on it.
+                // The time of its next finding depends on this.
                 let is_first = *id <= self.first_ids;
                 let flags = flags | u64::from(is_new) << 3;
                 pieces.id(*id);
@@ -302,7 +300,7 @@ impl World {
         for (id, recorded_at) in &self.drifted {
             let is_same = |work: &Replacement| work.findings.values().any(|known| known.recorded_at == *recorded_at);
             let is_known = record.and_then(|record| record.replacements.get(&instance_id(*id))).is_some_and(is_same);
-            // How long it lasts is asked no longer than for the debounce.
+            // The age of a drift counts only up to the debounce.
             let (is_new, is_young) = (self.now == *recorded_at, self.now < *recorded_at + TICK);
             pieces.id(*id);
             pieces.number(0x1000 | u64::from(is_known) | u64::from(is_young) << 1 | u64::from(is_new) << 2);
@@ -312,7 +310,7 @@ impl World {
             let work = record.into_iter().flat_map(|record| record.replacements.values());
             for (surge, deadlines, counts_for) in work.filter_map(|work| deadlines(work.phase())) {
                 for deadline in deadlines.into_iter().flatten().filter(|_| surge.paused_since.is_none()) {
-                    // The next pass under this freeze holds it from here on.
+                    // The next pass stops the deadline from this moment, because of the freeze.
                     let left = deadline.duration_since(since.max(surge.admitted_at)).as_secs().max(-counts_for);
                     pieces.number(left.unsigned_abs() << 1 | u64::from(left < 0));
                 }
@@ -347,7 +345,7 @@ impl World {
     }
 }
 
-/// The deadlines that a hold moves, and for how long each counts when it is over.
+/// The deadlines that a pause moves, and for how many seconds after it each counts.
 const fn deadlines(phase: &Phase) -> Option<(&Surge, [Option<Timestamp>; 2], i64)> {
     match phase {
         Phase::Launching(surge) => Some((surge, [Some(surge.deadline), None], OLD_AFTER)),
@@ -362,7 +360,7 @@ const fn deadlines(phase: &Phase) -> Option<(&Surge, [Option<Timestamp>; 2], i64
     }
 }
 
-/// The deadlines that a freeze moves, which has not been seen yet.
+/// The deadlines that a freeze moves before any pass has seen the freeze.
 fn deadlines_of_cutover(cutover: &Cutover) -> [Option<Timestamp>; 2] {
     let until = if let CutoverPhase::Baking { until } | CutoverPhase::Warm { until } = cutover.phase() {
         Some(*until)

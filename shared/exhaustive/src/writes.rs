@@ -1,4 +1,4 @@
-//! What each call does to the world: read, compared by the shipped precondition, written; refused where AWS refuses.
+//! The effect of each call: read, check with the shipped precondition, write; with the errors of AWS.
 
 use driftless_planner::action::{Action, ActionResult, CapacityChange, Protection, WeightChange};
 use driftless_planner::ids::{ImageId, InstanceId};
@@ -7,7 +7,7 @@ use driftless_planner::precondition;
 use crate::observe::{Names, image_id};
 use crate::world::{Life, Pool, World, instance_id, number};
 
-/// Does one action, as the loop does it.
+/// Executes one action as the loop does.
 pub fn write(world: &mut World, names: &Names, action: &Action) -> ActionResult {
     if let Some(result) = precondition(action, &names.live(world, action)).result() {
         return result;
@@ -22,7 +22,7 @@ pub fn write(world: &mut World, names: &Names, action: &Action) -> ActionResult 
     call(world, names, at, action)
 }
 
-/// What AWS makes of one call.
+/// The effect of one call.
 pub fn call(world: &mut World, names: &Names, at: usize, action: &Action) -> ActionResult {
     let Some(pool) = world.groups.get_mut(at) else { return ActionResult::Gone };
     match action {
@@ -59,7 +59,7 @@ pub fn call(world: &mut World, names: &Names, at: usize, action: &Action) -> Act
     }
 }
 
-/// Writes the bounds as one: a minimum above the size raises it, a maximum below it lowers it.
+/// Writes the bounds in one call: a minimum above desired capacity raises it, a maximum below lowers it.
 fn bound(world: &mut World, at: usize, min: u32, max: u32) -> ActionResult {
     let Some(pool) = world.groups.get_mut(at) else { return ActionResult::Gone };
     if min > max {
@@ -107,7 +107,7 @@ fn terminate(world: &mut World, at: usize, instance: &InstanceId, capacity: Capa
     }
 }
 
-/// The same token writes nothing more, and no other image.
+/// A repeated token writes no second version, and must be for the same image.
 fn write_template(world: &mut World, names: &Names, at: usize, image: &ImageId, token: &str) -> ActionResult {
     let Some(versions) = world.colors.as_mut().and_then(|colors| colors.templates.get_mut(at)) else {
         return ActionResult::Gone;
@@ -134,7 +134,7 @@ fn set_weights(world: &mut World, names: &Names, change: &WeightChange) -> Actio
     ActionResult::Done
 }
 
-/// The same token launches nothing more.
+/// A repeated token launches no second instance.
 fn launch(world: &mut World, at: usize, token: &str) -> ActionResult {
     if let Some(known) = world.launched.get(token) {
         return ActionResult::Launched(instance_id(*known));

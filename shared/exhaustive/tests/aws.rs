@@ -1,5 +1,5 @@
-//! The small model's AWS beside the simulated one, which is held to the contract: every small group, every call and what
-//! Auto Scaling does by itself, and whatever may follow it.
+//! Compares the AWS of the bounded models with the simulated AWS, which fulfils the contracts: every small group, every
+//! call and every move of Auto Scaling, and every sequence of them.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a helper of a test fails the test")]
 
@@ -17,10 +17,10 @@ use driftless_planner::observation::{Group, Lifecycle};
 use driftless_reconciler::act::refusal;
 use driftless_testkit::{Stage, group};
 
-/// So many things happen one after the other.
+/// The length of each sequence.
 const STEPS: usize = 3;
 
-/// What may happen.
+/// A step of a sequence.
 #[derive(Debug, Clone)]
 enum Step {
     Call(Action),
@@ -28,7 +28,7 @@ enum Step {
     Leave,
 }
 
-/// What can be compared: what the call answered, the bounds, and each instance.
+/// The compared state: the response of the call, the bounds, and each instance.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
     answer: ActionResult,
@@ -37,7 +37,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// The words of a refusal do not count.
+    /// The text of an error is not compared.
     fn new(mut answer: ActionResult, group: &Group) -> Self {
         if let ActionResult::Busy(words) | ActionResult::Failed(words) = &mut answer {
             *words = "".into();
@@ -62,7 +62,7 @@ fn steps() -> Vec<Step> {
         without_traffic: None,
         direction: Direction::Back,
     }];
-    // One more than a group begins with at most.
+    // Up to one instance more than an initial group.
     for size in 0..=SIZE + 1 {
         calls.push(Action::SetMinimum { group: group(), expected, minimum: size });
         calls.push(Action::SetMaximum { group: group(), expected, maximum: size });
@@ -72,7 +72,7 @@ fn steps() -> Vec<Step> {
         let (zone, token) = ("eu-central-1b".parse().unwrap(), token.to_owned());
         calls.push(Action::Launch { group: group(), zone, replaces: replaces.clone(), token });
     }
-    // One that is there from the beginning, and the first that is launched.
+    // An initial instance, and the first that is launched.
     for instance in [1, 101].map(instance_id) {
         for capacity in [CapacityChange::Keep, CapacityChange::Decrement] {
             let (group, instance) = (group(), instance.clone());
@@ -85,7 +85,7 @@ fn steps() -> Vec<Step> {
     calls.into_iter().map(Step::Call).chain([Step::Arrive, Step::Leave]).collect()
 }
 
-/// A group with these bounds, filled: in the small model, and on a stage.
+/// A full group with these bounds, in the bounded model and on a stage.
 fn both(min: u32, desired: u32, max: u32) -> (World, Stage) {
     let mut known = group(desired);
     (known.name, known.min, known.max) = (name(), min, max);
@@ -125,13 +125,13 @@ fn of_stage(stage: &mut Stage, step: &Step) -> Seen {
     Seen::new(answer, &stage.groups[0])
 }
 
-/// Whether Auto Scaling still has to take somebody. The simulated one does so at once; the small one when the next server
-/// has arrived, so that whoever is on his way in arrives first.
+/// Whether Auto Scaling still has to terminate an instance. The simulated AWS does so at once; the bounded model waits
+/// until pending instances have arrived.
 fn is_owing(pool: &Pool) -> bool {
     pool.active() > pool.desired && pool.servers.iter().any(|server| server.is_active() && !server.is_protected)
 }
 
-/// Every way of so many steps from here on; `told` is how it came here.
+/// Compares every sequence of steps from here. `told` is the sequence so far.
 fn walk(small: &World, stage: &Stage, names: &Names, steps: &[Step], told: &mut Vec<Step>) {
     if told.len() == STEPS {
         return;

@@ -1,4 +1,4 @@
-//! Wrong planners: each of them must be found out, by the property that it breaks.
+//! Faulty planners: the exploration must find each of them by the property that it violates.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a helper of a test fails the test")]
 
@@ -10,10 +10,10 @@ use driftless_planner::decision::Decision;
 use driftless_planner::input::Input;
 use driftless_planner::observation::TargetHealth;
 
-/// More states than a wrong planner needs to be found out.
+/// The exploration finds every faulty planner within so many states.
 const STATES_MAX: usize = 60_000;
 
-/// The property that this planner breaks, and the story of it.
+/// The property that this planner violates, and the counterexample.
 fn found_out(setup: Setup, planner: Planner) -> (&'static str, String) {
     let model = Small::new(setup, planner).unwrap();
     match explore(&model, |progress| progress.states <= STATES_MAX) {
@@ -30,7 +30,7 @@ fn forgets_borrowed_settings(input: Input<'_>) -> Decision {
 }
 
 #[test]
-fn who_forgets_a_borrowed_settings_entry_is_found_out() {
+fn a_planner_that_forgets_a_borrowed_setting_is_found() {
     let (property, story) = found_out(setups::drift(), forgets_borrowed_settings);
     assert_eq!(property, "no setting is changed without a row in the borrowed settings");
     assert!(story.contains("drifts") && story.contains("2m pass"), "{story}");
@@ -43,7 +43,7 @@ fn never_scales_to_zero(input: Input<'_>) -> Decision {
 }
 
 #[test]
-fn who_never_lets_the_old_color_go_is_found_out() {
+fn a_planner_that_never_scales_the_old_color_to_zero_is_found() {
     let (property, story) = found_out(setups::cutover("cutover", "", &[], 0), never_scales_to_zero);
     assert_eq!(property, "every path ends at rest once faults stop");
     assert!(story.contains("faults stop"), "{story}");
@@ -65,7 +65,7 @@ fn takes_all_for_healthy(input: Input<'_>) -> Decision {
 }
 
 #[test]
-fn who_terminates_before_the_successor_serves_is_found_out() {
+fn a_planner_that_terminates_before_the_replacement_instance_is_healthy_is_found() {
     let (property, _) = found_out(setups::drift(), takes_all_for_healthy);
     assert_eq!(property, "the healthy instances stay at the minimum healthy");
 }
@@ -75,7 +75,7 @@ fn asks_for_no_look(input: Input<'_>) -> Decision {
 }
 
 #[test]
-fn who_asks_for_no_further_look_is_found_out() {
+fn a_planner_that_asks_for_no_requeue_is_found() {
     let (property, _) = found_out(setups::drift(), asks_for_no_look);
     assert_eq!(property, "every wait has a requeue");
 }
@@ -85,7 +85,7 @@ fn ignores_freezes(input: Input<'_>) -> Decision {
 }
 
 #[test]
-fn who_ignores_a_freeze_is_found_out() {
+fn a_planner_that_ignores_a_freeze_is_found() {
     let (property, _) = found_out(setups::anything("anything", "", 1, 1), ignores_freezes);
     assert_eq!(property, "under a freeze nothing disruptive starts");
 }
@@ -103,7 +103,7 @@ fn launches_with_a_new_token_each_time(input: Input<'_>) -> Decision {
 }
 
 #[test]
-fn who_launches_with_a_new_token_after_a_lost_reply_is_found_out() {
+fn a_planner_that_launches_with_a_new_token_after_a_lost_response_is_found() {
     let (property, _) = found_out(setups::anything("anything", "", 1, 1), launches_with_a_new_token_each_time);
     assert_eq!(property, "no more instances are launched than the budget allows");
 }
@@ -124,7 +124,7 @@ fn terminates_whatever_is_blocked(input: Input<'_>) -> Decision {
 }
 
 #[test]
-fn who_terminates_without_a_committed_reason_is_found_out() {
+fn a_planner_that_terminates_without_a_committed_reason_is_found() {
     let (property, _) = found_out(setups::drift(), terminates_whatever_is_blocked);
     assert_eq!(property, "a decision is well formed");
 }
@@ -136,7 +136,7 @@ fn more_than_the_budget() -> Setup {
 }
 
 #[test]
-fn who_takes_more_than_the_budget_is_found_out() {
+fn a_planner_that_exceeds_the_budget_is_found() {
     let (property, _) = found_out(more_than_the_budget(), driftless_planner::decide);
     assert_eq!(property, "no more instances are replaced at once than the budget allows");
 }
@@ -152,7 +152,7 @@ fn moves_traffic_before_health(input: Input<'_>) -> Decision {
 }
 
 #[test]
-fn who_moves_traffic_before_health_is_found_out() {
+fn a_planner_that_moves_traffic_before_health_is_found() {
     let (property, _) = found_out(setups::cutover("cutover", "", &[], 0), moves_traffic_before_health);
     assert_eq!(
         property,
@@ -167,7 +167,7 @@ fn keeps_its_slot(input: Input<'_>) -> Decision {
 }
 
 #[test]
-fn who_keeps_its_slot_is_found_out() {
+fn a_planner_that_keeps_its_slot_is_found() {
     let (property, _) = found_out(setups::cutover("cutover", "", &[], 0), keeps_its_slot);
     assert_eq!(property, "at rest the live color has all of the traffic, and no cutover slot is taken");
 }

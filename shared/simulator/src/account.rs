@@ -15,35 +15,35 @@ use crate::fleet::{self, FleetNames, FleetPlan, Layout};
 use crate::rng::Rng;
 use crate::world::World;
 
-/// How large an account is, and how its fleets want to be treated.
+/// The size of an account and the policy of its fleets.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
-    /// How many fleets: pairs with a load balancer.
+    /// Number of fleets. Each fleet is a pair of groups behind a load balancer.
     pub fleets: usize,
-    /// How many instances each has, all in its live color.
+    /// Instances of each fleet, all in its live color.
     pub instances: u32,
 }
 
-/// An account that has stood for long, before Driftless sees it for the first time.
+/// An account whose instances have run for a long time before Driftless reads them for the first time.
 #[derive(Debug)]
 pub struct Account {
     pub world: World,
     /// The fleets, each with its instances.
     pub fleets: BTreeMap<FleetName, Vec<InstanceId>>,
-    /// The rule that all of them list.
+    /// The Config rule that every policy lists.
     pub rule: RuleName,
 }
 
 /// Config's time to evaluate a new instance.
 const EVALUATION: SignedDuration = SignedDuration::from_mins(3);
-/// What an alarm watches: one minute.
+/// The evaluation period of each alarm.
 const WINDOW: SignedDuration = SignedDuration::from_mins(1);
 
 impl Account {
-    /// An account of a size.
+    /// Builds an account of the given size.
     ///
     /// # Errors
-    /// A name that the planner's types refuse.
+    /// The planner's types reject a name.
     pub fn new(size: Size, start: Timestamp, rng: &mut Rng) -> Result<Self, IdError> {
         let mut cloud = Cloud::new(rng.split(), start);
         let rule: RuleName = "approved".parse()?;
@@ -62,7 +62,7 @@ impl Account {
             cloud.stand(&live.group, size.instances);
             fleets.insert(name, cloud.members(&live.group).map(|instance| instance.id.clone()).collect());
         }
-        // Each forward action that is added would have all of them looked at.
+        // Each new forward action makes the simulator evaluate every alarm, so the alarms come last.
         for alarm in &alarms {
             cloud.add_alarm(alarm, AlarmSubject::default(), WINDOW);
         }
@@ -78,7 +78,7 @@ fn plan(names: &FleetNames, alarm: &AlarmName, image: driftless_planner::ids::Im
         ("driftless:mode", "act"),
         ("driftless:rules", "approved"),
         ("driftless:alarms", alarm.as_str()),
-        // Short, so that a cutover is over soon; long enough for the alarm.
+        // Short, so that a cutover ends soon, but long enough for the alarm.
         ("driftless:weights", "100"),
         ("driftless:step", "3m"),
     ];
@@ -92,7 +92,7 @@ fn plan(names: &FleetNames, alarm: &AlarmName, image: driftless_planner::ids::Im
         tags: tags.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
         settings,
         image,
-        // They stand at once.
+        // `stand` creates the instances without a boot.
         min: 0,
         max: 0,
         desired: 0,
@@ -100,7 +100,7 @@ fn plan(names: &FleetNames, alarm: &AlarmName, image: driftless_planner::ids::Im
     }
 }
 
-/// What Config reports of an instance.
+/// The event of Config that an instance is non-compliant with a rule.
 pub fn breaks(rule: &RuleName, instance: &InstanceId, at: Timestamp) -> ComplianceFact {
     let (instance, rule) = (instance.clone(), rule.clone());
     ComplianceFact { instance, rule, verdict: ComplianceType::NonCompliant, observed_at: at, annotation: None }

@@ -1,4 +1,5 @@
-//! What Driftless did to AWS: each write, noted and judged right before its effect, against the world as it truly is.
+//! The writes of Driftless to AWS. The invariant checkers check each write right before its effect, against the true
+//! state of the simulated account.
 
 use std::collections::BTreeMap;
 
@@ -32,14 +33,14 @@ pub enum AwsWrite {
     /// An instance was terminated.
     Terminate {
         instance: InstanceId,
-        /// Whether the group shrinks by it.
+        /// Whether desired capacity falls by one.
         capacity: CapacityChange,
     },
-    /// An instance was set aside.
+    /// An instance entered Standby.
     EnterStandby {
         group: GroupName,
         instance: InstanceId,
-        /// Whether the group shrinks by it.
+        /// Whether desired capacity falls by one.
         capacity: CapacityChange,
     },
     Protect {
@@ -47,7 +48,7 @@ pub enum AwsWrite {
         instance: InstanceId,
         on: bool,
     },
-    /// A group was emptied.
+    /// A group was scaled to zero.
     ScaleToZero {
         group: GroupName,
     },
@@ -63,7 +64,7 @@ pub enum AwsWrite {
     Attach {
         group: GroupName,
         target_group: TargetGroupArn,
-        /// By which API family.
+        /// The API family of the attachment.
         api: AttachmentApi,
     },
     Detach {
@@ -74,32 +75,32 @@ pub enum AwsWrite {
     /// An instance refresh was started.
     StartRefresh {
         group: GroupName,
-        /// What it rolls out.
+        /// The version that the refresh rolls out.
         template: TemplateVersion,
     },
-    /// An instance refresh was sent back.
+    /// An instance refresh was rolled back.
     RollBackRefresh {
         group: GroupName,
     },
 }
 
-/// What Driftless did so far.
+/// All writes of Driftless so far.
 #[derive(Debug, Clone, Default)]
 pub struct AwsWrites {
-    /// Instances that it launched, and when.
+    /// Instances that Driftless launched, and when.
     pub launched: BTreeMap<InstanceId, Timestamp>,
-    /// Instances that it terminated, and when.
+    /// Instances that Driftless terminated, and when.
     pub terminated: BTreeMap<InstanceId, Timestamp>,
-    /// Instances that it set aside, and when.
+    /// Instances that Driftless moved to Standby, and when.
     pub enter_standby: BTreeMap<InstanceId, Timestamp>,
-    /// How many writes it made, by kind.
+    /// Number of writes, by kind.
     pub counts: BTreeMap<&'static str, u64>,
-    /// Each of them, in order, where someone wants to be told.
+    /// Every write in order. Empty unless the caller asked for it.
     pub told: Vec<(Timestamp, AwsWrite)>,
 }
 
 impl AwsWrite {
-    /// Its name in counts.
+    /// The name of the write in the counts.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Minimum { .. } => "minimum",

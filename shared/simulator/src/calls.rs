@@ -1,5 +1,5 @@
-//! What functions ask of AWS, call by call, where somebody counts: which calls a decision takes, and which of them wait
-//! for each other.
+//! Records the calls of each function to its ports: which calls a decision takes, and which of them wait for each
+//! other. Nothing is recorded unless a test switches the recording on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -9,30 +9,30 @@ use jiff::Timestamp;
 
 /// The call with which a pass begins, together with others.
 const PASS_BEGINS: &str = "load";
-/// What a run does once it looks no more: the delayed request, and the lease.
+/// The calls of a run after its last reconcile pass: the run sends the delayed request and releases the lease.
 const RUN_ENDS: [&str; 2] = ["sqs:SendMessage", "release"];
-/// A commit, which parts what a pass reads from what it does.
+/// The commit. A pass reads before the commit and writes after it.
 const COMMIT: &str = "commit";
 
 /// A call to a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// Its name, as the counts of a day have it.
+    /// The operation, as in `Counts::calls`.
     pub operation: &'static str,
-    /// What a read asks about, in Rust's words. Empty: a write, or a read of all there is.
+    /// The arguments of a read, in `Debug` form. Empty for a write, and for a read without arguments.
     pub subject: String,
     pub sent: Timestamp,
     pub answered: Timestamp,
 }
 
-/// What a pass found on record, and what it left there.
+/// The stored state before a pass and after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Passage {
     before: String,
     after: Option<String>,
 }
 
-/// The calls of all functions. Nothing is kept unless somebody counts.
+/// The calls of all functions. Empty unless the recording is on.
 #[derive(Debug, Clone, Default)]
 pub struct Calls {
     is_on: bool,
@@ -40,36 +40,36 @@ pub struct Calls {
     passages: BTreeMap<u64, Vec<Passage>>,
 }
 
-/// One look of a function that looks at one fleet: from its first read to its last write.
+/// One reconcile pass over one fleet, from its first read to its last write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
-    /// What was on record: the phase of the cutover or of the replacements under way.
+    /// The stored state before the pass: the phase of the cutover or of the replacements under way.
     pub before: String,
-    /// What is on record since. None: nothing was committed.
+    /// The stored state after the pass. None: the pass committed nothing.
     pub after: Option<String>,
-    /// Its calls, in the order in which they were sent.
+    /// The calls of the pass, in the order in which the function sent them.
     pub calls: Vec<Call>,
 }
 
 impl Calls {
-    /// Keeps every call.
+    /// A recording that is on.
     pub fn on() -> Self {
         Self { is_on: true, ..Self::default() }
     }
 
-    /// Whether somebody counts.
+    /// Whether the recording is on.
     pub const fn is_on(&self) -> bool {
         self.is_on
     }
 
-    /// Notes a call.
+    /// Records a call.
     pub(crate) fn note(&mut self, function: u64, call: impl FnOnce() -> Call) {
         if self.is_on {
             self.made.entry(function).or_default().push(call());
         }
     }
 
-    /// Notes what a pass finds on record.
+    /// Records the stored state that a pass loads.
     pub(crate) fn found(&mut self, function: u64, record: Option<&Record>) {
         if self.is_on {
             let passage = Passage { before: state_of(record), after: None };
@@ -77,19 +77,19 @@ impl Calls {
         }
     }
 
-    /// Notes what a pass has left there.
+    /// Records the stored state that a pass commits.
     pub(crate) fn left(&mut self, function: u64, record: &Record) {
         if let Some(passage) = self.passages.get_mut(&function).and_then(|passages| passages.last_mut()) {
             passage.after = Some(state_of(Some(record)));
         }
     }
 
-    /// The calls of all functions, those of one together.
+    /// The calls of all functions, grouped by function.
     pub fn all(&self) -> impl Iterator<Item = &Call> {
         self.made.values().flatten()
     }
 
-    /// The looks of all functions, in their order. A function that looks at several fleets at once tells nothing of use.
+    /// The passes of all functions, in their order. Useful only where each function reconciles one fleet at a time.
     pub fn passes(&self) -> Vec<Snapshot> {
         let mut passes = Vec::new();
         for (function, made) in &self.made {
@@ -104,7 +104,7 @@ impl Calls {
     }
 }
 
-/// Where the looks of a function are among its calls.
+/// The range of each pass within the calls of a function.
 fn parts(made: &[Call]) -> Vec<Range<usize>> {
     let begins: Vec<Timestamp> =
         made.iter().filter(|call| call.operation == PASS_BEGINS).map(|call| call.sent).collect();
@@ -119,7 +119,7 @@ fn parts(made: &[Call]) -> Vec<Range<usize>> {
     begins.iter().zip(ends).map(part).collect()
 }
 
-/// What is on record, in a word or a few.
+/// A short name of the stored state.
 fn state_of(record: Option<&Record>) -> String {
     let Some(record) = record else { return "unknown".to_owned() };
     let replacements = record.replacements.values().map(|replacement| replacement.phase().name());
@@ -130,7 +130,7 @@ fn state_of(record: Option<&Record>) -> String {
 }
 
 impl Snapshot {
-    /// What it read before it decided.
+    /// The reads of the pass before its decision.
     pub fn reads(&self) -> &[Call] {
         let committed = self.calls.iter().position(|call| call.operation == COMMIT);
         let acts = self.calls.iter().position(|call| !is_read_of_a_look(call));
@@ -138,19 +138,19 @@ impl Snapshot {
         self.calls.get(..end).unwrap_or_default()
     }
 
-    /// Reads that were made twice: the same call about the same.
+    /// Reads that the pass made twice with the same arguments.
     pub fn repeated(&self) -> Vec<&Call> {
         let mut known = BTreeSet::new();
         self.reads().iter().filter(|call| !known.insert((call.operation, call.subject.as_str()))).collect()
     }
 }
 
-/// Whether it is a call with which a pass reads, and not one with which it acts.
+/// Whether a pass reads with this call. False for a call with which it acts.
 fn is_read_of_a_look(call: &Call) -> bool {
     call.operation == PASS_BEGINS || !call.subject.is_empty()
 }
 
-/// The calls in rounds: each waits for one of the round before, and for none of its own.
+/// Groups the calls into rounds: a call waits for a call of the round before, and for none of its own round.
 pub fn rounds(calls: &[Call]) -> Vec<Vec<&Call>> {
     let mut rounds: Vec<Vec<&Call>> = Vec::new();
     for (call, depth) in calls.iter().zip(depths(calls, |_| 1)) {
@@ -164,8 +164,8 @@ pub fn rounds(calls: &[Call]) -> Vec<Vec<&Call>> {
     rounds
 }
 
-/// How `shared/aws` answers a call where everything fits one page: how many calls of AWS are behind it, a number for each
-/// round. Of a call that is not told of here it is one.
+/// The AWS calls that `shared/aws` makes for one port call when each response fits one page: their number in each
+/// round. An operation that is not listed makes one AWS call.
 fn behind(operation: &str) -> &'static [usize] {
     match operation {
         "load" => &[3],
@@ -175,24 +175,24 @@ fn behind(operation: &str) -> &'static [usize] {
         | "elasticloadbalancing:ModifyRule"
         | "autoscaling:UpdateAutoScalingGroup (template)"
         | "autoscaling:StartInstanceRefresh" => &[1, 1],
-        // The rules are found by way of the load balancer and its listeners; the color that is not live has a template of its
-        // own, and its base is found there.
+        // `DescribeRules` needs the load balancer and its listeners first. A version for the idle color needs that
+        // color's own template, and then its base version.
         "elasticloadbalancing:DescribeRules" | "ec2:CreateLaunchTemplateVersion" => &[1, 1, 1],
         _ => &[1],
     }
 }
 
-/// The longest chain of AWS calls behind these calls, in which each waits for the one before.
+/// The longest chain of AWS calls in which each waits for the one before.
 pub fn aws_rounds(calls: &[Call]) -> usize {
     depths(calls, |call| behind(call.operation).len()).into_iter().max().unwrap_or(0)
 }
 
-/// How many AWS calls are behind these calls, each for one page.
+/// The number of AWS calls that these port calls make, one page each.
 pub fn aws_calls(calls: &[Call]) -> usize {
     calls.iter().flat_map(|call| behind(call.operation)).sum()
 }
 
-/// How long the longest chain is that ends with each call.
+/// For each call, the length of the longest chain that ends with it.
 fn depths(calls: &[Call], length: impl Fn(&Call) -> usize) -> Vec<usize> {
     let mut depths: Vec<usize> = Vec::with_capacity(calls.len());
     for call in calls {
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_look_ends_where_the_run_scales_to_zero() {
+    fn a_pass_ends_where_the_run_releases_the_lease() {
         let made = [
             call("acquire", 0, 1),
             call("load", 1, 2),

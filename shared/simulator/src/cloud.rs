@@ -1,7 +1,7 @@
 //! The simulated AWS of one account and region: EC2, launch templates, Auto Scaling, load balancers, Config, alarms and
-//! images. Everything is synchronous; whoever drives it decides when a call takes effect, and lets time pass in between.
+//! images. Every method is synchronous: the caller decides when a call takes effect, and advances time between calls.
 //!
-//! What it does like AWS, with the section of our notes on AWS in brackets, stands beside the code that does it.
+//! A number in brackets, such as (3.1), is the section of our notes on AWS that describes the behavior.
 
 mod agenda;
 mod alarms;
@@ -40,17 +40,17 @@ use watched::Watched;
 
 pub use traffic::{FailureCause, Traffic};
 
-/// AWS, as far as a fleet can tell.
+/// The AWS resources around a fleet.
 #[derive(Debug, Clone)]
 pub struct Cloud {
     now: Timestamp,
     rng: Rng,
     agenda: Agenda,
-    /// How long ago describes tell of: zero, or the lag of an eventually consistent read (4.2).
+    /// The lag of describe calls: zero, or the delay of an eventually consistent read (4.2).
     pub lag: jiff::SignedDuration,
     groups: BTreeMap<GroupName, GroupState>,
     instances: Watched<BTreeMap<InstanceId, Instance>>,
-    /// The instances that each group ever had, in the order of their launch.
+    /// The instances that each group has ever launched, in the order of their launch.
     of_group: BTreeMap<GroupName, Vec<InstanceId>>,
     templates: BTreeMap<TemplateVersion, TemplateContent>,
     images: BTreeMap<ImageId, Image>,
@@ -60,17 +60,17 @@ pub struct Cloud {
     rules: BTreeMap<RuleName, RuleState>,
     alarms: BTreeMap<AlarmName, AlarmState>,
     short: BTreeSet<Zone>,
-    /// Groups whose launches fail, with AWS's words.
+    /// Groups whose launches fail, with the error message of AWS.
     refused: BTreeMap<GroupName, String>,
-    /// Groups that have one more than they want, until it serves: their zones are evened out.
+    /// Groups that AZ rebalancing holds one above desired capacity until the new instance is healthy.
     evening_out: BTreeMap<GroupName, Timestamp>,
-    /// Whether describes of groups answer an empty list.
+    /// Whether describe calls for groups return an empty list.
     pub is_blind: bool,
     launch_tokens: BTreeMap<String, InstanceId>,
     endings: Vec<Ending>,
     events: Vec<CloudEvent>,
     traffic: Traffic,
-    /// What becomes of requests while nothing changes.
+    /// The rates of requests and of failures at each forward action, until targets or weights change.
     served: BTreeMap<ForwardPlace, Served>,
     silence: attribution::Silence,
     launched: u64,
@@ -108,17 +108,17 @@ impl Cloud {
         }
     }
 
-    /// Its time.
+    /// The current time.
     pub const fn now(&self) -> Timestamp {
         self.now
     }
 
-    /// When it next does something by itself.
+    /// When the next scheduled change is due.
     pub fn next_at(&self) -> Option<Timestamp> {
         self.agenda.next()
     }
 
-    /// Lets time pass, and does in order what is due meanwhile.
+    /// Advances time and applies the scheduled changes that fall due, in order.
     pub fn advance(&mut self, at: Timestamp) {
         while let Some((due_at, due)) = self.agenda.take(at) {
             self.pass(due_at);
@@ -127,7 +127,7 @@ impl Cloud {
         self.pass(at);
     }
 
-    /// Time passes without an event: requests are served all the while.
+    /// Advances time between two changes and counts the requests of that period.
     fn pass(&mut self, at: Timestamp) {
         if at > self.now {
             self.serve_until(at);
@@ -151,54 +151,54 @@ impl Cloud {
         }
     }
 
-    /// What Auto Scaling, Config, EC2 and CloudWatch have reported since the last call, in order.
+    /// Takes the events of Auto Scaling, Config, EC2 and CloudWatch since the last call, in order.
     pub fn drain_events(&mut self) -> Vec<CloudEvent> {
         std::mem::take(&mut self.events)
     }
 
     // ---- what invariant checkers may know -----------------------------------------------------------------------------------------
 
-    /// The groups as they are, without any lag.
+    /// The groups, without the lag of describe calls.
     pub const fn groups(&self) -> &BTreeMap<GroupName, GroupState> {
         &self.groups
     }
 
-    /// The instances as they are, those that are gone included.
+    /// All instances, terminated ones included.
     pub fn instances(&self) -> &BTreeMap<InstanceId, Instance> {
         &self.instances
     }
 
-    /// The forward actions as they are.
+    /// The forward actions, without lag.
     pub fn forwards_now(&self) -> &BTreeMap<ForwardPlace, ForwardState> {
         &self.forwards
     }
 
-    /// The target groups as they are.
+    /// The target groups, without lag.
     pub fn target_groups(&self) -> &BTreeMap<TargetGroupArn, TargetGroupState> {
         &self.target_groups
     }
 
-    /// Every instance that ended, in order, with who ended it.
+    /// Every terminated instance in order, with the actor that terminated it.
     pub fn endings(&self) -> &[Ending] {
         &self.endings
     }
 
-    /// The requests that were served, and those that were not.
+    /// The number of requests, and of those that failed.
     pub const fn traffic(&self) -> &Traffic {
         &self.traffic
     }
 
-    /// The alarms as they are.
+    /// The alarms, without lag.
     pub const fn alarms_now(&self) -> &BTreeMap<AlarmName, AlarmState> {
         &self.alarms
     }
 
-    /// The images that are registered.
+    /// The registered images.
     pub fn image_ids(&self) -> impl Iterator<Item = &ImageId> {
         self.images.keys()
     }
 
-    /// The templates as they are.
+    /// The launch template versions.
     pub const fn templates(&self) -> &BTreeMap<TemplateVersion, TemplateContent> {
         &self.templates
     }

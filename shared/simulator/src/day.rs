@@ -1,4 +1,5 @@
-//! A day, drawn from its seed: a fleet, what people and AWS do, what goes wrong; then a quiet time, and the verdict.
+//! A fault-injection run, drawn from its seed: a fleet, changes of operators and AWS, and faults; then a period without
+//! faults, after which all work must have ended.
 
 mod cutovers;
 mod events;
@@ -27,41 +28,42 @@ use crate::world::{Counts, World};
 use events::{drifted, plan};
 use fleet::{Names, account};
 
-/// Things happen for so long.
+/// How long changes and faults occur.
 pub const BUSY: SignedDuration = SignedDuration::from_hours(12);
-/// Then nothing does, for so long; and where something is left over, for so long again: longer than every deadline.
+/// How long the run goes on without faults. If work is left after that, the run goes on for the same time again: the
+/// two are longer than every deadline.
 pub const QUIET: SignedDuration = SignedDuration::from_hours(12);
 
-/// What came of a day.
+/// The result of a run.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     pub seed: u64,
     pub counts: Counts,
-    /// What Driftless wrote, by kind.
+    /// Number of writes to AWS, by kind.
     pub aws_writes: BTreeMap<&'static str, u64>,
-    /// The first thing that went wrong, if one did.
+    /// The first violation of an invariant, if there is one.
     pub violation: Option<Violation>,
-    /// The story, where it was asked for.
+    /// The trace, if the caller asked for it.
     pub story: Vec<String>,
 }
 
-/// A quarter past the second: the clock is never so kind as to show whole ones.
+/// The start is 250 ms past a full second, so that code that relies on whole seconds fails.
 fn dawn() -> Timestamp {
     Timestamp::from_millisecond(1_795_158_000_250).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// Lives through the day of a seed.
+/// Does the run of a seed. `is_told` keeps the trace.
 ///
 /// # Errors
-/// A name that the planner's types refuse: the plan itself is wrong.
+/// The planner's types reject a name: the plan itself is wrong.
 pub fn live(seed: u64, is_told: bool) -> Result<Outcome, IdError> {
     live_with(seed, is_told, None)
 }
 
-/// The same, with rates that are not drawn.
+/// Does the run of a seed with fixed fault rates.
 ///
 /// # Errors
-/// A name that the planner's types refuse: the plan itself is wrong.
+/// The planner's types reject a name: the plan itself is wrong.
 pub fn live_with(seed: u64, is_told: bool, rates: Option<Rates>) -> Result<Outcome, IdError> {
     let mut rng = Rng::new(seed);
     let drawn = Rates::drawn(&mut rng);
@@ -89,7 +91,7 @@ pub fn live_with(seed: u64, is_told: bool, rates: Option<Rates>) -> Result<Outco
     let check_rest = |simulation: &Simulation| liveness::after_quiet(&simulation.shared().lock());
     let verdict = judged.and_then(|()| {
         check_rest(&simulation).or_else(|_| {
-            // A refresh that does not end has a deadline of twelve hours, and its rollback path takes time as well.
+            // An instance refresh has a deadline of 12 hours, and its rollback takes time as well.
             simulation.run_to_rest(end + QUIET + QUIET, at_each_step)?;
             check_rest(&simulation)
         })
@@ -115,7 +117,7 @@ pub fn live_with(seed: u64, is_told: bool, rates: Option<Rates>) -> Result<Outco
     })
 }
 
-/// From here on nothing goes wrong, and nobody stands in the way.
+/// Ends all faults, and everything that blocks Driftless.
 fn calm(simulation: &Simulation, names: &Names) {
     let mut world = simulation.shared().lock();
     world.rates = Rates::none();
@@ -128,7 +130,7 @@ fn calm(simulation: &Simulation, names: &Names) {
     world.table.lift(&FreezeScope::Account);
     others::release_all(&mut world);
     world.note(|| "quiet".to_owned());
-    // Somebody looks every other hour, for as long as the quiet may last.
+    // On-call checks every two hours, as long as the quiet period may last.
     for hours in (1..2 * QUIET.as_hours()).step_by(2) {
         let names = names.clone();
         let later = world.now + SignedDuration::from_hours(hours);
@@ -138,7 +140,7 @@ fn calm(simulation: &Simulation, names: &Names) {
     world.change_at(later, people_mend);
 }
 
-/// What waits for an operator's word gets it.
+/// Operators give each command that a cutover or a replacement waits for.
 fn people_answer(world: &mut World, names: &Names) {
     let record = world.table.rows().get(&names.fleet.fleet).and_then(|row| row.record.clone());
     let Some(record) = record else { return };
@@ -147,7 +149,7 @@ fn people_answer(world: &mut World, names: &Names) {
         people::tell(world, &names.fleet.fleet, Command::Retry);
     }
     let commands = match record.cutover.as_ref().map(|cutover| (cutover.phase(), cutover.paused())) {
-        // Whoever looks first finds the new release fine, and whoever looks next is not sure.
+        // The operator may resume or roll back, both must work.
         Some((CutoverPhase::NeedsOperator { .. }, _)) => {
             let is_first = world.now.as_second() / 7200 % 2 == 0;
             vec![if is_first { Command::Resume } else { Command::Rollback }]
@@ -157,11 +159,11 @@ fn people_answer(world: &mut World, names: &Names) {
             resume.into_iter().chain([Command::Approve]).collect()
         }
         Some((_, Some(_))) => vec![Command::Resume],
-        // What has not begun may wait for a word on which color is live.
+        // A cutover that has not started may wait for `accept-live`.
         Some((CutoverPhase::Queued | CutoverPhase::Preflight, None)) | None => {
             live_color(world, names).map(|color| Command::AcceptLive { color }).into_iter().collect()
         }
-        // Whoever gave it traffic that nobody wants there takes it back.
+        // The operator who gave the new color traffic takes it back.
         Some((CutoverPhase::Aborting { .. }, None)) => {
             if let Some(live) = live {
                 give_back(world, names, live);
@@ -175,7 +177,7 @@ fn people_answer(world: &mut World, names: &Names) {
     }
 }
 
-/// Gives all of the traffic to a color, unless it has it.
+/// Gives all traffic to a color, unless it already has it.
 fn give_back(world: &mut World, names: &Names, live: Color) {
     let [blue, green] = names.fleet.colors.as_slice() else { return };
     let (live, other) = if live == Color::Blue { (blue, green) } else { (green, blue) };
@@ -186,7 +188,8 @@ fn give_back(world: &mut World, names: &Names, live: Color) {
     }
 }
 
-/// The color that has the traffic, or where nothing says so the capacity. None: a single group, or nobody can tell.
+/// The color that has the traffic or, where weights do not decide, the capacity. None: a single group, or neither
+/// decides.
 fn live_color(world: &World, names: &Names) -> Option<Color> {
     let [blue, green] = names.fleet.colors.as_slice() else { return None };
     let weight = |color: &ColorNames| {
@@ -203,9 +206,9 @@ fn live_color(world: &World, names: &Names) -> Option<Color> {
     told(weight(blue), weight(green)).or_else(|| told(desired(blue), desired(green)))
 }
 
-/// What only people can mend, they mend: the drift of a fleet that is only observed, that of many at once, and that which
-/// an image brings with it; and a desired capacity that they wrote into room which was only lent. One instance alone is
-/// Driftless's own to replace.
+/// Operators repair what Driftless must not: the drift of a fleet in observe mode, the drift of many instances at once,
+/// drift that an image causes, and a desired capacity that an operator raised into a borrowed maximum. A single drifted
+/// instance is left to Driftless.
 fn people_mend(world: &mut World) {
     world.cloud.mend_images();
     let names: Vec<GroupName> = world.cloud.groups().keys().cloned().collect();
@@ -226,10 +229,10 @@ fn people_mend(world: &mut World) {
     world.note(|| "people mend what is left to them".to_owned());
 }
 
-/// Lowers what was scaled above the maximum that people gave their group, as on-call is asked to.
+/// Lowers a desired capacity above the maximum of the operator, as the message asks on-call to do.
 fn give_back_room(world: &mut World) {
     let records = world.table.rows().values().filter_map(|row| row.record.as_ref());
-    // What a cutover holds travels with it.
+    // A cutover hands its borrowed settings over to the live group.
     let entries = records.filter(|record| record.cutover.is_none()).flat_map(|record| &record.borrowed_settings);
     let lent: Vec<(GroupName, u32)> = entries
         .filter_map(|entry| match entry.setting {

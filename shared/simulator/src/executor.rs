@@ -1,4 +1,4 @@
-//! Virtual time: runs functions on the world, one step after the other, always in the same order.
+//! Virtual time: runs functions and changes of the world one step after the other, in the same order for the same seed.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -16,25 +16,25 @@ use crate::invariants::messages;
 use crate::invocation::{FUNCTION_TIMEOUT, handle};
 use crate::world::{Happening, Shared, World};
 
-/// Functions that the reconcile queue starts at once.
+/// Functions that the reconcile queue starts in parallel at most.
 const CONCURRENCY_MAX: usize = 5;
 /// The schedule of the resync.
 const RESYNC_EVERY: SignedDuration = SignedDuration::from_mins(5);
-/// A function that the fault "asleep" meets may outlive its time-out by this: its sandbox was frozen with it.
+/// A function with the fault "asleep" may outlive its timeout by this: Lambda had frozen its sandbox.
 const FROZEN_MAX: SignedDuration = SignedDuration::from_secs(150);
 
 type Running = Pin<Box<dyn Future<Output = Ended> + Send>>;
 
-/// What a function leaves behind.
+/// The result of a function.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    /// Messages that were handled.
+    /// Messages that the function deletes.
     pub(crate) handled: Vec<u64>,
-    /// Messages that were not, and come again.
+    /// Messages that become visible again.
     pub(crate) failed: Vec<u64>,
 }
 
-/// Functions that can go on, in the order in which they can.
+/// Functions that can continue, in order.
 #[derive(Debug, Default)]
 struct Ready(Mutex<VecDeque<u64>>);
 
@@ -53,29 +53,29 @@ impl Wake for Bell {
     }
 }
 
-/// A simulation under way.
+/// A running simulation.
 pub struct Simulation {
     shared: Shared,
     defaults: Arc<Defaults>,
     running: BTreeMap<u64, (Running, Waker)>,
-    /// When each of them was started.
+    /// When each function was started.
     begun: BTreeMap<u64, Timestamp>,
     ready: Arc<Ready>,
     functions: u64,
     is_resynced: bool,
 }
 
-/// A function that is none of the loop's.
+/// A function that a test runs beside the loop.
 #[derive(Debug)]
 pub struct Visit<T>(Arc<Mutex<Option<T>>>);
 
 impl<T> Visit<T> {
-    /// Whether it runs no more: whatever runs holds on to the place of its answer.
+    /// Whether the function has ended: a running one holds a second reference to the place of its answer.
     pub fn is_over(&self) -> bool {
         Arc::strong_count(&self.0) == 1
     }
 
-    /// What it has brought. None: nothing yet, or it died.
+    /// The answer. None: the function has not ended, or it died.
     pub fn answer(&self) -> Option<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -88,13 +88,13 @@ impl fmt::Debug for Simulation {
 }
 
 impl Simulation {
-    /// Starts the clock of a world, and its schedule.
+    /// Starts a simulation of a world, with the schedule of the resync.
     pub fn new(mut world: World, defaults: Defaults) -> Self {
         let first = world.rng.duration(SignedDuration::ZERO, RESYNC_EVERY);
         Self::resynced_after(first, world, defaults)
     }
 
-    /// The same, with the first resync after a certain while.
+    /// Starts a simulation whose first resync comes after `first`.
     pub fn resynced_after(first: SignedDuration, mut world: World, defaults: Defaults) -> Self {
         world.at(world.now + first, Happening::Resync);
         Self {
@@ -108,21 +108,21 @@ impl Simulation {
         }
     }
 
-    /// Switches the schedule of the resync off, or on again: without it whatever is lost stays lost.
+    /// Switches the schedule of the resync off or on. Without it, nothing replaces a lost message.
     pub const fn schedule_resyncs(&mut self, is_resynced: bool) {
         self.is_resynced = is_resynced;
     }
 
-    /// A hand on the world.
+    /// A handle of the world.
     pub const fn shared(&self) -> &Shared {
         &self.shared
     }
 
-    /// Lets everything happen that happens until a time. After each change the judge is asked; its verdict ends the
+    /// Runs the simulation until `end`. `judge` checks the world after each change; its first error ends the
     /// simulation.
     ///
     /// # Errors
-    /// What the judge says.
+    /// The error of `judge`.
     pub fn run_until<V>(&mut self, end: Timestamp, mut judge: impl FnMut(&World) -> Result<(), V>) -> Result<(), V> {
         loop {
             self.poll_ready();
@@ -144,11 +144,11 @@ impl Simulation {
         }
     }
 
-    /// Lets everything happen until a time, and then on until no function runs: what one of them holds just then is not
-    /// left over.
+    /// Runs the simulation until `end` and then until no function runs, so that no function holds work that looks left
+    /// over.
     ///
     /// # Errors
-    /// What the judge says.
+    /// The error of `judge`.
     pub fn run_to_rest<V>(&mut self, end: Timestamp, mut judge: impl FnMut(&World) -> Result<(), V>) -> Result<(), V> {
         self.run_until(end, &mut judge)?;
         let mut at = end;
@@ -159,7 +159,7 @@ impl Simulation {
         Ok(())
     }
 
-    /// Lets a function that is none of the loop's use the world, while everything else goes on. None: it died.
+    /// Runs a test's function to its end while the simulation goes on. None: the function died.
     pub fn visit<T, F>(&mut self, visit: impl FnOnce(Function) -> F) -> Option<T>
     where
         T: Send + 'static,
@@ -169,7 +169,7 @@ impl Simulation {
         self.finish(&visit)
     }
 
-    /// Starts such a function, which goes on as time does.
+    /// Starts a test's function, which proceeds as virtual time does.
     pub fn begin<T, F>(&mut self, visit: impl FnOnce(Function) -> F) -> Visit<T>
     where
         T: Send + 'static,
@@ -187,7 +187,7 @@ impl Simulation {
         Visit(brought)
     }
 
-    /// Lets time pass until such a function has ended, which it does: Lambda kills it at its time-out.
+    /// Runs the simulation until a test's function has ended. That is certain: Lambda kills it at its timeout.
     pub fn finish<T>(&mut self, visit: &Visit<T>) -> Option<T> {
         let latest = self.shared.lock().now + FUNCTION_TIMEOUT + FROZEN_MAX;
         if !visit.is_over() {
@@ -227,7 +227,7 @@ impl Simulation {
         let defaults = Arc::clone(&self.defaults);
         let id = function.id;
         self.start(id, async move {
-            // A resync that fails is followed by another one.
+            // The next resync makes up for a failed one.
             let _ = resync(&function, &defaults).await;
             Ended { handled: Vec::new(), failed: Vec::new() }
         });
@@ -254,7 +254,7 @@ impl Simulation {
         self.running.insert(id, (Box::pin(future), waker));
     }
 
-    /// A function is over. False: it was before.
+    /// Ends a function. False: the function had already ended.
     fn end(&mut self, id: u64) -> bool {
         if let Some(begun) = self.begun.remove(&id) {
             let mut world = self.shared.lock();
@@ -264,7 +264,7 @@ impl Simulation {
         self.running.remove(&id).is_some()
     }
 
-    /// The reconcile queue starts functions for what is visible.
+    /// The reconcile queue starts functions for its visible messages.
     fn receive(&mut self) {
         while self.running.len() < CONCURRENCY_MAX {
             let mut world = self.shared.lock();
@@ -273,7 +273,7 @@ impl Simulation {
             if batch.is_empty() {
                 return;
             }
-            // What is not deleted is seen again.
+            // A message that is not deleted becomes visible again.
             world.after(crate::queue::VISIBILITY, Happening::Poll);
             drop(world);
             let function = self.function();
@@ -302,7 +302,7 @@ impl Simulation {
         }
     }
 
-    /// Drops the functions that died.
+    /// Drops functions that died.
     fn bury(&mut self) {
         let dead = std::mem::take(&mut self.shared.lock().crashed);
         for id in dead {

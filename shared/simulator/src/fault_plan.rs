@@ -1,5 +1,5 @@
-//! What goes wrong by plan: at a certain call, with a certain message. Days draw what goes wrong from rates; scenarios
-//! say it.
+//! Planned faults, each at a certain call or message. Fault-injection runs draw faults from rates; scenarios plan them
+//! here.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -16,81 +16,81 @@ use crate::world::World;
 /// The planned faults of a world.
 #[derive(Debug, Default)]
 pub struct FaultPlan {
-    /// What happens to the next events on their way, and to how many of them.
+    /// The faults of the next events, each with the number of events that it hits.
     messages: VecDeque<(MessageFault, u32)>,
-    /// Events that wait for those behind them.
+    /// Events that wait until later ones have passed them.
     held: Vec<Fact>,
-    /// What becomes of calls.
+    /// The faults of calls.
     faults: Vec<(Which, Fault)>,
-    /// What happens right before calls.
+    /// The changes right before calls.
     before: Vec<Before>,
-    /// How many calls were begun.
+    /// Number of calls so far.
     begun: u64,
-    /// The function behind each call that changes something, in the order in which they were begun.
+    /// The function of each write, in the order of the writes.
     writers: Vec<u64>,
-    /// Until when AWS refuses every call to EC2 and Auto Scaling.
+    /// Until when AWS throttles every call to EC2 and Auto Scaling.
     throttled_until: Option<Timestamp>,
-    /// The next run that reads its fleet's record falls asleep over it, for so long.
+    /// The next run that has read its fleet's record sleeps for so long.
     sleeps: Option<SignedDuration>,
-    /// So many weights are still taken and have no effect.
+    /// How many further weight writes succeed without an effect.
     ignored_weights: u32,
-    /// So many events are still not taken by the bus, though its calls succeed.
+    /// How many further events the event bus rejects, although the call succeeds.
     refused_events: u32,
-    /// What went wrong, when: in order, for whoever tells of it.
+    /// The faults that occurred, in order, for the timeline.
     pub(crate) came: Vec<(Timestamp, String)>,
 }
 
-/// What happens to events on their way to Driftless.
+/// A fault of events on their way to Driftless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MessageFault {
     Lose,
     Duplicate,
-    /// They arrive in the opposite order.
+    /// They arrive in reverse order.
     Reverse,
-    /// They arrive so much later.
+    /// They arrive later by this.
     Delay(SignedDuration),
 }
 
-/// On which side of a call a function dies.
+/// Whether a function dies before or after a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
-    /// The request never leaves.
+    /// The request is not sent.
     Before,
-    /// The request is sent, and done; nobody lives to see the answer.
+    /// The request is sent and takes effect; the function dies before the response.
     After,
 }
 
-/// Which calls are meant. Where they are counted, it is from 0, in the order in which they are begun.
+/// Which calls a fault hits. Numbers count from 0, in the order of the calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Which {
-    /// Of all calls those with these numbers.
+    /// All calls with these numbers.
     All(Range<u64>),
-    /// Of the calls of one operation those with these numbers.
+    /// The calls of one operation with these numbers.
     Of(&'static str, Range<u64>),
-    /// Of the calls that change something the one with this number.
+    /// The write with this number.
     Write(usize),
-    /// The next call of this name, as scenarios have it, and no other.
+    /// The next call of this name, as scenarios write it, and only that one.
     Next(String),
 }
 
-/// What becomes of a call by plan.
+/// A planned fault of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     Fate(Fate),
-    /// It takes effect so much later.
+    /// The call takes effect later by this.
     Slow(SignedDuration),
-    /// The function sleeps for so long after it.
+    /// The function sleeps for so long after the call.
     Sleep(SignedDuration),
 }
 
-/// A call that was begun: its operation, and its numbers.
+/// A call that has begun: its operation and its numbers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Begun {
     pub(crate) operation: &'static str,
-    /// Among those of its operation.
+    /// Its number among the calls of its operation.
     pub(crate) of_operation: u64,
     of_all: u64,
-    /// Among those that change something. None: it does not.
+    /// Its number among the writes. None: the call is a read.
     write: Option<usize>,
 }
 
@@ -108,7 +108,7 @@ impl Which {
 /// A change of the world.
 type Change = Box<dyn FnOnce(&mut World) + Send>;
 
-/// What happens right before a call takes effect.
+/// A change of the world right before a call takes effect.
 struct Before {
     calls: Which,
     change: Change,
@@ -120,7 +120,7 @@ impl fmt::Debug for Before {
     }
 }
 
-/// The calls that change something, by their operations, and what scenarios call them.
+/// The writes: the operation, and its name in scenarios.
 const WRITES: [(&str, &str); 30] = [
     ("autoscaling:UpdateAutoScalingGroup (minimum)", "set-minimum"),
     ("autoscaling:UpdateAutoScalingGroup (maximum)", "set-maximum"),
@@ -154,44 +154,44 @@ const WRITES: [(&str, &str); 30] = [
     ("give_slot", "give-slot"),
 ];
 
-/// What scenarios call an operation. None: it changes nothing.
+/// The name of a write in scenarios. None: the operation is a read.
 fn call_of(operation: &str) -> Option<&'static str> {
     WRITES.iter().find(|(known, _)| *known == operation).map(|(_, call)| *call)
 }
 
-/// Whether two names mean the same call: the documented one and an earlier one do.
+/// Whether two names mean the same call: the documented name and an earlier one do.
 fn is_same_call(one: &str, other: &str) -> bool {
     documented(Place::Call, one) == documented(Place::Call, other)
 }
 
-/// The operation that scenarios call so.
+/// The operation of a name in scenarios.
 pub fn operation_of(call: &str) -> Option<&'static str> {
     WRITES.iter().find(|(_, known)| is_same_call(known, call)).map(|(operation, _)| *operation)
 }
 
 impl FaultPlan {
-    /// The next events fare so.
+    /// Plans a fault of the next `count` events.
     pub(crate) fn messages(&mut self, fault: MessageFault, count: u32) {
         self.messages.push_back((fault, count));
     }
 
-    /// These calls fare so.
+    /// Plans a fault of these calls.
     pub fn fault(&mut self, calls: Which, fault: Fault) {
         self.faults.push((calls, fault));
     }
 
-    /// No call fares otherwise than usual any more.
+    /// Removes all planned faults of calls.
     pub fn heal(&mut self) {
         self.faults.clear();
     }
 
-    /// How many calls were begun.
+    /// Number of calls so far.
     pub const fn begun(&self) -> u64 {
         self.begun
     }
 
-    /// Where a function can die around its writes: after each, and before its first one. Before a later one it is where
-    /// it was after the one before.
+    /// The places around the writes where a function can die: after each write, and before the first one of each
+    /// function. Before a later write the state is the same as after the write before it.
     pub(crate) fn crash_sites(&self) -> impl Iterator<Item = (usize, Side)> {
         let is_first = |place: usize| {
             place.checked_sub(1).is_none_or(|before| self.writers.get(before) != self.writers.get(place))
@@ -202,27 +202,28 @@ impl FaultPlan {
         })
     }
 
-    /// Something happens right before the first of these calls takes effect.
+    /// Plans a change right before the first of these calls takes effect.
     pub fn before(&mut self, calls: Which, change: impl FnOnce(&mut World) + Send + 'static) {
         self.before.push(Before { calls, change: Box::new(change) });
     }
 
-    /// AWS refuses every call to EC2 and Auto Scaling until then.
+    /// AWS throttles every call to EC2 and Auto Scaling until this time.
     pub(crate) const fn throttle(&mut self, until: Timestamp) {
         self.throttled_until = Some(until);
     }
 
-    /// The next run that has read its fleet's record sleeps for so long before it decides: it wakes up after its lease.
+    /// The next run that has read its fleet's record sleeps for so long before it decides: it continues after its lease
+    /// has expired.
     pub(crate) const fn sleep(&mut self, length: SignedDuration) {
         self.sleeps = Some(length);
     }
 
-    /// The load balancer takes the next weights, and has others all the same.
+    /// The next `count` weight writes succeed without an effect.
     pub(crate) const fn ignore_weights(&mut self, count: u32) {
         self.ignored_weights = count;
     }
 
-    /// Whether the weights that come now have no effect.
+    /// Whether the weight write of now has no effect.
     pub(crate) fn ignores_weights(&mut self, now: Timestamp) -> bool {
         let ignores = self.ignored_weights > 0;
         if ignores {
@@ -232,24 +233,24 @@ impl FaultPlan {
         ignores
     }
 
-    /// The bus does not take the next events, though its calls succeed.
+    /// The event bus rejects the next `count` events, although the call succeeds.
     pub const fn refuse_events(&mut self, count: u32) {
         self.refused_events = count;
     }
 
-    /// Whether the bus does not take the event that comes now.
+    /// Whether the event bus rejects the event of now.
     pub(crate) const fn refuses_event(&mut self) -> bool {
         let refuses = self.refused_events > 0;
         self.refused_events = self.refused_events.saturating_sub(1);
         refuses
     }
 
-    /// Whether a function may outlive its time-out, since its sandbox is frozen with it.
+    /// Whether a function may outlive its timeout because Lambda froze its sandbox.
     pub(crate) const fn freezes(&self) -> bool {
         self.sleeps.is_some()
     }
 
-    /// A call begins, the `of_operation`-th of its operation.
+    /// Counts a call, the `of_operation`-th of its operation.
     pub(crate) fn begin(&mut self, function: u64, operation: &'static str, of_operation: u64) -> Begun {
         let write = call_of(operation).map(|_| self.writers.len());
         self.writers.extend(write.map(|_| function));
@@ -257,7 +258,7 @@ impl FaultPlan {
         Begun { operation, of_operation, of_all: self.begun - 1, write }
     }
 
-    /// Changes the course of a call as planned.
+    /// Applies the planned fault to the course of a call.
     pub(crate) fn bend(&mut self, now: Timestamp, call: &Begun, course: &mut Course) {
         let operation = call.operation;
         let is_bucketed = operation.starts_with("autoscaling:") || operation.starts_with("ec2:");
@@ -285,7 +286,7 @@ impl FaultPlan {
         self.came.push((now, format!("the run dies {side} {name}")));
     }
 
-    /// What was planned for a call: that which is meant for the next one of its name before anything else.
+    /// Takes the planned fault of a call. A fault for the next call of its name comes first.
     fn take_fault(&mut self, call: &Begun) -> Option<Fault> {
         let meant = self.faults.iter().enumerate().filter(|(_, (which, _))| which.means(call));
         let is_once = |which: &Which| matches!(which, Which::Next(_));
@@ -297,13 +298,13 @@ impl FaultPlan {
         Some(fault)
     }
 
-    /// What happens right before this call takes effect.
+    /// Takes the change that is planned right before this call.
     pub(crate) fn take_before(&mut self, call: &Begun) -> Option<Change> {
         let position = self.before.iter().position(|before| before.calls.means(call))?;
         Some(self.before.remove(position).change)
     }
 
-    /// What becomes of an event: which ones go on their way now, and how much later than usual.
+    /// Applies the planned fault to an event: returns the events that are sent now, and their extra delay.
     pub(crate) fn deliver(&mut self, now: Timestamp, fact: &Fact) -> (Vec<Fact>, SignedDuration) {
         let at_once = SignedDuration::ZERO;
         let Some((fault, left)) = self.messages.front_mut() else { return (vec![fact.clone()], at_once) };
@@ -328,7 +329,7 @@ impl FaultPlan {
 }
 
 impl Side {
-    /// What becomes of the call.
+    /// The fault of the call.
     pub(crate) const fn fault(self) -> Fault {
         Fault::Fate(match self {
             Self::Before => Fate::CrashBefore,
@@ -361,7 +362,7 @@ impl fmt::Display for MessageFault {
 mod tests {
     use super::*;
 
-    /// The fates of calls, one after the other.
+    /// The fates of these calls, one after the other.
     fn fates(fault_plan: &mut FaultPlan, operations: &[&'static str]) -> Vec<Fate> {
         let fate = |(place, operation): (usize, &&'static str)| {
             let same = operations.iter().take(place).filter(|other| *other == operation).count();

@@ -1,14 +1,14 @@
-//! What goes wrong between the loop and the world, drawn for each call.
+//! Faults between the loop and the world, drawn for each call.
 
 use driftless_reconciler::ports::CallErrorKind;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::rng::Rng;
 
-/// A client gives up on a call after this long.
+/// The timeout of a client for one call.
 pub const CALL_TIMEOUT: SignedDuration = SignedDuration::from_secs(4);
 
-/// An answer that takes no longer is nothing to speak of.
+/// A response within this time counts as fast.
 pub const QUICK: SignedDuration = SignedDuration::from_millis(120);
 
 /// How often each fault happens, in a million calls (events, functions).
@@ -16,21 +16,21 @@ pub const QUICK: SignedDuration = SignedDuration::from_millis(120);
 pub struct Rates {
     /// The request never arrives.
     pub request_lost: u32,
-    /// It is done, and the answer never arrives.
+    /// The call takes effect and the response never arrives.
     pub reply_lost: u32,
     /// The function dies before the request leaves.
     pub crash_before: u32,
-    /// The function dies while the call is under way: it is done all the same.
+    /// The function dies while the call is under way: the call takes effect.
     pub crash_after: u32,
-    /// AWS refuses the call for its number.
+    /// AWS throttles the call.
     pub throttled: u32,
-    /// The answer takes seconds.
+    /// The response takes seconds.
     pub slow: u32,
-    /// A describe tells of a moment ago.
+    /// A describe call shows a state of a moment ago.
     pub stale: u32,
     /// The function sleeps for longer than its lease after a call.
     pub asleep: u32,
-    /// Auto Scaling refuses a write, because it is at work on the group itself.
+    /// Auto Scaling refuses a write because of a scaling activity.
     pub busy: u32,
     /// An event never arrives.
     pub event_lost: u32,
@@ -46,7 +46,8 @@ impl Rates {
         Self::default()
     }
 
-    /// The rates of one day: many days are calm in most respects, and a few are bad in one.
+    /// Draws the rates of one run. The ceiling of each rate is 0, 5, 25 or 100 % of its worst value, so that a run is
+    /// calm in most respects.
     pub fn drawn(rng: &mut Rng) -> Self {
         let mut rate = |worst: u64| {
             let ceiling = [0, worst / 20, worst / 4, worst];
@@ -62,7 +63,7 @@ impl Rates {
             slow: rate(50_000),
             stale: rate(100_000),
             asleep: rate(2_000),
-            // Whole days of it are among the faults.
+            // `day::faults` sets this rate for a whole run.
             busy: 0,
             event_lost: rate(500_000),
             duplicated: rate(200_000),
@@ -74,21 +75,21 @@ impl Rates {
 /// What becomes of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It is done and answered.
+    /// It takes effect, and the response arrives.
     Fine,
     RequestLost,
-    /// It is done and not answered.
+    /// It takes effect, and the response is lost.
     ReplyLost,
-    /// The function dies first.
+    /// The function dies before the request is sent.
     CrashBefore,
-    /// The function dies after it was sent.
+    /// The function dies after the request was sent.
     CrashAfter,
-    /// It is answered with an error, and not done.
+    /// It returns an error and has no effect.
     Fails(CallErrorKind),
 }
 
 impl Fate {
-    /// Its name in traces and counts.
+    /// The name in traces and counts.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Fine => "fine",
@@ -102,18 +103,17 @@ impl Fate {
     }
 }
 
-/// One call as it will go.
+/// The course of one call.
 #[derive(Debug, Clone, Copy)]
 pub struct Course {
-    /// What becomes of it.
     pub fate: Fate,
-    /// Whether the bucket is empty: the SDK asks again.
+    /// Whether the token bucket is empty, so that the SDK retries.
     pub is_refused_for_now: bool,
-    /// From its sending to its effect.
+    /// From the request to the effect.
     pub request: SignedDuration,
-    /// From its effect to its answer.
+    /// From the effect to the response.
     pub reply: SignedDuration,
-    /// How long the function sleeps after the answer.
+    /// How long the function sleeps after the response.
     pub sleep: SignedDuration,
 }
 
@@ -138,16 +138,16 @@ pub fn course(rng: &mut Rng, rates: &Rates) -> Course {
     Course { fate, is_refused_for_now: false, request, reply, sleep }
 }
 
-/// The one bucket that all calls to EC2 and Auto Scaling share.
+/// The token bucket that all calls to EC2 and Auto Scaling share.
 #[derive(Debug, Clone)]
 pub struct Bucket {
     tokens: i64,
     filled_at: Timestamp,
 }
 
-/// Calls that the bucket holds.
+/// Capacity of the bucket, in calls.
 const BURST: i64 = 100;
-/// Calls that it gains in a second.
+/// Calls that the bucket regains in a second.
 const PER_SECOND: i64 = 20;
 
 impl Bucket {
@@ -156,7 +156,7 @@ impl Bucket {
         Self { tokens: BURST, filled_at: now }
     }
 
-    /// Takes a call out of it: false if it is empty.
+    /// Takes a call out of the bucket. False: the bucket is empty.
     pub fn take(&mut self, now: Timestamp) -> bool {
         let seconds = now.duration_since(self.filled_at).as_secs();
         if seconds > 0 {

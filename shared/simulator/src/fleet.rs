@@ -1,5 +1,5 @@
-//! How a fleet stands in the account: its groups, its load balancer, its template and its tags. Days draw one, scenarios
-//! describe several.
+//! A fleet in the account: its groups, its load balancer, its template and its tags. Fault-injection runs draw one
+//! fleet, scenarios describe several.
 
 use std::collections::BTreeMap;
 
@@ -13,13 +13,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::cloud::Cloud;
 
-/// How a fleet is laid out.
+/// The layout of a fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Layout {
     Single,
     /// Two colors, each with its target group in one forward action.
     Weighted,
-    /// Two colors that take turns in one target group.
+    /// Two colors that share one target group: only the live color is attached.
     Shared,
     /// Two colors without a load balancer.
     Bare,
@@ -29,7 +29,7 @@ pub(crate) enum Layout {
 #[derive(Debug, Clone)]
 pub(crate) struct ColorNames {
     pub(crate) group: GroupName,
-    /// What it receives traffic through while it is the live one. None: there is no load balancer.
+    /// The target group while the color is live. None: there is no load balancer.
     pub(crate) target_group: Option<TargetGroupArn>,
     pub(crate) template: TemplateVersion,
     /// None: the only group.
@@ -42,11 +42,11 @@ pub(crate) struct FleetNames {
     pub(crate) layout: Layout,
     pub(crate) fleet: FleetName,
     pub(crate) place: ForwardPlace,
-    /// The live color of the beginning first.
+    /// The initially live color comes first.
     pub(crate) colors: Vec<ColorNames>,
 }
 
-/// A idle fleet as it is set up.
+/// The plan of an idle fleet.
 #[derive(Debug, Clone)]
 pub(crate) struct FleetPlan {
     pub(crate) names: FleetNames,
@@ -54,14 +54,14 @@ pub(crate) struct FleetPlan {
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) settings: TargetGroupSettings,
     pub(crate) image: ImageId,
-    /// Of the live group. The other one is empty.
+    /// The minimum of the live group. The other group is empty.
     pub(crate) min: u32,
     pub(crate) max: u32,
     pub(crate) desired: u32,
     pub(crate) warm_up: SignedDuration,
 }
 
-/// How long a load balancer takes to judge a target.
+/// How long the load balancer takes to determine the health of a target.
 const JUDGING: SignedDuration = SignedDuration::from_secs(20);
 
 fn target_group(name: &str) -> Result<TargetGroupArn, IdError> {
@@ -100,7 +100,7 @@ impl FleetNames {
     }
 }
 
-/// Sets a fleet up. Its instances come up within minutes, and nobody sends requests yet.
+/// Creates a fleet. Its instances become healthy within minutes; there are no requests yet.
 pub(crate) fn add_fleet(cloud: &mut Cloud, plan: &FleetPlan) {
     let names = &plan.names;
     let mut weights = BTreeMap::new();
@@ -115,7 +115,7 @@ pub(crate) fn add_fleet(cloud: &mut Cloud, plan: &FleetPlan) {
         let colored = color.color.map(|color| ("driftless:color".to_owned(), word(color).to_owned()));
         let tags = plan.tags.clone().into_iter().chain(colored).collect();
         cloud.add_group(&color.group, tags, color.template.clone(), zones());
-        // In a shared target group the idle color rests detached.
+        // The idle color is detached from a shared target group.
         let is_attached = is_live || names.layout == Layout::Weighted;
         let attached = color.target_group.clone().filter(|_| is_attached);
         cloud.edit_group(&color.group, |group| {
@@ -131,7 +131,7 @@ pub(crate) fn add_fleet(cloud: &mut Cloud, plan: &FleetPlan) {
     }
 }
 
-/// What the alarm of a color watches.
+/// The resource that the alarm of a color watches.
 pub(crate) fn subject(color: &ColorNames) -> AlarmSubject {
     let target_groups: Vec<String> = color.target_group.iter().map(|arn| arn.dimension().to_owned()).collect();
     let groups = if target_groups.is_empty() { vec![color.group.clone()] } else { Vec::new() };
@@ -146,7 +146,7 @@ pub(crate) const fn word(color: Color) -> &'static str {
     }
 }
 
-/// An image of this account that is for no fleet in particular.
+/// An image of this account without a fleet tag.
 pub(crate) fn image(id: ImageId, created_at: Timestamp) -> Image {
     Image {
         id,

@@ -1,4 +1,5 @@
-//! A running Lambda function: the production loop's hand on the world. Each call takes time, and can go wrong.
+//! A running Lambda function: the ports through which the production loop uses the world. Each call takes virtual time
+//! and can fail.
 
 use std::fmt;
 use std::future::Future;
@@ -24,24 +25,24 @@ mod store_ports;
 #[derive(Debug, Clone)]
 pub struct Function {
     pub(crate) shared: Shared,
-    /// Its number, in the order of invocations.
+    /// The number of the invocation.
     pub(crate) id: u64,
-    /// How far its clock is ahead of the true one.
+    /// How far the clock of the function is ahead of true time.
     pub(crate) skew: SignedDuration,
 }
 
-/// How long the SDK waits at most before it asks again what was throttled, as `shared/aws` sets it.
+/// The longest pauses of the SDK before it retries a throttled call, as `shared/aws` sets them.
 const BACKOFF: [SignedDuration; 2] = [SignedDuration::from_millis(200), SignedDuration::from_millis(400)];
 
-/// What a call is charged against.
+/// The throttling that applies to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Api {
-    /// EC2 and Auto Scaling: one bucket for all of them.
+    /// EC2 and Auto Scaling share one token bucket.
     Bucketed,
     Roomy,
 }
 
-/// A call that did not do what it should.
+/// The error of a call.
 pub(crate) fn failure(operation: &'static str, kind: CallErrorKind, message: &str) -> CallError {
     CallError { operation, kind, message: UntrustedText::from(message), source: None }
 }
@@ -63,7 +64,7 @@ impl Function {
         Sleep { shared: self.shared.clone(), until, waker: None }
     }
 
-    /// A call that reads what is so of something.
+    /// A read with arguments.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         operation: &'static str,
@@ -71,13 +72,13 @@ impl Function {
         subject: &(impl fmt::Debug + Sync),
         effect: impl FnOnce(&mut World) -> CallResult<T> + Send + 'static,
     ) -> CallResult<T> {
-        // Words for it are made only where somebody counts.
+        // The arguments are formatted only while the recording of calls is on.
         let is_counted = self.shared.lock().calls.is_on();
         let subject = if is_counted { format!("{subject:?}") } else { String::new() };
         self.ask(operation, api, subject, effect).await
     }
 
-    /// A call that is about nothing in particular, or writes.
+    /// A read without arguments, or a write to the table, queue or topic.
     pub(crate) async fn call<T: Send + 'static>(
         &self,
         operation: &'static str,
@@ -87,8 +88,7 @@ impl Function {
         self.ask(operation, api, String::new(), effect).await
     }
 
-    /// One call: its effect and its answer come at times of their own, and the effect comes even where the function
-    /// does not live to see it.
+    /// One call. Effect and response come at separate times, and the effect comes even if the function dies before it.
     async fn ask<T: Send + 'static>(
         &self,
         operation: &'static str,
@@ -137,7 +137,7 @@ impl Function {
         taken.filter(|_| !is_lost).unwrap_or_else(|| Err(failure(operation, CallErrorKind::Unavailable, "no answer")))
     }
 
-    /// A write: judged right before its effect, and noted after it.
+    /// A write to AWS: checked by the invariant checkers right before its effect, and recorded after it.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         operation: &'static str,
@@ -169,7 +169,7 @@ impl Function {
         .await
     }
 
-    /// Draws what becomes of a call, and counts it.
+    /// Draws the course of a call, and counts the call.
     fn begin(&self, operation: &'static str, api: Api, subject: String) -> (Begun, Course) {
         let mut guard = self.shared.lock();
         let world = &mut *guard;

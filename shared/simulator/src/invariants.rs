@@ -1,5 +1,5 @@
-//! Who invariant checkers what Driftless did. Nothing here asks the code under test: the invariant checkers read the world, the tags that
-//! people wrote, and what people and AWS are known to have done.
+//! The invariant checkers. They check each write and each commit of Driftless against the world, the tags that
+//! operators wrote, and the history of changes by operators and AWS. They use no code under test.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,11 +15,10 @@ pub mod reachability;
 pub mod safety;
 pub mod traffic;
 
-/// Something that must never happen, and did.
+/// A violation of an invariant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     pub at: Timestamp,
-    /// Which rule was broken.
     pub rule: &'static str,
     pub what: String,
 }
@@ -30,43 +29,43 @@ impl std::fmt::Display for Violation {
     }
 }
 
-/// What people and AWS did, as far as the invariant checkers must know it.
+/// The changes of operators and AWS that the invariant checkers need.
 #[derive(Debug, Clone, Default)]
 pub struct History {
-    /// Instances that ever gave a reason to be replaced, and when they first did.
+    /// Instances that ever had a reason to be replaced, and since when.
     pub drifted: BTreeMap<InstanceId, Timestamp>,
-    /// When an instance was last seen serving.
+    /// When an instance was last healthy.
     pub served_at: BTreeMap<InstanceId, Timestamp>,
-    /// Since when an instance has served, without interruption.
+    /// Since when an instance has been healthy without interruption.
     pub serves_since: BTreeMap<InstanceId, Timestamp>,
-    /// Of each fleet the group that had the traffic when the other color was last empty.
+    /// For each fleet, the group that had the traffic when the other color was last empty.
     pub homes: BTreeSet<GroupName>,
     /// When an operator last wrote weights.
     pub people_weighed_at: Option<Timestamp>,
-    /// How many commands people gave.
+    /// Number of commands by operators.
     pub commands: u64,
-    /// Groups whose capacity Driftless raised, and when it last did: what came since may be its own.
+    /// Groups whose capacity Driftless raised, and when last: an instance launched since may belong to Driftless.
     pub raised: BTreeMap<GroupName, Timestamp>,
-    /// The newest look of each function at each fleet.
+    /// The newest pass of each function over each fleet.
     pub passes: BTreeMap<(u64, FleetName), admission::Pass>,
-    /// Instances that people protect.
+    /// Instances that operators protect.
     pub protected: BTreeMap<InstanceId, Protected>,
-    /// Functions that met a fault.
+    /// Functions that had a fault.
     pub faulted: BTreeSet<u64>,
-    /// Functions that waited long for an answer.
+    /// Functions that waited for a slow response.
     pub slowed: BTreeSet<u64>,
 }
 
-/// What an operator protects.
+/// The protection of an instance by an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Protected {
     pub since: Timestamp,
-    /// From scale-in. Otherwise by its tag.
+    /// True: scale-in protection. False: the tag `driftless:protect`.
     pub from_scale_in: bool,
 }
 
 impl History {
-    /// These serve, and no others.
+    /// Records that these instances are healthy, and no others.
     pub(crate) fn serve(&mut self, serving: &[InstanceId], now: Timestamp) {
         let these: BTreeSet<&InstanceId> = serving.iter().collect();
         self.serves_since.retain(|instance, _| these.contains(instance));
@@ -76,20 +75,20 @@ impl History {
         }
     }
 
-    /// What happened up to this moment can be known to a write of a function.
+    /// The time up to which a function can know the state of a fleet at its next write.
     pub(crate) fn known_up_to(&self, function: u64, fleet: &str, now: Timestamp) -> Timestamp {
         let fleet = fleet.parse().ok();
         let pass = fleet.and_then(|fleet: FleetName| self.passes.get(&(function, fleet)));
         pass.map_or(now - safety::ON_ITS_WAY, |pass| pass.groups)
     }
 
-    /// A function reads the groups of a fleet as they were at that time.
+    /// Records that a function read the groups of a fleet, in their state at `as_of`.
     pub fn looks_at_groups(&mut self, function: u64, fleet: &FleetName, as_of: Timestamp) {
         let pass = admission::Pass { groups: as_of, table: as_of };
         self.passes.entry((function, fleet.clone())).or_insert(pass).groups = as_of;
     }
 
-    /// A function reads what stands in the table about a fleet.
+    /// Records that a function read the rows of a fleet in the table.
     pub fn looks_at_table(&mut self, function: u64, fleet: &FleetName, at: Timestamp) {
         let pass = admission::Pass { groups: at, table: at };
         self.passes.entry((function, fleet.clone())).or_insert(pass).table = at;
@@ -108,13 +107,13 @@ pub(crate) fn home_of<'w>(world: &'w World, group: &GroupName) -> Option<&'w Gro
     of_its_fleet(world, group).find(|member| world.history.homes.contains(*member))
 }
 
-/// The members of a group that serve.
+/// The healthy members of a group.
 pub(crate) fn serving(world: &World, group: &GroupName) -> BTreeSet<InstanceId> {
     let members = world.cloud.members(group).map(|member| &member.id);
     members.filter(|id| world.cloud.is_serving(id)).cloned().collect()
 }
 
-/// Looks at the world after each change of it.
+/// Checks the world after each change of it.
 ///
 /// # Errors
 /// The first violation, if there is one.

@@ -1,4 +1,4 @@
-//! What the function does with a batch of the reconcile queue, as `functions/reconcile` does it.
+//! Handles a batch of the reconcile queue, as `functions/reconcile` does.
 
 use std::collections::BTreeSet;
 
@@ -12,14 +12,14 @@ use jiff::SignedDuration;
 use crate::executor::Ended;
 use crate::function::Function;
 
-/// Lambda ends a function after this long.
+/// The timeout of the function.
 pub(crate) const FUNCTION_TIMEOUT: SignedDuration = SignedDuration::from_secs(30);
-/// How long a lease is taken for.
+/// The duration of a lease.
 pub(crate) const LEASE: SignedDuration = SignedDuration::from_secs(40);
-/// No write starts later than this before the end.
+/// No write starts later than this before the timeout.
 pub(crate) const MARGIN: SignedDuration = SignedDuration::from_secs(5);
 
-/// Files the facts of a batch, and looks at every fleet that it concerns.
+/// Stores the facts of a batch, and reconciles every fleet that they concern.
 pub(crate) async fn handle(function: &Function, batch: Vec<Received<u64>>, defaults: &Defaults) -> Ended {
     let times = Times { lease: LEASE, deadline: function.now() + FUNCTION_TIMEOUT, margin: MARGIN };
     let received: BTreeSet<u64> = batch.iter().map(|message| message.id).collect();

@@ -1,7 +1,8 @@
-//! An AWS in memory that behaves like the real one where it hurts, in virtual time, and the same in every run of a seed.
+//! A deterministic simulation of AWS in memory and in virtual time: the same seed gives the same run. It imitates the
+//! behavior of AWS that makes a controller fail: lag, lost responses, throttling, retries.
 //!
-//! [`cloud`] is AWS: what it does by itself as time passes, and what each call does to it. It knows nothing of Driftless.
-//! [`day`] is what a seed draws: a fleet, people, faults. [`executor`] runs the production loop in it, [`invariants`] watch.
+//! [`cloud`] is AWS and knows nothing of Driftless. [`day`] draws a fleet, operators and faults from a seed.
+//! [`executor`] runs the production loop against them, and [`invariants`] checks every step.
 
 pub mod account;
 pub mod aws_writes;

@@ -1,4 +1,5 @@
-//! What people and their tools do to a fleet past Driftless, and what they tell it. Days draw it, scenarios write it.
+//! Changes of operators and their tools outside Driftless, and their commands. Fault-injection runs draw them,
+//! scenarios write them.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::world::World;
 
-/// A command reaches the reconcile queue: whoever gave it knows that it did.
+/// Puts a command on the reconcile queue. The operator function has confirmed it, so it is never lost.
 pub(crate) fn tell(world: &mut World, fleet: &FleetName, command: Command) {
     world.note(|| format!("a person: {command:?}"));
     world.history.commands += 1;
@@ -32,14 +33,14 @@ pub(crate) fn tell(world: &mut World, fleet: &FleetName, command: Command) {
     world.send(ReconcileRequest::Fact(Box::new(fact)), at);
 }
 
-/// Stops everything within a scope.
+/// Freezes a scope.
 pub(crate) fn freeze(world: &mut World, scope: FreezeScope, reason: &str, expires_at: Option<Timestamp>) {
     world.note(|| format!("a person: freeze until {expires_at:?}"));
     let since = world.now;
     world.table.freeze(Freeze { reason: reason.into(), owner: "ana".into(), since, expires_at, scope });
 }
 
-/// Writes the desired capacity of a group: an operator, Terraform or a scaling policy.
+/// Writes the desired capacity of a group, as an operator, Terraform or a scaling policy would.
 pub(crate) fn write_desired(world: &mut World, group: &GroupName, desired: u32) {
     world.note(|| format!("a person: writes DesiredCapacity of {group}: {desired}"));
     world.cloud.edit_group(group, |group| group.desired = desired);

@@ -1,4 +1,4 @@
-//! The reconcile queue: delays, at least once, in no order; and the topic, which keeps what on-call was told.
+//! The reconcile queue (delays, at-least-once delivery, no order), and the topics with their messages.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +8,11 @@ use driftless_planner::request::ReconcileRequest;
 use driftless_reconciler::batch::Received;
 use jiff::{SignedDuration, Timestamp};
 
-/// How long a received message is hidden from others.
+/// The visibility timeout.
 pub const VISIBILITY: SignedDuration = SignedDuration::from_secs(180);
-/// So often a message is received before it goes to the dead letters.
+/// The number of receives after which a message goes to the dead-letter queue.
 pub const RECEIVES_MAX: u32 = 5;
-/// Messages of one batch.
+/// Messages in one batch at most.
 pub const BATCH_MAX: usize = 10;
 
 /// The reconcile queue.
@@ -20,9 +20,8 @@ pub const BATCH_MAX: usize = 10;
 pub struct Queue {
     messages: BTreeMap<u64, Message>,
     sent: u64,
-    /// Whether nobody takes messages: what one function does can be counted then.
+    /// Whether delivery is suspended, so that a test can count the calls of one function.
     pub is_deferred: bool,
-    /// Messages that were abandoned.
     pub dead: Vec<ReconcileRequest>,
 }
 
@@ -30,9 +29,8 @@ pub struct Queue {
 #[derive(Debug, Clone)]
 pub struct Message {
     pub body: ReconcileRequest,
-    /// When it can be received.
+    /// When the message becomes visible.
     pub visible_at: Timestamp,
-    /// How often it was received.
     pub receives: u32,
 }
 
@@ -43,7 +41,7 @@ impl Queue {
         self.messages.insert(self.sent, Message { body, visible_at, receives: 0 });
     }
 
-    /// Hands out what is visible, and hides it for a while.
+    /// Receives visible messages and hides them for the visibility timeout.
     pub fn receive(&mut self, now: Timestamp) -> Vec<Received<u64>> {
         let (mut batch, mut worn_out) = (Vec::new(), Vec::new());
         if self.is_deferred {
@@ -66,32 +64,32 @@ impl Queue {
         batch
     }
 
-    /// Forgets a message that was handled.
+    /// Deletes a message.
     pub fn delete(&mut self, id: u64) {
         self.messages.remove(&id);
     }
 
-    /// When the next message can be received.
+    /// When the next message becomes visible.
     pub fn next_visible(&self) -> Option<Timestamp> {
         self.messages.values().map(|message| message.visible_at).min()
     }
 
-    /// The messages on it, in the order in which they were sent.
+    /// The messages, in the order in which they were sent.
     pub fn messages(&self) -> impl Iterator<Item = &Message> {
         self.messages.values()
     }
 
-    /// When each message can be received.
+    /// When each message becomes visible.
     pub fn visible_times(&self) -> impl Iterator<Item = Timestamp> {
         self.messages.values().map(|message| message.visible_at)
     }
 
-    /// How many messages are on it.
+    /// Number of messages.
     pub fn len(&self) -> usize {
         self.messages.len()
     }
 
-    /// Whether none is.
+    /// Whether the queue is empty.
     pub fn is_empty(&self) -> bool {
         self.messages.is_empty()
     }
@@ -100,11 +98,11 @@ impl Queue {
 /// The topics.
 #[derive(Debug, Clone, Default)]
 pub struct Topic {
-    /// What on-call was sent, in order, with its time.
+    /// The messages to on-call, in order, with their times.
     pub sent: Vec<(Timestamp, notification::Message)>,
-    /// The ids of what chats were sent, in order.
+    /// The ids of the chat messages, in order.
     pub chat: Vec<String>,
-    /// What the event bus took, in order.
+    /// The events that the event bus accepted, in order.
     pub events: Vec<Event>,
 }
 

@@ -1,12 +1,12 @@
-//! Chance, all of it from one seed: the same seed throws the same random numbers on every machine.
+//! Random numbers from one seed: the same seed gives the same numbers on every machine.
 
 use jiff::SignedDuration;
 
-/// A stream of draws (`SplitMix64`: a counter and a good mixer, so that neighbouring seeds have nothing in common).
+/// A stream of random numbers (`SplitMix64`: a counter and a mixer, so that neighboring seeds give unrelated streams).
 #[derive(Debug, Clone)]
 pub struct Rng {
     state: u64,
-    /// Nothing is drawn: every answer is the middle one.
+    /// Whether every number is the middle of its range instead of random.
     is_fixed: bool,
 }
 
@@ -16,13 +16,13 @@ impl Rng {
         Self { state: seed, is_fixed: false }
     }
 
-    /// Random numbers that always fall in the middle: what happens half of the time or more rarely never does, and whatever takes
-    /// from a second to a minute takes half of one.
+    /// A stream without randomness, in which every number is the middle of its range: an event with a probability below
+    /// one half never occurs, and a duration from 1 s to 60 s is about 30 s.
     pub const fn fixed() -> Self {
         Self { state: 0, is_fixed: true }
     }
 
-    /// A stream of its own for one purpose: more draws for one do not shift those of another.
+    /// A separate stream for one purpose, so that more draws for it do not change the draws for others.
     #[must_use]
     pub fn split(&mut self) -> Self {
         if self.is_fixed {
@@ -54,7 +54,7 @@ impl Rng {
         low + self.below(high.saturating_sub(low).saturating_add(1))
     }
 
-    /// True this often in a million.
+    /// True in so many of a million cases.
     pub const fn happens(&mut self, per_million: u32) -> bool {
         self.below(1_000_000) < per_million as u64
     }
@@ -66,7 +66,7 @@ impl Rng {
         SignedDuration::from_millis(i64::try_from(drawn).unwrap_or(i64::MAX))
     }
 
-    /// One of several. None: there are none.
+    /// One element. None: the slice is empty.
     pub fn pick<'a, T>(&mut self, of: &'a [T]) -> Option<&'a T> {
         let position = self.below(u64::try_from(of.len()).unwrap_or(0));
         of.get(usize::try_from(position).unwrap_or(0))

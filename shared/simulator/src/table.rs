@@ -14,13 +14,13 @@ use driftless_planner::record::Record;
 use driftless_reconciler::ports::{Acquired, Audience, Committed, Deduplication, Lease, Released, StoreResult, Stored};
 use jiff::Timestamp;
 
-/// What is stored.
+/// All items of the table.
 #[derive(Debug, Clone, Default)]
 pub struct Table {
     rows: BTreeMap<FleetName, Row>,
     index: BTreeMap<Subject, BTreeSet<FleetName>>,
     freezes: Vec<Freeze>,
-    /// Looks that were taken on the spot, by the minute.
+    /// Number of immediate runs in each minute.
     immediate_runs: BTreeMap<i64, u32>,
     account: Account,
     history: Vec<HistoryEntry>,
@@ -32,39 +32,39 @@ pub struct Table {
 pub struct Row {
     pub lock: Lock,
     pub record: Option<Record>,
-    /// What was filed and not consumed, by key.
+    /// Stored facts that no commit has consumed, by key.
     pub facts: BTreeMap<String, Fact>,
-    /// When what can wait was observed, by key: longer than it is stored.
+    /// The observation time of facts that can wait, by key. It outlives the fact, for deduplication.
     pub heard: BTreeMap<String, Timestamp>,
-    /// How many facts were ever stored.
+    /// Number of facts ever stored.
     pub filed: u64,
-    /// What was committed and not sent, oldest first.
+    /// The outbox: committed notifications that are not delivered, oldest first.
     pub outbox: Vec<Notification>,
-    /// Of which of them one audience was told, and which one.
+    /// Notifications that only one audience has received, with that audience.
     pub partially_delivered: BTreeMap<String, Audience>,
-    /// What was committed and not put, oldest first.
+    /// Committed events that are not published, oldest first.
     pub events: Vec<EventBatch>,
-    /// What it was last seen as.
+    /// The fingerprint that the resync stored last.
     pub fingerprint: Option<String>,
-    /// Transitions of its whole life.
+    /// The whole history of the fleet.
     pub history: Vec<HistoryEntry>,
-    /// The ids of all notifications that were ever committed.
+    /// The ids of all notifications ever committed.
     pub announced: BTreeSet<String>,
-    /// All events that were ever committed.
+    /// All events ever committed.
     pub to_be_put: Vec<Event>,
 }
 
 /// The lease item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lock {
-    /// Who holds it. None: it is free.
+    /// The holder of the lease. None: it is free.
     pub holder: Option<String>,
     pub until: Timestamp,
     /// Rises with every holder.
     pub fence: u64,
     /// Rises with every fact that cannot wait.
     pub requests: u64,
-    /// The delayed request on its way.
+    /// When the pending delayed request becomes visible.
     pub next_request: Option<Timestamp>,
 }
 
@@ -97,7 +97,7 @@ impl Lock {
 }
 
 impl Table {
-    /// A hand on the items of a fleet, past every condition: for whoever plays another writer.
+    /// The items of a fleet to write without any condition, for a test that plays another writer.
     pub fn row_mut(&mut self, fleet: &FleetName) -> &mut Row {
         self.rows.entry(fleet.clone()).or_default()
     }
@@ -112,24 +112,24 @@ impl Table {
         &self.rows
     }
 
-    /// What the fleets share.
+    /// The items of the account.
     pub const fn account(&self) -> &Account {
         &self.account
     }
 
-    /// The fleets of subjects, where known.
+    /// The fleets of subjects in the index.
     pub fn indexed(&self, subjects: &BTreeSet<Subject>) -> BTreeMap<Subject, BTreeSet<FleetName>> {
         let known = |subject: &Subject| Some((subject.clone(), self.index.get(subject)?.clone()));
         subjects.iter().filter_map(known).collect()
     }
 
-    /// Remembers the fleets of subjects.
+    /// Stores the fleets of subjects in the index.
     pub fn index(&mut self, entries: &BTreeMap<Subject, BTreeSet<FleetName>>) {
         self.index.extend(entries.iter().map(|(subject, fleets)| (subject.clone(), fleets.clone())));
     }
 
-    /// Stores a fact that is newer than the one with its key. It counts a request; or, if it can wait, is remembered longer than it
-    /// is stored.
+    /// Stores a fact if it is newer than the one with its key. A fact that cannot wait raises `requests`; the time of a
+    /// fact that can wait is kept for deduplication after the fact is consumed.
     pub fn store(&mut self, fleet: &FleetName, fact: &Fact) -> StoreResult {
         let row = self.row_mut(fleet);
         let (key, observed_at) = (fact.key(), stored(fact.observed_at()));
@@ -149,7 +149,7 @@ impl Table {
         StoreResult::Stored
     }
 
-    /// Takes one of the looks of a minute.
+    /// Takes one of the immediate runs of a minute. False: none is left.
     pub fn take_immediate_run(&mut self, now: Timestamp) -> bool {
         let taken = self.immediate_runs.entry(minute_of(now)).or_default();
         let is_left = *taken < IMMEDIATE_RUNS_PER_MINUTE_MAX;
@@ -157,7 +157,7 @@ impl Table {
         is_left
     }
 
-    /// What is remembered of facts, and of their fleets.
+    /// The stored observation times of facts, and the leases of their fleets.
     pub fn deduplication(&self, facts: &[(FleetName, String)]) -> Deduplication {
         let mut deduplication = Deduplication::default();
         for (fleet, key) in facts {
@@ -172,7 +172,7 @@ impl Table {
         deduplication
     }
 
-    /// Takes the lease if it is free, over, or the holder's own.
+    /// Takes the lease if it is free, expired, or the holder's own.
     pub fn acquire(&mut self, fleet: &FleetName, holder: &str, now: Timestamp, until: Timestamp) -> Acquired {
         let lock = &mut self.row_mut(fleet).lock;
         let is_others = lock.holder.as_deref().is_some_and(|other| other != holder);
@@ -185,7 +185,7 @@ impl Table {
         Acquired::Held(lock.lease(fleet, holder))
     }
 
-    /// Gives the lease back, unless requests came since it was read.
+    /// Releases the lease, unless new requests arrived since the lease was read.
     pub fn release(&mut self, lease: &Lease, next_request: Option<Timestamp>) -> Released {
         let lock = &mut self.row_mut(&lease.fleet).lock;
         if !lock.is_held_by(lease) {
@@ -199,7 +199,7 @@ impl Table {
         Released::Free
     }
 
-    /// Claims a delayed request, unless an earlier one is on its way.
+    /// Stores the time of a delayed request, unless an earlier one is pending.
     pub fn claim_request(&mut self, fleet: &FleetName, at: Timestamp, now: Timestamp) -> bool {
         let lock = &mut self.row_mut(fleet).lock;
         if lock.next_request.is_some_and(|next| next > stored(now) && next <= stored(at)) {
@@ -225,7 +225,7 @@ impl Table {
         }
     }
 
-    /// The freezes that concern a fleet.
+    /// The freezes of a fleet: its own and that of the account.
     pub fn freezes(&self, fleet: &FleetName) -> Vec<Freeze> {
         let concerns = |freeze: &&Freeze| match &freeze.scope {
             FreezeScope::Account => true,
@@ -234,13 +234,13 @@ impl Table {
         self.freezes.iter().filter(concerns).cloned().collect()
     }
 
-    /// An operator stops the fleets of a scope.
+    /// An operator freezes a scope.
     pub fn freeze(&mut self, freeze: Freeze) {
         self.lift(&freeze.scope);
         self.freezes.push(freeze);
     }
 
-    /// A line that no commit wrote, in the history of a scope.
+    /// Adds a history entry outside a commit.
     pub fn note(&mut self, scope: &FreezeScope, line: &HistoryEntry) {
         let batch = EventBatch::alone(scope, line);
         match scope {
@@ -257,7 +257,7 @@ impl Table {
         }
     }
 
-    /// Drops what was put.
+    /// Removes published events.
     pub fn mark_published(&mut self, scope: &FreezeScope, ids: &[String]) {
         let batches = match scope {
             FreezeScope::Account => &mut self.events,
@@ -266,12 +266,12 @@ impl Table {
         batches.retain(|batch| !ids.contains(&batch.id));
     }
 
-    /// What of the account was committed and not put.
+    /// Events of the account that are not published.
     pub fn account_events(&self) -> Vec<EventBatch> {
         self.events.clone()
     }
 
-    /// The lines of a fleet and of the account before a time, in their order.
+    /// The history entries of a fleet and of the account before a time, in order.
     pub fn history(&self, fleet: &FleetName, before: Option<Timestamp>) -> Vec<HistoryEntry> {
         let of_fleet = self.rows.get(fleet).into_iter().flat_map(|row| &row.history);
         let all = of_fleet.chain(&self.history).filter(|line| before.is_none_or(|before| line.at < before));
@@ -285,7 +285,7 @@ impl Table {
         self.freezes.retain(|freeze| freeze.scope != *scope);
     }
 
-    /// The commit, if lease and record are what was read.
+    /// Commits a decision if lease and record are unchanged since they were read.
     pub fn commit(
         &mut self,
         lease: &Lease,
@@ -299,7 +299,8 @@ impl Table {
             return Committed::Conflict;
         }
         row.record = Some(decision.next.clone());
-        // Facts that came since may bear the key of one that was read: then all stay, and are consumed by the next.
+        // A fact that arrived since may have the key of one that was read. Then all facts stay, and the next decision
+        // consumes them.
         if row.lock.requests == lease.requests {
             row.facts.retain(|key, _| !decision.consumed.contains(key));
         }
@@ -315,19 +316,19 @@ impl Table {
         Committed::Yes
     }
 
-    /// Drops what was sent.
+    /// Removes delivered notifications from the outbox.
     pub fn mark_delivered(&mut self, fleet: &FleetName, ids: &[String]) {
         let row = self.row_mut(fleet);
         row.outbox.retain(|notification| !ids.contains(&notification.id));
         row.partially_delivered.retain(|id, _| !ids.contains(id));
     }
 
-    /// Remembers that one audience was told, and the other not.
+    /// Stores that only one audience has received a notification.
     pub fn mark_partially_delivered(&mut self, fleet: &FleetName, id: &str, mark_delivered: Audience) {
         self.row_mut(fleet).partially_delivered.insert(id.to_owned(), mark_delivered);
     }
 
-    /// Takes a cutover slot, if one is left or held already.
+    /// Takes a cutover slot, if one is free or the fleet already holds one.
     pub fn take_slot(&mut self, fleet: &FleetName, limit: usize, now: Timestamp) -> bool {
         if self.account.slots.len() >= limit && !self.account.slots.contains_key(fleet) {
             return false;
@@ -336,18 +337,18 @@ impl Table {
         true
     }
 
-    /// Another fleet began to drift under a rule.
+    /// Stores that another fleet began to drift under a rule.
     pub fn drifts_elsewhere(&mut self, rule: &RuleName, fleet: &FleetName, now: Timestamp) {
         self.account.drifting.entry(rule.clone()).or_default().insert(fleet.clone(), stored(now));
     }
 
-    /// Gives the cutover slot back.
+    /// Releases the cutover slot.
     pub fn give_slot(&mut self, fleet: &FleetName) {
         self.account.slots.remove(fleet);
     }
 
-    /// Fleets with open work, and since when the oldest of it is under way. None: it only waits for a guard. Facts and
-    /// notifications have no time here.
+    /// Fleets with open work, and since when the oldest work is in progress. None: all work waits for a guard. Facts
+    /// and notifications have no time here.
     pub fn open_fleets(&self) -> BTreeMap<FleetName, Option<Timestamp>> {
         let is_open = |row: &Row| {
             row.record.as_ref().is_some_and(|record| record.open_since().is_some())
@@ -365,12 +366,12 @@ impl Table {
         open
     }
 
-    /// What the fleets were last seen as.
+    /// The stored fingerprints of the fleets.
     pub fn fingerprints(&self) -> BTreeMap<FleetName, String> {
         self.rows.iter().filter_map(|(fleet, row)| Some((fleet.clone(), row.fingerprint.clone()?))).collect()
     }
 
-    /// Remembers what a fleet was seen as.
+    /// Stores the fingerprint of a fleet.
     pub fn remember(&mut self, fleet: &FleetName, fingerprint: &str) {
         self.row_mut(fleet).fingerprint = Some(fingerprint.to_owned());
     }

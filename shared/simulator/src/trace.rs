@@ -1,8 +1,8 @@
-//! What a day looked like, for whoever replays it.
+//! The trace of a run: every call, decision and change, with its time.
 
 use jiff::Timestamp;
 
-/// The story of a day. It is told only where it was asked for: a batch of thousands has no readers.
+/// The trace of a run. It is off by default: a batch of thousands of runs would fill the memory.
 #[derive(Debug, Clone, Default)]
 pub struct Trace {
     is_on: bool,
@@ -10,24 +10,24 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// A trace that keeps what it is told.
+    /// A trace that is on.
     pub const fn on() -> Self {
         Self { is_on: true, lines: Vec::new() }
     }
 
-    /// Whether anyone listens.
+    /// Whether the trace is on.
     pub const fn is_on(&self) -> bool {
         self.is_on
     }
 
-    /// Notes something, if anyone listens.
+    /// Adds a line, if the trace is on.
     pub fn note(&mut self, at: Timestamp, what: impl FnOnce() -> String) {
         if self.is_on {
             self.lines.push((at, what()));
         }
     }
 
-    /// One line for each note, by the time since the day began.
+    /// The lines, each with the time since the beginning of the run.
     pub fn lines(&self, since: Timestamp) -> impl Iterator<Item = String> {
         self.lines.iter().map(move |(at, what)| {
             let milliseconds = at.duration_since(since).as_millis();

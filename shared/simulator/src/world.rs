@@ -1,4 +1,4 @@
-//! Everything that there is at one moment, and the list of what happens next.
+//! The state of a simulation at one moment, and the schedule of what happens next.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,54 +27,51 @@ use crate::rng::Rng;
 use crate::table::Table;
 use crate::trace::Trace;
 
-/// Events that come at one moment leave in their order.
+/// The distance between events that AWS emits at the same moment, which keeps their order.
 const SPACING: SignedDuration = SignedDuration::from_millis(1);
 
-/// The world. One lock around all of it: nothing happens at the same time as anything else.
+/// The state of a simulation. One lock guards all of it: only one thing happens at a time.
 #[derive(Debug)]
 pub struct World {
-    /// Now, by the true clock.
     pub now: Timestamp,
     pub cloud: Cloud,
     pub table: Table,
     pub queue: Queue,
     pub topic: Topic,
-    /// The bucket of all calls to EC2 and Auto Scaling.
+    /// The token bucket of all calls to EC2 and Auto Scaling.
     pub bucket: Bucket,
-    /// What Config last said of each rule, and when.
+    /// The last reading of each Config rule, and its time.
     verdicts: BTreeMap<RuleName, (Timestamp, RuleReading)>,
     pub rng: Rng,
-    /// How often what goes wrong.
+    /// The rates of the faults.
     pub rates: Rates,
-    /// What goes wrong by plan.
     pub fault_plan: FaultPlan,
     pub counts: Counts,
-    /// The calls of each function, where somebody asks for them.
+    /// The calls of each function, if the recording is on.
     pub calls: Calls,
     pub trace: Trace,
     pub aws_writes: AwsWrites,
-    /// What people and AWS did that the invariant checkers must know.
+    /// The changes of operators and AWS that the invariant checkers need.
     pub history: History,
-    /// What it should not have done.
     pub violations: Vec<Violation>,
-    /// Functions that died by a fault, to be dropped.
+    /// Functions that died by a fault and are still to be dropped.
     pub crashed: Vec<u64>,
     agenda: BTreeMap<(Timestamp, u64), Happening>,
     entries: u64,
 }
 
-/// What is counted over a day.
+/// The counts of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Calls to ports, by name.
     pub calls: BTreeMap<&'static str, u64>,
     pub faults: BTreeMap<&'static str, u64>,
     pub functions: u64,
-    /// How long they lived, together.
+    /// The total duration of the functions.
     pub lived: SignedDuration,
-    /// Requests that came, and those that failed for whatever reason, in thousandths.
+    /// Requests, and failed requests of any cause, in thousandths.
     pub requests: (u128, u128),
-    /// Requests that failed, in thousandths, by whose doing.
+    /// Failed requests in thousandths, by responsible actor.
     pub failed_by: BTreeMap<&'static str, u128>,
     /// Phases, waits and exits that occurred.
     pub reached: BTreeMap<String, u64>,
@@ -86,12 +83,12 @@ impl Counts {
         *self.faults.entry(name).or_default() += 1;
     }
 
-    /// Counts something that a day came by.
+    /// Counts a phase, wait or exit that the run reached.
     pub fn reach(&mut self, name: impl Into<String>) {
         *self.reached.entry(name.into()).or_default() += 1;
     }
 
-    /// Adds another day's.
+    /// Adds the counts of another run.
     pub fn add(&mut self, other: &Self) {
         for (mine, theirs) in [(&mut self.calls, &other.calls), (&mut self.faults, &other.faults)] {
             for (name, count) in theirs {
@@ -110,17 +107,16 @@ impl Counts {
     }
 }
 
-/// Something that will happen.
+/// A scheduled change.
 pub enum Happening {
-    /// A future goes on.
     Wake(Waker),
-    /// The world changes: a call arrives, an operator does something.
+    /// The world changes: a call takes effect, an operator makes a change.
     Change(Box<dyn FnOnce(&mut World) + Send>),
     /// Lambda kills a function.
     Kill(u64),
     /// The schedule starts the resync.
     Resync,
-    /// Nothing but a look at the queue.
+    /// The queue delivers its visible messages.
     Poll,
 }
 
@@ -137,7 +133,7 @@ impl fmt::Debug for Happening {
 }
 
 impl World {
-    /// A world around an AWS, with an empty table.
+    /// A world with this AWS and an empty table.
     pub fn new(now: Timestamp, cloud: Cloud, mut rng: Rng, rates: Rates) -> Self {
         Self {
             now,
@@ -162,23 +158,23 @@ impl World {
         }
     }
 
-    /// Puts something on the agenda. What is already past happens next.
+    /// Schedules a change. A change in the past is applied next.
     pub fn at(&mut self, when: Timestamp, what: Happening) {
         self.entries += 1;
         self.agenda.insert((when.max(self.now), self.entries), what);
     }
 
-    /// Puts something on the agenda, for a while from now.
+    /// Schedules a change after a delay.
     pub fn after(&mut self, delay: SignedDuration, what: Happening) {
         self.at(self.now + delay, what);
     }
 
-    /// Notes something in the trace.
+    /// Adds a line to the trace.
     pub fn note(&mut self, what: impl FnOnce() -> String) {
         self.trace.note(self.now, what);
     }
 
-    /// Whether Auto Scaling refuses a write just now.
+    /// Whether Auto Scaling refuses a write now.
     pub(crate) fn is_busy(&mut self, operation: &'static str) -> bool {
         let rate = self.rates.busy;
         let is_busy = rate > 0 && operation.starts_with("autoscaling:") && self.rng.happens(rate);
@@ -188,23 +184,23 @@ impl World {
         is_busy
     }
 
-    /// Puts a change of the world on the agenda.
+    /// Schedules a change of the world.
     pub fn change_at(&mut self, when: Timestamp, change: impl FnOnce(&mut Self) + Send + 'static) {
         self.at(when, Happening::Change(Box::new(change)));
     }
 
-    /// When the agenda goes on.
+    /// When the next change is due.
     pub fn next_at(&self) -> Option<Timestamp> {
         self.agenda.keys().next().map(|(at, _)| *at)
     }
 
-    /// Takes what is due now off the agenda.
+    /// Takes the next change that is due.
     pub fn take_due(&mut self) -> Option<Happening> {
         let entry = self.agenda.first_entry().filter(|entry| entry.key().0 <= self.now)?;
         Some(entry.remove())
     }
 
-    /// Notes what Driftless did.
+    /// Records a write of Driftless.
     pub fn done(&mut self, aws_write: &AwsWrite) {
         *self.aws_writes.counts.entry(aws_write.name()).or_default() += 1;
         if self.trace.is_on() {
@@ -217,7 +213,8 @@ impl World {
             AwsWrite::EnterStandby { instance, .. } => {
                 self.aws_writes.enter_standby.entry(instance.clone()).or_insert(self.now);
             }
-            // What Auto Scaling launches in the place of a successor that it took away is a extra instance as well.
+            // An instance that Auto Scaling launches in place of a terminated replacement instance is an extra instance
+            // too.
             AwsWrite::Desired { group, .. } => {
                 self.history.raised.insert(group.clone(), self.now);
             }
@@ -226,7 +223,7 @@ impl World {
                 self.history.homes.remove(group);
                 self.history.homes.extend(other);
             }
-            // Asked again with a token that AWS knows, it launches nothing, as all that follows.
+            // A repeated call with a known token launches nothing.
             AwsWrite::Launch { group, .. }
                 if self.cloud.members(group).any(|member| member.launched_at == self.now) =>
             {
@@ -246,7 +243,7 @@ impl World {
         }
     }
 
-    /// How far back a describe tells of just now: reads are consistent in the end only.
+    /// The lag of a describe call now: reads are eventually consistent.
     pub fn trail(&mut self) -> SignedDuration {
         if self.rates.stale == 0 || !self.rng.happens(self.rates.stale) {
             return self.cloud.lag;
@@ -255,10 +252,11 @@ impl World {
         self.rng.duration(SignedDuration::from_millis(500), SignedDuration::from_secs(12))
     }
 
-    /// What Config says of a rule; on a bad day what it said a moment ago, as long as a reading of many instances is kept.
+    /// The reading of a Config rule. Under the fault "stale" it is an earlier reading, no older than the loop keeps one
+    /// of many instances.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub fn non_compliant(&mut self, rule: &RuleName) -> CallResult<RuleReading> {
         let is_stale = !self.trail().is_zero();
         let oldest = self.now - LARGE_READING_KEPT;
@@ -270,10 +268,10 @@ impl World {
         Ok(reading)
     }
 
-    /// Lets AWS go on to now, and reports what it has to report.
+    /// Advances AWS to the present and delivers its events.
     pub fn advance_cloud(&mut self) {
         if self.cloud.next_at().is_some_and(|next| next <= self.now) {
-            // Who serves up to this moment: what stops now could not be known to a write that is on its way.
+            // Instances that are healthy up to now: a write that is under way cannot know that one of them fails now.
             let serving: Vec<_> = self.cloud.groups().keys().flat_map(|group| serving(self, group)).collect();
             let now = self.now;
             self.history.serve(&serving, now);
@@ -285,7 +283,7 @@ impl World {
         }
     }
 
-    /// What a detector makes of an event.
+    /// The fact that a detector makes of an event.
     fn detected(&mut self, event: CloudEvent) -> Fact {
         match event {
             CloudEvent::Compliance { instance, rule, verdict, at } => {
@@ -296,7 +294,7 @@ impl World {
                 Fact::Compliance(ComplianceFact { instance, rule, verdict, observed_at: at, annotation: None })
             }
             CloudEvent::Alarm { alarm, state, subject, at } => {
-                // What watches one server alone speaks against that server.
+                // An alarm on a single instance is a reason against that instance.
                 for instance in subject.instances.iter().filter(|_| state == AlarmState::Alarm) {
                     self.history.drifted.entry(instance.clone()).or_insert(at);
                 }
@@ -317,7 +315,7 @@ impl World {
         }
     }
 
-    /// `EventBridge`: an event, as a detector turns it into a fact, on its way to the reconcile queue.
+    /// Delivers an event as `EventBridge` does: a detector turns it into a fact, which goes to the reconcile queue.
     pub fn report(&mut self, fact: &Fact) {
         if self.rng.happens(self.rates.event_lost) {
             self.counts.fault("event lost");
@@ -351,7 +349,7 @@ impl World {
     }
 }
 
-/// A hand on the world.
+/// A handle of the world.
 #[derive(Debug, Clone)]
 pub struct Shared(Arc<Mutex<World>>);
 
@@ -361,7 +359,7 @@ impl Shared {
         Self(Arc::new(Mutex::new(world)))
     }
 
-    /// The world, for a moment.
+    /// Locks the world.
     pub fn lock(&self) -> MutexGuard<'_, World> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -77,7 +77,7 @@ fn ask(simulation: &mut Simulation, question: Question) -> Option<Answer> {
     simulation.visit(visit)
 }
 
-/// Queries everything that the status function can be asked about now.
+/// Sends every query that the status function supports.
 fn query_all(simulation: &mut Simulation, schemas: &Schemas, produced: &mut Produced) {
     let mut get = |question| {
         // None: the function died by a fault of the scenario.

@@ -1,5 +1,5 @@
-//! What AWS makes of what was decided. What a call does to a group, and what Auto Scaling does by itself, the simulated
-//! AWS says; here stands when it happens.
+//! The effect of decisions on AWS. The simulated AWS computes the effect of a call and the moves of Auto Scaling; the
+//! stage decides when they occur.
 
 use driftless_planner::action::{Action, ActionResult, CapacityChange, Outcome};
 use driftless_planner::ids::{GroupName, InstanceId};
@@ -16,7 +16,7 @@ use driftless_simulator::rng::Rng;
 use crate::{Stage, fleet, id, image_id};
 
 impl Stage {
-    /// Does the actions in their order, until one does not come out as decided.
+    /// Executes the actions in order, until one does not have the planned result.
     pub fn act(&mut self, actions: &[Action]) -> Vec<Outcome> {
         let mut outcomes = Vec::new();
         for action in actions {
@@ -34,7 +34,7 @@ impl Stage {
         outcomes
     }
 
-    /// What the loop reads right before a write.
+    /// The read of the loop right before a write.
     fn live(&self, action: &Action) -> Live {
         let needs = needs(action);
         let group = action.group();
@@ -47,7 +47,7 @@ impl Stage {
         }
     }
 
-    /// What comes of a write. When AWS refuses it, the planner mostly knows, and decides none then.
+    /// The result of a write. For most refusals by AWS the precondition of the planner prevents the call.
     fn write(&mut self, action: &Action) -> ActionResult {
         if let Action::SetMaximum { group, maximum, .. } = action {
             let known = self.groups.iter().find(|known| known.name == *group).unwrap();
@@ -62,7 +62,7 @@ impl Stage {
         }
     }
 
-    /// What AWS makes of a call.
+    /// The effect of a call on AWS.
     pub fn call(&mut self, action: &Action) -> CallResult<ActionResult> {
         match action {
             Action::TakeSlot if self.is_without_a_slot() => return Ok(ActionResult::NoSlot),
@@ -126,19 +126,19 @@ impl Stage {
         });
     }
 
-    /// Someone else writes the desired capacity, and Auto Scaling follows.
+    /// An operator or a scaling policy writes the desired capacity, and Auto Scaling follows.
     pub fn scale_to(&mut self, desired: u32) {
         self.groups[0].desired = desired;
         self.balance();
     }
 
-    /// Auto Scaling looks at every group.
+    /// Auto Scaling compares every group with its desired capacity.
     pub fn balance(&mut self) {
         let names: Vec<GroupName> = self.groups.iter().map(|group| group.name.clone()).collect();
         self.on_aws(|cloud| names.iter().for_each(|name| cloud.balance(name)));
     }
 
-    /// What is pending comes into service, except what is deferred.
+    /// Pending instances come into service, except deferred ones.
     pub fn arrive(&mut self) {
         for group in &mut self.groups {
             let protects = group.protects_new_instances;
@@ -152,7 +152,7 @@ impl Stage {
         self.balance();
     }
 
-    /// What is on its way out is gone.
+    /// Terminating instances are gone.
     pub fn leave(&mut self) {
         for group in &mut self.groups {
             group.members.retain(|member| member.lifecycle != Lifecycle::Terminating);
@@ -174,7 +174,7 @@ impl Stage {
         }
     }
 
-    /// Does something to the groups as they are, on the simulated AWS.
+    /// Runs a change of the groups on the simulated AWS.
     fn on_aws<T>(&mut self, does: impl FnOnce(&mut Cloud) -> T) -> T {
         let mut cloud = self.cloud();
         let answer = does(&mut cloud);
@@ -230,7 +230,7 @@ impl Stage {
         }
     }
 
-    /// Takes over what AWS has made of the groups.
+    /// Copies the groups from the simulated AWS.
     fn follow(&mut self, cloud: &mut Cloud) {
         self.templates.clone_from(cloud.templates());
         for group in &mut self.groups {
@@ -258,7 +258,7 @@ impl Stage {
     }
 }
 
-/// What the simulated AWS answers to a call about a group.
+/// The response of the simulated AWS to a call about a group.
 fn answer(cloud: &mut Cloud, action: &Action) -> CallResult<ActionResult> {
     match action {
         Action::Launch { group, zone, token, .. } => {
@@ -289,7 +289,7 @@ fn answer(cloud: &mut Cloud, action: &Action) -> CallResult<ActionResult> {
     Ok(ActionResult::Done)
 }
 
-/// What Auto Scaling tells of an instance that it does not count is all the same to it.
+/// The lifecycle state in the simulator. States that Auto Scaling does not count are not distinguished.
 const fn life(lifecycle: &Lifecycle) -> Life {
     match lifecycle {
         Lifecycle::Pending => Life::Pending,

@@ -1,4 +1,4 @@
-//! One of each thing that there is around a fleet.
+//! Builders for each resource of a fleet.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ pub const OTHER_RULE: &str = "imds-v2";
 /// The name of the group.
 pub const GROUP: &str = "app-asg";
 
-/// When every scenario starts.
+/// The start time of every test.
 pub fn t0() -> Timestamp {
     "2026-11-20T12:00:00Z".parse().unwrap()
 }
@@ -42,7 +42,7 @@ pub fn fleet() -> FleetName {
     "app".parse().unwrap()
 }
 
-/// The instance with this number; the first ones are those that the fleet starts with.
+/// The instance id of this number. The lowest numbers are the initial instances.
 pub fn id(number: u32) -> InstanceId {
     format!("i-{number:017x}").parse().unwrap()
 }
@@ -61,7 +61,7 @@ pub fn target_group(name: &str) -> TargetGroupArn {
         .unwrap()
 }
 
-/// A member in service. Zones go round: a, b, c.
+/// A member in service. Zones alternate: a, b, c.
 pub fn member(number: u32) -> Member {
     let zone = ["eu-central-1a", "eu-central-1b", "eu-central-1c"][(number as usize + 2) % 3];
     Member {
@@ -75,7 +75,7 @@ pub fn member(number: u32) -> Member {
     }
 }
 
-/// A group of so many instances in service behind a load balancer, that wants to be acted on.
+/// A group of `size` instances in service behind a load balancer, in act mode.
 pub fn group(size: u32) -> Group {
     let tags = [
         ("driftless:fleet", "app"),
@@ -106,7 +106,7 @@ pub const fn content(image: Option<ImageId>) -> TemplateContent {
     TemplateContent { image, written_for: None, settings: BTreeMap::new() }
 }
 
-/// The image with this number, tagged for the fleet: the higher its number, the newer it is.
+/// The image with this number, tagged for the fleet. A higher number is a newer image.
 pub fn image(number: u32) -> Image {
     Image {
         id: image_id(number),
@@ -127,7 +127,7 @@ pub fn image_id(number: u32) -> ImageId {
     format!("ami-{number:017x}").parse().unwrap()
 }
 
-/// An alarm that does not ring, and names nothing: a composite one.
+/// An alarm in OK that names no resource, as a composite alarm does.
 pub fn quiet_alarm() -> Alarm {
     Alarm {
         state: AlarmState::Ok,
@@ -163,7 +163,7 @@ pub fn refresh(status: RefreshStatus) -> Refresh {
     }
 }
 
-/// What Config recorded a minute before the start.
+/// A finding that Config recorded a minute before the start.
 pub fn finding() -> Finding {
     Finding { recorded_at: t0() - mins(1), annotation: Some("port 22 is open".into()) }
 }
@@ -184,5 +184,5 @@ pub fn freeze(since: Timestamp, expires_at: Option<Timestamp>) -> Freeze {
     Freeze { reason: "incident".into(), owner: "ana".into(), since, expires_at, scope: FreezeScope::Fleet(fleet()) }
 }
 
-/// What Config says under the rules of the stage.
+/// The non-compliant instances of each rule.
 pub type Compliance = BTreeMap<RuleName, BTreeMap<InstanceId, Finding>>;

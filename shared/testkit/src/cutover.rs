@@ -1,4 +1,4 @@
-//! A pair of colors, and how a test lets a cutover go on.
+//! Pairs of colors, and the steps of a cutover in a test.
 
 use driftless_planner::alarm::{AlarmState, AlarmSubject};
 use driftless_planner::fact::{Command, CommandFact, Fact};
@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 
 use crate::{Stage, fleet, group, image, secs, target_group, version};
 
-/// Blue with so many instances, and an idle green, each behind a target group of its own.
+/// Blue with `size` instances and an idle green, each behind its own target group.
 pub fn pair(size: u32) -> Vec<Group> {
     let colored = |color: &str, template: TemplateVersion, size: u32| {
         let mut group = group(size);
@@ -57,32 +57,32 @@ impl Stage {
         stage
     }
 
-    /// These target groups are in the forward action, with these weights.
+    /// The forward action has these target groups and weights.
     pub fn weigh(&mut self, weights: &[(&str, u32)]) {
         self.traffic = weights.iter().map(|(name, weight)| (target_group(name), vec![*weight])).collect();
     }
 
-    /// One look, after which the world follows and so much time passes.
+    /// One pass; then AWS proceeds and `pause` passes.
     pub fn step(&mut self, pause: SignedDuration) {
         self.reconcile();
         self.pass(pause);
     }
 
-    /// So many looks, with so much time after each.
+    /// `count` passes, with a pause after each.
     pub fn steps(&mut self, count: u32, pause: SignedDuration) {
         for _ in 0..count {
             self.step(pause);
         }
     }
 
-    /// The world follows, and so much time passes.
+    /// AWS proceeds and `pause` passes, without a reconcile pass.
     pub fn pass(&mut self, pause: SignedDuration) {
         self.arrive();
         self.leave();
         self.wait(pause);
     }
 
-    /// Looks on until this is so.
+    /// Repeats passes until the condition is true.
     pub fn until(&mut self, is_so: impl Fn(&Self) -> bool) {
         for _ in 0..2000 {
             if is_so(self) {
@@ -93,12 +93,12 @@ impl Stage {
         panic!("never: {:#?}\n{:#?}", self.record().cutover, self.history);
     }
 
-    /// Looks on until the cutover is in this phase.
+    /// Repeats passes until the cutover is in this phase.
     pub fn until_phase(&mut self, phase: &str) {
         self.until(|stage| stage.cutover_phase() == Some(phase));
     }
 
-    /// Where the cutover under way is.
+    /// The phase of the cutover under way.
     pub fn cutover_phase(&self) -> Option<&'static str> {
         self.record().cutover.as_ref().map(|cutover| cutover.phase().name())
     }
@@ -137,7 +137,7 @@ impl Stage {
         self.facts.push(Fact::Command(CommandFact { request, fleet, actor, at, reason: None, cutover, command }));
     }
 
-    /// The answer to the last command: whether it was done, and the words.
+    /// The result of the last command: whether it was applied, and the message.
     pub fn answer(&self) -> (bool, String) {
         let answer = |told: &Notification| {
             let Details::CommandAnswered { is_done, answer, .. } = &told.details else { return None };

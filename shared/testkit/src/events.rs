@@ -1,4 +1,4 @@
-//! The events that detectors read, as AWS and pipelines send them, and the same with a field changed.
+//! The events that detectors read, as AWS and pipelines send them, and variants with one field changed.
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, reason = "a helper of a test fails the test")]
 
@@ -43,7 +43,7 @@ pub fn with(event: &str, parent: &str, key: &str, value: Option<Value>) -> Strin
     event.to_string()
 }
 
-/// What the tests of a detector read events with: `fact` of its kind, `refused` and `assert_ignored`.
+/// Helpers for the tests of a detector: `fact` of its kind, `refused` and `assert_ignored`.
 #[macro_export]
 macro_rules! reads_events {
     ($kind:ident, $fact:ty) => {

@@ -1,4 +1,4 @@
-//! The golden files of the status crate, for all crates that draw what it says.
+//! The golden files of the status crate, for all crates that draw them.
 
 use std::path::{Path, PathBuf};
 
@@ -8,16 +8,16 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../status/tests/status/snapshots")
 }
 
-/// Reads one.
+/// Reads a golden file.
 pub fn read<T: DeserializeOwned>(name: &str) -> T {
     let path = folder().join(format!("status__golden__{name}.snap"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    // Above the second rule stands what made it.
+    // The head of a golden file ends with the second line `---`.
     let json = text.splitn(3, "---\n").nth(2).expect("a golden file has a head");
     serde_json::from_str(json).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The names of those that are the status of a fleet, each in another state.
+/// The names of the golden files that hold the status of a fleet, one for each state.
 pub fn worlds() -> Vec<String> {
     let files = std::fs::read_dir(folder()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
     let name = |file: String| Some(file.strip_prefix("status__golden__")?.strip_suffix(".snap")?.to_owned());

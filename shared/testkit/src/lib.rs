@@ -1,7 +1,8 @@
-//! What the tests of several crates are built from. Nothing that ships depends on it.
+//! Helpers for the tests of several crates. No shipped crate depends on it.
 //!
-//! [`builders`] makes one thing each. A [`Stage`] is a fleet with what Driftless remembers of it; what AWS does to it, the
-//! simulated one does. [`golden`] reads what the status crate says of fleets in every state.
+//! [`builders`] makes single resources. A [`Stage`] is a fleet with the state that Driftless stores for it; the
+//! simulated AWS computes the effect of each call. [`golden`] reads the documents of the status crate for fleets in
+//! every state.
 
 #![expect(
     clippy::missing_panics_doc,

@@ -1,4 +1,4 @@
-//! Plots of what was measured or counted: bars on a logarithmic scale, readable on light and on dark pages.
+//! Plots of measurements and counts: bars on a logarithmic scale, readable on light and on dark pages.
 
 use std::fmt::Write as _;
 
@@ -9,14 +9,14 @@ const TOP: f64 = 54.0;
 const ROW: f64 = 26.0;
 const BAR: f64 = 16.0;
 
-/// What a bar is of, told by its color.
+/// The color of a bar says what it shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Color {
-    /// Green: what the plot is about.
+    /// Green: Driftless.
     Own,
-    /// Grey, and close below the bar before: what that one is compared with.
+    /// Grey, close below the bar before: the value that bar is compared with.
     Below,
-    /// Orange: what others do.
+    /// Orange: other tools.
     Peer,
 }
 
@@ -33,13 +33,13 @@ impl Color {
 /// A bar.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bar {
-    /// What it is of.
+    /// Its label.
     pub label: String,
     pub value: f64,
     pub color: Color,
 }
 
-/// An SVG of bars; each shows its value with the unit after it. Empty: there is nothing to be shown.
+/// An SVG of bars; each shows its value with the unit after it. Empty if there are no bars.
 pub fn svg(title: &str, unit: &str, bars: &[Bar]) -> String {
     let values = || bars.iter().map(|bar| bar.value).filter(|value| *value > 0.0);
     let Some((low, high)) = values().min_by(f64::total_cmp).zip(values().max_by(f64::total_cmp)) else {

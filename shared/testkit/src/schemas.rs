@@ -1,4 +1,4 @@
-//! Documents against the schemas that are published for them.
+//! Validates documents against their published schemas.
 
 use jsonschema::Validator;
 use serde_json::Value;
@@ -12,7 +12,7 @@ impl Published {
     ///
     /// # Panics
     ///
-    /// Where the text is no schema.
+    /// The text is not a schema.
     pub fn of(text: &str) -> Self {
         let schema: Value = serde_json::from_str(text).unwrap();
         Self(jsonschema::draft202012::options().should_validate_formats(true).build(&schema).unwrap())

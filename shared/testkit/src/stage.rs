@@ -1,4 +1,4 @@
-//! A fleet on a stage: what AWS has, what Driftless remembers, and the time. Every pass is checked.
+//! A fleet in a test: its AWS resources, the state that Driftless stores, and the time. Every pass is checked.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
@@ -36,14 +36,14 @@ use crate::{
     target_group, version,
 };
 
-/// Everything of one scenario.
+/// The state of one test.
 #[derive(Debug, Clone, Default)]
 pub struct Stage {
     pub now: Timestamp,
     pub groups: Vec<Group>,
     pub traffic: BTreeMap<TargetGroupArn, Vec<u32>>,
     pub compliance: Compliance,
-    /// Rules that AWS Config does not answer for.
+    /// Rules that the test does not let Driftless read from Config.
     pub unread: BTreeSet<RuleName>,
     pub machines: BTreeMap<InstanceId, Ec2Instance>,
     pub templates: BTreeMap<TemplateVersion, TemplateContent>,
@@ -63,13 +63,13 @@ pub struct Stage {
     pub outcomes: Vec<Outcome>,
     /// Instances that fail their target health checks.
     pub sick: BTreeSet<InstanceId>,
-    /// Instances that the load balancer does not judge.
+    /// Instances whose health the load balancer has not determined.
     pub unjudged: BTreeSet<InstanceId>,
     /// Images whose instances fail their target health checks.
     pub broken: BTreeSet<ImageId>,
     /// Instances that do not come into service.
     pub deferred: BTreeSet<InstanceId>,
-    /// What AWS answers to an action of this name instead of doing it.
+    /// The scripted result of an action with this name; the action has no effect then.
     pub scripted: BTreeMap<&'static str, ActionResult>,
     /// Whether Auto Scaling launches what is missing.
     pub launches: bool,
@@ -81,7 +81,7 @@ pub struct Stage {
     pub told: Vec<Notification>,
 }
 
-/// A decision that was committed: unlike a bare one, nothing more must be done with it.
+/// A committed decision. The caller may ignore it, unlike a decision that is not committed.
 #[derive(Debug)]
 pub struct Reconciled(Decision);
 
@@ -94,12 +94,12 @@ impl Deref for Reconciled {
 }
 
 impl Stage {
-    /// A single group of so many instances in act mode, with nothing drifted and nothing looked at yet.
+    /// A single group of `size` instances in act mode, with no drift and before the first pass.
     pub fn new(size: u32) -> Self {
         Self::with(vec![group(size)])
     }
 
-    /// These groups.
+    /// A stage with these groups.
     pub fn with(groups: Vec<Group>) -> Self {
         let machine = Ec2Instance {
             image: "ami-00000000000000001".parse().unwrap(),
@@ -124,7 +124,8 @@ impl Stage {
         }
     }
 
-    /// So many instances, some of them drifted, adopted and debounced: the next pass admits what the guards let through.
+    /// A managed group of `size` instances, some of them drifted for longer than the debounce: the next pass admits the
+    /// replacements that the guards allow.
     pub fn drifted(size: u32, drifted: &[u32]) -> Self {
         let mut stage = Self::new(size);
         for number in drifted {
@@ -137,7 +138,7 @@ impl Stage {
         stage
     }
 
-    /// [`Self::drifted`], and the surge of instance 1 is in proof: its successor is pending.
+    /// [`Self::drifted`], with the replacement of instance 1 under way: its replacement instance is pending.
     pub fn verifying(size: u32) -> (Self, InstanceId) {
         let mut stage = Self::drifted(size, &[1]);
         stage.reconcile();
@@ -146,7 +147,7 @@ impl Stage {
         (stage, successor)
     }
 
-    /// [`Self::verifying`], and the successor serves.
+    /// [`Self::verifying`], with a healthy replacement instance.
     pub fn serving(size: u32) -> (Self, InstanceId) {
         let (mut stage, successor) = Self::verifying(size);
         stage.arrive();
@@ -154,7 +155,8 @@ impl Stage {
         (stage, successor)
     }
 
-    /// A surge whose drifted instance is about to be terminated: decided and committed, and AWS says busy.
+    /// A replacement whose drifted instance is about to be terminated: the decision is committed, and AWS refuses the
+    /// call as busy.
     pub fn retiring(size: u32) -> (Self, InstanceId) {
         let (mut stage, successor) = Self::serving(size);
         stage.wait(crate::mins(1));
@@ -248,12 +250,12 @@ impl Stage {
             .clone()
     }
 
-    /// How many replacements are under way.
+    /// Number of replacements under way.
     pub fn surges(&self) -> usize {
         self.record().replacements.values().filter(|replacement| replacement.phase().surge().is_some()).count()
     }
 
-    /// The kinds of what was told, in their order; states with their key.
+    /// The kinds of the notifications, in order. Conditions have their key.
     pub fn kinds(&self) -> Vec<String> {
         let kind = |told: &Notification| {
             if let Details::Entered { condition, .. } | Details::Lasts { condition, .. } = &told.details {
@@ -269,7 +271,7 @@ impl Stage {
         self.told.iter().map(kind).collect()
     }
 
-    /// The names of what was done, in its order.
+    /// The names of the executed actions, in order.
     pub fn done(&self) -> Vec<&'static str> {
         self.acted.iter().map(|outcome| outcome.action.name()).collect()
     }
@@ -284,14 +286,14 @@ impl Stage {
 
     // ---- looking -----------------------------------------------------------------------------------------------------
 
-    /// The images that are tagged for the fleet: they are read without being asked for.
+    /// The images with the fleet's tag. Every pass reads them.
     fn tagged(&self) -> Vec<Image> {
         let is_tagged =
             |image: &&Image| image.is_own && image.image_for.as_ref().is_some_and(|fleet| fleet.as_str() == "app");
         self.images.iter().filter(is_tagged).cloned().collect()
     }
 
-    /// Who is registered in these target groups, and how well.
+    /// The registered targets of these target groups, with their health.
     pub fn targets(
         &self,
         asked: &BTreeSet<TargetGroupArn>,
@@ -304,7 +306,7 @@ impl Stage {
         asked.iter().map(|arn| (arn.clone(), members(arn))).collect()
     }
 
-    /// What the reconciler would have read: only what the planner asks for.
+    /// The observation of a reconcile pass: only what the planner's read plan contains.
     pub fn observation(&self) -> Observation {
         let policy = read_plan::policy(&fleet(), &self.groups, &self.defaults);
         let policy = policy.as_ref();
@@ -355,7 +357,7 @@ impl Stage {
         seen
     }
 
-    /// One forward action for each column of the weights.
+    /// One forward action for each column of weights.
     pub(crate) fn forwards(&self) -> Vec<Forward> {
         let columns = self.traffic.values().map(Vec::len).max().unwrap_or_default();
         let weights = |column: usize| {
@@ -366,7 +368,7 @@ impl Stage {
         forwards.map(|forward| Forward { stickiness: self.stickiness, ..forward }).collect()
     }
 
-    /// Decides, checks, and does nothing about it.
+    /// Decides and checks the decision, without a commit.
     pub fn decide(&self) -> Decision {
         self.with_input(|input| {
             let decision = decide(input);
@@ -377,7 +379,7 @@ impl Stage {
         })
     }
 
-    /// What the guards say now.
+    /// The results of the guards now.
     pub fn explain(&self) -> Explanation {
         self.with_input(explain::explain)
     }
@@ -396,7 +398,7 @@ impl Stage {
         })
     }
 
-    /// Commits a decision, and nothing more: what a crash right after the commit leaves.
+    /// Commits a decision without executing it, like a crash right after the commit.
     pub fn commit(&mut self, decision: &Decision) {
         self.record = Some(decision.next.clone());
         self.facts.retain(|fact| !decision.consumed.contains(&fact.key()));
@@ -406,28 +408,28 @@ impl Stage {
         self.outcomes.clear();
     }
 
-    /// One look: decides, commits and acts; what comes of it goes into the next one.
+    /// One pass: decides, commits and acts. The next pass gets the outcomes.
     pub fn reconcile(&mut self) -> Reconciled {
         let decision = self.reconcile_and_crash();
         self.outcomes = self.act(&decision.actions);
         decision
     }
 
-    /// A look whose function dies right after its commit: what was decided is not done.
+    /// A pass whose function dies right after its commit: no action is executed.
     pub fn reconcile_and_crash(&mut self) -> Reconciled {
         let decision = self.decide();
         self.commit(&decision);
         Reconciled(decision)
     }
 
-    /// Looks, and again when what was found has lasted for as long as it must.
+    /// One pass, and another one after the debounce.
     pub fn debounce(&mut self) {
         self.reconcile();
         self.wait(crate::mins(5));
         self.reconcile();
     }
 
-    /// Looks until there is nothing to do, while the world follows and time passes, and then asserts the fixed point.
+    /// Repeats passes while AWS proceeds and time passes until the fleet is idle, and asserts the fixed point.
     pub fn settle(&mut self) {
         for _ in 0..500 {
             let decision = self.reconcile();
@@ -442,13 +444,13 @@ impl Stage {
         panic!("it does not settle: {:#?}\n{:#?}", self.record().replacements, self.groups);
     }
 
-    /// Settles, and nothing is left behind: see [`Self::assert_clean`].
+    /// [`Self::settle`], and asserts that nothing is left: see [`Self::assert_clean`].
     pub fn settle_clean(&mut self, size: u32) {
         self.settle();
         self.assert_clean(size);
     }
 
-    /// The fixed point: deciding again on the unchanged world changes nothing.
+    /// Asserts the fixed point: another decision on the unchanged world changes nothing.
     pub fn assert_idle(&self) {
         let again = self.decide();
         assert!(again.actions.is_empty(), "{:?}", again.actions);
@@ -457,7 +459,7 @@ impl Stage {
         assert_eq!(Some(&again.next), self.record.as_ref());
     }
 
-    /// Nothing is left behind: no work, no setting, and the group has this size, filled.
+    /// Asserts that no work and no borrowed setting is left, and that the group is full with this size.
     pub fn assert_clean(&self, size: u32) {
         assert!(self.record().replacements.is_empty(), "{:#?}", self.record().replacements);
         assert!(self.record().borrowed_settings.is_empty(), "{:#?}", self.record().borrowed_settings);
@@ -468,27 +470,27 @@ impl Stage {
     }
 }
 
-/// Who asks why is told the same decision, and of each guard what the decision went by.
+/// The explanation has the same decision, and the guard results on which the decision is based.
 fn is_explained(input: Input<'_>, decision: &Decision) {
     let explained = explain::explain(input);
     assert_eq!(explained.decision, *decision);
     for (id, verdicts) in &explained.verdicts {
         let blocking = blocking(verdicts);
         assert_eq!(blocking.first().copied(), decision.waiting.get(id), "{id}: {verdicts:#?}");
-        // What was not asked must never let an instance through.
+        // A guard that was not evaluated must never admit an instance.
         let all_were_asked = verdicts.iter().all(|verdict| verdict.answer != Answer::NotAsked);
         assert!(all_were_asked || !blocking.is_empty(), "{id}: {verdicts:#?}");
     }
     let blocking = blocking(&explained.cutover_verdicts);
     let is_queued = decision.next.cutover.as_ref().is_some_and(|cutover| *cutover.phase() == CutoverPhase::Queued);
-    // Replacements go on after the cutover was asked.
+    // Replacements proceed after the guards of the cutover were evaluated.
     let moves = |waiting: &Waiting| matches!(waiting, Waiting::ReplacementsUnderWay { .. });
     if let Some(waits) = decision.cutover_waits.as_ref().filter(|waits| is_queued && !moves(waits)) {
         assert_eq!(blocking.first().copied(), Some(waits), "{:#?}", explained.cutover_verdicts);
     }
 }
 
-/// The reasons of the guards that block, in their order, each under the name of its guard.
+/// The reasons of the blocking guards in order, each under the name of its guard.
 fn blocking(verdicts: &[CheckResult<GuardId, Waiting>]) -> Vec<&Waiting> {
     let mut blocking = Vec::new();
     for CheckResult { id, answer, .. } in verdicts {

@@ -1,8 +1,9 @@
-//! A event burst on the stub AWS: every instance of every fleet breaks a rule, and Config says so twice, in no order, within a
-//! minute. The release builds of the detector and of `reconcile` take it as Lambda would hand it to them, in real time.
+//! An event burst on the stub AWS: every instance of every fleet becomes non-compliant, and Config reports each twice,
+//! in random order, within a minute. The release builds of the detector and of `reconcile` handle it in real time,
+//! invoked as Lambda would.
 //!
-//! What it comes to is counted. How it grows is shown by `make scale`, on the simulated AWS; here the same is seen once of what
-//! is shipped, with its client, its wire and its table.
+//! The results are counts. `make scale` shows on the simulated AWS how they grow; this checks them once for the shipped
+//! binaries, with their client, wire format and table.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,40 +25,41 @@ use crate::world::{World, sent};
 
 /// 5,000 instances: each is reported twice, which makes 10,000 events, as in the largest event burst of `make scale`.
 const SIZE: Size = Size { fleets: 100, instances: 50 };
-/// The events come within a minute.
+/// The events arrive within one minute.
 const BURST: Duration = Duration::from_mins(1);
 /// Runs of `reconcile` at once: `ReconcileConcurrency` of the template.
 const WORKERS: usize = 5;
 /// Messages that Lambda hands out at once: `BatchSize` of the template.
 const BATCH: usize = 10;
-/// It is over when no request is due for longer than facts are gathered. What is due then is the end of the debounce.
+/// The burst is over when no request is due for longer than events are coalesced. The request that is due then is the
+/// end of the debounce.
 const QUIET: Duration = Duration::from_secs(70);
-/// It is over by then, or never.
+/// The timeout of the burst.
 const PATIENCE: Duration = Duration::from_mins(5);
-/// What a event burst came to.
+/// The result of an event burst.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Told {
     /// How many fleets, and instances of each.
     pub fleets: usize,
     pub events: usize,
-    /// Pairs of an instance and a rule that they were about.
+    /// Distinct pairs of an instance and a rule.
     pub distinct: usize,
-    /// Writes of facts that were tried.
+    /// Attempts to store a fact.
     pub filings: usize,
-    /// And those that stored one.
+    /// Attempts that stored a fact.
     pub stored: usize,
-    /// Decisions that were begun.
+    /// Reconcile passes.
     pub looks: usize,
     pub calls: BTreeMap<String, usize>,
-    /// Batches that `reconcile` was given.
+    /// Batches of `reconcile`.
     pub batches: usize,
-    /// Median and 99th percentile of what a batch took, in milliseconds.
+    /// Median and 99th percentile of the duration of a batch, in milliseconds.
     pub batch_ms: (f64, f64),
     /// Processor time of all runs of `reconcile`, in seconds.
     pub cpu_s: f64,
-    /// The most memory that any of them had, in MiB.
+    /// The highest peak memory of a run, in MiB.
     pub rss: f64,
-    /// From the first event until nothing was due, in seconds.
+    /// From the first event until no request was due, in seconds.
     pub over_s: f64,
 }
 
@@ -94,7 +96,7 @@ struct Scene {
     details: Arc<Notify>,
 }
 
-/// Raises a event burst.
+/// Runs an event burst.
 pub async fn burst(places: &Places, cloud: &Cloud) -> anyhow::Result<Told> {
     let program = |name| places.program(name, cloud, Wire::Tls);
     let calm = idle(places, cloud).await.context("the fleets before the burst")?;
@@ -151,7 +153,7 @@ pub async fn burst(places: &Places, cloud: &Cloud) -> anyhow::Result<Told> {
     })
 }
 
-/// Lets `reconcile` find all fleets, take them up, and come to rest.
+/// Lets `reconcile` find and manage all fleets until they are idle.
 async fn idle(places: &Places, cloud: &Cloud) -> anyhow::Result<World> {
     let load_generator = Some(Arc::new(LoadGenerator::new(&places.stub_folder("stub"), SIZE, None)?));
     let mut world = World { load_generator, files: places.stub("stub")?, ..World::default() };
@@ -189,7 +191,7 @@ fn events(pattern: &str, at: jiff::Timestamp) -> anyhow::Result<Vec<String>> {
     Ok(SIZE.ids().map(|instance| event.replace(&id, &instance)).flat_map(|event| [event.clone(), event]).collect())
 }
 
-/// In no order, the same in every run.
+/// In random order, the same in every run.
 fn shuffled(events: &[String]) -> Vec<String> {
     let mut order: Vec<(u64, &String)> = (1_u64..).map(mixed).zip(events).collect();
     order.sort();
@@ -313,7 +315,7 @@ impl State {
         *self.calls.entry(call.service.to_owned()).or_default() += 1;
         let says = |text: &str| call.body.windows(text.len()).any(|window| window == text.as_bytes());
         match call.action.as_str() {
-            // A decision reads the groups by the fleet's tag; who stores a fact reads them by name.
+            // A decision reads the groups by the fleet's tag; a run that stores a fact reads them by name.
             "DescribeAutoScalingGroups" if says("tag%3Adriftless%3Afleet") => self.looks += 1,
             "TransactWriteItems" if says("\"Put\"") && says("FACT#") && says("DEDUPLICATION#") => {
                 self.filings += 1;
@@ -353,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_is_over_when_all_is_told_done_and_quiet() {
+    fn a_burst_is_over_when_all_events_are_handled_and_no_request_is_due() {
         let over = |is_told, in_flight, due: Duration| {
             let mut state = State { in_flight, is_told, ..State::default() };
             message(&mut state, Instant::now() + due, "wake");
@@ -368,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn each_instance_is_told_of_twice_in_no_order() {
+    fn each_instance_is_reported_twice_in_random_order() {
         let pattern = r#"{"detail": {"resourceId": "i-0", "newEvaluationResult": {"resultRecordedTime": "x"}}}"#;
         let all = events(pattern, jiff::Timestamp::UNIX_EPOCH).unwrap();
         assert_eq!(all.len(), 10_000);

@@ -1,6 +1,5 @@
-//! What is measured: functions and events. Nothing of it is written down twice: a fact that `reconcile` is given is the one
-//! that the detector was seen to send, a request the one that the resync sent, and the fleet's record the one that `reconcile`
-//! itself made when it took the fleet up.
+//! The measured functions and events. Each input comes from the function that produces it in production: a fact from
+//! the detector, a request from the resync, and the fleet's record from `reconcile` itself.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,7 +16,7 @@ use crate::world::{World, sent};
 
 /// The instance that all events are about.
 const INSTANCE: &str = "i-0aa11bb22cc33dd44";
-/// Looks until a fleet that is new is at rest.
+/// Passes until a new fleet is idle.
 pub const LOOKS: usize = 4;
 
 /// What goals a function has.
@@ -52,7 +51,7 @@ impl Case {
     }
 }
 
-/// Where things are.
+/// The folders of a run.
 #[derive(Debug, Clone)]
 pub struct Places {
     pub root: PathBuf,
@@ -205,7 +204,7 @@ struct Idle {
     request: String,
 }
 
-/// Lets `reconcile` find a fleet that nobody knew, take it up, and come to rest.
+/// Lets `reconcile` find and manage a new fleet until it is idle.
 async fn idle(places: &Places, cloud: &Cloud, mut world: World) -> anyhow::Result<Idle> {
     world.table.keeps = Keeps::Everything;
     cloud.set(world, Duration::ZERO);

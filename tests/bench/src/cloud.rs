@@ -77,7 +77,7 @@ struct State {
     world: World,
     delay: Duration,
     calls: Vec<Call>,
-    /// Calls that no answer is stub for, and other reasons to believe no figure.
+    /// Calls without a stub answer, and other reasons why figures are invalid.
     problems: Vec<String>,
 }
 
@@ -122,7 +122,7 @@ impl Cloud {
         ports.map(|ports| ports.url(wire)).unwrap_or_default()
     }
 
-    /// From now on this is what is found, and each call takes so much longer.
+    /// Sets the world of the stub AWS, and the delay of each call.
     pub fn set(&self, world: World, delay: Duration) {
         let mut state = lock(&self.state);
         (state.world, state.delay) = (world, delay);
@@ -138,7 +138,7 @@ impl Cloud {
         std::mem::take(&mut lock(&self.state).calls)
     }
 
-    /// Why no figure can be believed, if something went wrong.
+    /// The reasons why figures are invalid, since the last call.
     pub fn take_problems(&self) -> Vec<String> {
         std::mem::take(&mut lock(&self.state).problems)
     }
@@ -191,7 +191,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(|request| take(service, plain_at, Arc::clone(&state), request));
-    // Who is measured is ended in the middle of things: a connection that breaks is no failure.
+    // A measured process is killed at any time: a broken connection is no failure.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 

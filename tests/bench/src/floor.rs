@@ -1,4 +1,4 @@
-//! The floor of an event: the calls that a function was seen to make, as a script for the binary `floor`.
+//! The baseline of an event: the recorded calls of a function as a script for the binary `floor`.
 
 use std::time::Instant;
 

@@ -1,7 +1,7 @@
-//! `make bench`: the shipped functions and what people use instead, on a stub AWS over loopback, side by side.
+//! `make bench`: measures the shipped functions and their alternatives side by side, on a stub AWS over loopback.
 //!
-//! Every figure is of a fresh process that was started for it. A call for which no answer is stub, or an event that is
-//! answered with an error, ends the run: a figure of something that failed is none.
+//! Every figure comes from a fresh process. A call without a stub answer or an event that fails ends the run, since its
+//! figures would be invalid.
 
 pub mod burst;
 pub mod cases;

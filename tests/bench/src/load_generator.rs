@@ -1,6 +1,6 @@
-//! Many fleets, all alike: the stub answers about one fleet, multiplied.
+//! Many identical fleets: the stub answers of one fleet, multiplied.
 //!
-//! A request is answered with what it names: every identifier in it is looked up, wherever it stands.
+//! A response contains the resources whose identifiers occur anywhere in the request.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 
 use crate::stub::{Answer, Asked, Format, body_of};
 
-/// Auto Scaling and Config give so much at once when they are asked for everything.
+/// The page size of Auto Scaling and Config for unfiltered lists.
 const PAGE: usize = 100;
 
-/// How many there are, and how they fare.
+/// The number of fleets and instances.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
     /// Fleets, pairs of groups with a load balancer.
@@ -106,7 +106,7 @@ impl List {
 const NEXT: &str = "${next}";
 
 impl LoadGenerator {
-    /// Fleets after the pattern of a folder's fleet `app`. All its instances broke the rule then, or none did.
+    /// Fleets after the pattern of a folder's fleet `app`. `broken_at`: since when all instances are non-compliant.
     pub fn new(stub: &Path, size: Size, broken_at: Option<Timestamp>) -> anyhow::Result<Self> {
         let mut lists = BTreeMap::new();
         for (service, action, files, element, thing, kind) in LISTS {
@@ -283,7 +283,7 @@ fn alarms(stub: &Path, size: Size) -> anyhow::Result<List> {
     Ok(list)
 }
 
-/// What Config says: nothing, or that every instance breaks the rule.
+/// The response of Config: no instance, or every instance, is non-compliant.
 fn verdicts(size: Size, broken_at: Option<Timestamp>) -> List {
     let frame = [r#"{"EvaluationResults": ["#.to_owned(), ", ".to_owned(), format!("]{NEXT}}}")];
     let mut list = List { is_for_all: true, ..List::new(Format::Json, frame) };

@@ -1,5 +1,5 @@
-//! Measures: each candidate in fresh processes, all candidates in turn, so that what else happens on the machine falls on
-//! all of them.
+//! Measurements: each candidate runs in fresh processes, alternating with the others, so that other load on the machine
+//! affects all of them.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::world::World;
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]
 pub struct Effort {
-    /// Fresh processes of each of ours, and of the minimum healthy.
+    /// Fresh processes of each function and of its baseline.
     pub processes: usize,
     /// Further events of each.
     pub warm: usize,
@@ -29,9 +29,9 @@ pub struct Effort {
 
 /// What a further event of a peer may cost in all, per process: a slow one is given fewer.
 const PEER_BUDGET_MS: f64 = 3000.0;
-/// But never fewer.
+/// The fewest further events of a peer.
 const PEER_WARM_MIN: usize = 5;
-/// While calls are recorded each takes so long that those which are made together are seen to be.
+/// The delay of each recorded call, so that parallel calls overlap visibly.
 const RECORDING_DELAY: Duration = Duration::from_millis(20);
 
 /// Medians over fresh processes; the 99th percentile is over all warm events. Times in milliseconds, memory in MiB.
@@ -79,14 +79,15 @@ pub struct Measured {
     pub http: Figures,
     /// The same calls on plain sockets.
     pub floor: Figures,
-    /// A further event over TLS when each call takes [`Effort::network`] longer, and that of the minimum healthy.
+    /// The duration of a further event over TLS when each call takes [`Effort::network`] longer, and that of the
+    /// baseline.
     pub network: (f64, f64),
     /// The calls of an event, in rounds.
     pub rounds: Vec<Vec<String>>,
 }
 
 impl Measured {
-    /// What a call takes beyond the minimum healthy's, in milliseconds: over HTTP, warm.
+    /// The duration beyond the baseline, in milliseconds: over HTTP, warm.
     pub fn added(&self) -> f64 {
         let calls: usize = self.rounds.iter().map(Vec::len).sum();
         #[expect(clippy::cast_precision_loss, reason = "a few calls")]
@@ -118,7 +119,7 @@ pub struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// A case, and its minimum healthy beside it.
+    /// Measures a case and its baseline.
     pub async fn case(&self, case: &Case) -> anyhow::Result<Measured> {
         self.case_of(case).await.with_context(|| case.id())
     }
@@ -128,7 +129,7 @@ impl Bench<'_> {
         let file = self.places.work.join(format!("{}-{}.floor", case.function, case.name));
         std::fs::write(&file, script(&calls))?;
         let floor = Program {
-            command: vec![minimum_healthy_beside_us(), file.display().to_string()],
+            command: vec![baseline_binary(), file.display().to_string()],
             log: self.places.work.join("floor.log"),
             ..self.places.program(case.function, self.cloud, Wire::Http)
         };
@@ -178,7 +179,7 @@ impl Bench<'_> {
         self.cloud.set(world.clone(), Duration::ZERO);
         self.cloud.take_calls();
         let run = self.one(&program, event, 2).await?;
-        // Two events: what is asked once in the life of a process is no call of an event.
+        // Two events: a call that a process makes only once does not belong to an event.
         let calls: Vec<String> = self.cloud.take_calls().iter().map(Call::name).collect();
         let each = |name: &String| calls.iter().filter(|call| *call == name).count() >= 2;
         ensure!(peer.calls.iter().all(each), "its calls should be {:?}, and are {calls:?}", peer.calls);
@@ -234,8 +235,8 @@ impl Bench<'_> {
     }
 }
 
-/// The floor lies beside this program: both are built together.
-fn minimum_healthy_beside_us() -> String {
+/// The binary `floor` is beside this program: one build makes both.
+fn baseline_binary() -> String {
     let own = std::env::current_exe().unwrap_or_default();
     own.with_file_name("floor").display().to_string()
 }

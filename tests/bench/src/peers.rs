@@ -1,4 +1,4 @@
-//! Peers: what people use instead, each a folder with a manifest.
+//! Peers: the alternatives to Driftless, each a folder with a manifest.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -13,7 +13,7 @@ const MARKS: (&str, &str) = ("<!-- bench -->", "<!-- end of bench -->");
 
 /// The most that a warm event may take, in times of its baseline.
 const WARM_TIMES: f64 = 1.8;
-/// At least so much longer boto3 takes, and Cloud Custodian.
+/// How many times longer boto3 and Cloud Custodian must take at least.
 const PEER_TIMES: [(&str, f64); 2] = [("boto3", 40.0), ("custodian", 60.0)];
 
 /// What was measured.
@@ -124,14 +124,14 @@ impl Report {
         text
     }
 
-    /// What helps to choose between Driftless and its alternatives.
+    /// Figures for users who compare Driftless with its alternatives.
     fn of_users(&self, text: &mut String) {
         self.of_peers(text);
         self.starts(text);
         self.warm(text);
     }
 
-    /// What helps to make Driftless faster.
+    /// Figures for developers of Driftless.
     fn of_developers(&self, text: &mut String) {
         self.verdict(text);
         self.ratios(text);

@@ -1,7 +1,7 @@
-//! The table of the stub AWS. While it learns it keeps what is written, so that a fleet is taken up and comes to rest as
-//! it would in production; then it is frozen, and every event finds the same.
+//! The table of the stub AWS. In the learning phase it stores writes, so that a fleet is managed and becomes idle as in
+//! production; then it is frozen, so that every event finds the same state.
 //!
-//! Of a frozen table all conditions hold: nothing changes there that they could guard.
+//! In a frozen table all conditions are met, since no item changes.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ const EXCEPTIONS: &str = "com.amazonaws.dynamodb.v20120810#";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Keeps {
     Everything,
-    /// Facts and leases: what was reported stays, whatever comes of it.
+    /// Facts and leases only: a stored fact stays, whatever `reconcile` does.
     Reports,
     #[default]
     Nothing,

@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::services::SERVICES;
 
-/// What the stub AWS proves itself with, as AWS does: a root that is trusted, an authority in between, and a server.
+/// The certificates of the stub AWS, as in AWS: a trusted root, an intermediate authority, and a server.
 #[derive(Debug)]
 pub struct Trust {
     pub server: Arc<ServerConfig>,

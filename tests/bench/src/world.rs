@@ -1,4 +1,4 @@
-//! What is found on the stub AWS: the answers in files, the table, the queue and the event bus.
+//! The content of the stub AWS: the answers in files, the table, the queue and the event bus.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! The web server that runs on an instance: `web-server <group> <image> <instance> <fails-every>`.
 //!
-//! It listens on a loopback port, which it prints, says in each answer who it is, and ends when its standard input does.
-//! A bad image answers every so many requests with an error; 0 is a good one.
+//! It prints its loopback port, names itself in each response, and ends when its standard input is closed. With
+//! `fails-every` N it returns an error for every Nth request; with 0 for none.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Whoever says nothing for so long is not waited for.
+/// The timeout of a silent connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Who answers, and how.
+/// The identity of the server, and its behavior.
 struct Identity {
     group: String,
     image: String,
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     match serve() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nobody is left to read it when standard error is closed.
+            // A closed standard error is no reason to stop.
             let _ = writeln!(std::io::stderr(), "web-server: {error}");
             ExitCode::FAILURE
         }
@@ -41,7 +41,7 @@ fn serve() -> std::io::Result<()> {
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let identity = Arc::clone(&identity);
-            // A connection that breaks is the other side's business.
+            // A broken connection is the error of the client.
             std::thread::spawn(move || identity.answer(&stream));
         }
     });

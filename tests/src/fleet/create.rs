@@ -1,4 +1,4 @@
-//! Makes a fleet, as the Terraform module would.
+//! Creates a fleet as the Terraform module does.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::{FLEET_TAG, Fleet, GroupName};
 use crate::clients::Clients;
 use crate::stack::LocalStack;
 
-/// A fleet to be made.
+/// A fleet to create.
 #[derive(Debug, Clone)]
 pub struct FleetSpec {
     name: String,
@@ -31,7 +31,7 @@ pub struct FleetSpec {
 }
 
 impl FleetSpec {
-    /// A blue/green pair behind a load balancer that sends everything to blue. Green is empty.
+    /// A blue/green pair behind a load balancer with all traffic on blue. Green is empty.
     pub fn pair(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -60,21 +60,21 @@ impl FleetSpec {
         self
     }
 
-    /// One target group for both colors; the idle one rests detached from it.
+    /// One target group for both colors; the idle color is detached from it.
     #[must_use]
     pub const fn sharing_a_target_group(mut self) -> Self {
         self.shares_target_group = true;
         self
     }
 
-    /// Traffic comes through a rule of a listener that has others, after people have signed in, and clients stick.
+    /// Traffic comes through one of several rules of a listener, which authenticates users first and has stickiness.
     #[must_use]
     pub const fn behind_a_rule(mut self) -> Self {
         self.is_behind_a_rule = true;
         self
     }
 
-    /// How many instances the live group has. It is also its minimum.
+    /// The instances of the live group, and its minimum.
     #[must_use]
     pub const fn instances(mut self, count: i32) -> Self {
         self.instances = count;
@@ -102,7 +102,7 @@ impl FleetSpec {
         self
     }
 
-    /// How the groups name the version of their launch template: `$Latest`.
+    /// The version of the launch template in the groups, such as `$Latest`.
     #[must_use]
     pub const fn template_version(mut self, version: &'static str) -> Self {
         self.template_version = version;
@@ -116,7 +116,7 @@ impl FleetSpec {
         self
     }
 
-    /// Makes it. Its instances are launching when this returns: see [`Fleet::wait_until_idle`].
+    /// Creates the fleet. Its instances are still launching when this returns: see [`Fleet::wait_until_idle`].
     pub async fn create(&self, stack: &LocalStack) -> anyhow::Result<Fleet> {
         self.create_with(stack.clients()).await.with_context(|| format!("fleet {} was not created", self.name))
     }
@@ -172,7 +172,7 @@ impl FleetSpec {
         Ok(())
     }
 
-    /// A load balancer with a listener that sends everything to the first group, or one of whose rules does: both.
+    /// A load balancer whose listener, or one of its rules, sends all traffic to the first group. Returns both.
     async fn create_balancer(
         &self,
         clients: &Clients,
@@ -244,7 +244,7 @@ fn fleet_tag(fleet: &str) -> aws_sdk_elasticloadbalancingv2::types::Tag {
     aws_sdk_elasticloadbalancingv2::types::Tag::builder().key(FLEET_TAG).value(fleet).build()
 }
 
-/// Everything to the first group.
+/// Forwards all traffic to the first group.
 fn forward(groups: &[GroupName]) -> ForwardActionConfig {
     let attached = groups.iter().filter(|group| group.target_group.is_some());
     let weighted = attached.enumerate().map(|(position, group)| {
@@ -254,7 +254,7 @@ fn forward(groups: &[GroupName]) -> ForwardActionConfig {
     ForwardActionConfig::builder().set_target_groups(Some(weighted.collect())).build()
 }
 
-/// A rule that signs people in before it forwards, beside another rule.
+/// A rule that authenticates users before it forwards, beside another rule.
 async fn create_rules(
     clients: &Clients,
     listener: &str,

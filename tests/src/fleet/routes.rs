@@ -1,4 +1,4 @@
-//! Where the load balancer of a fleet sends requests, as AWS shows it: weights, targets, and their health.
+//! The routes of a fleet's load balancer: weights, targets, and their health.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use aws_sdk_elasticloadbalancingv2::types::{ForwardActionConfig, Rule};
 
 use super::Fleet;
 
-/// The forward action of a fleet's listener, and who is behind it.
+/// The forward action of a fleet's listener with its targets.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Routes(pub Vec<TargetGroup>);
 
@@ -16,7 +16,7 @@ pub struct TargetGroup {
     pub arn: String,
     /// Its share of the requests, relative to those of the others.
     pub weight: i32,
-    /// Its targets, those that are leaving included.
+    /// Its targets, draining ones included.
     pub targets: Vec<Target>,
 }
 
@@ -25,12 +25,12 @@ pub struct TargetGroup {
 pub struct Target {
     /// The id of the instance.
     pub instance: String,
-    /// What the load balancer says of it: `healthy`.
+    /// The health in the load balancer, such as `healthy`.
     pub health: String,
 }
 
 impl Fleet {
-    /// The forward action of its listener, and who is behind it, now.
+    /// The current forward action of its listener with its targets.
     pub async fn routes(&self) -> anyhow::Result<Routes> {
         let mut groups = Vec::new();
         for (arn, weight) in self.forwards().await? {
@@ -51,7 +51,7 @@ impl Fleet {
         let actions = rules.iter().filter(is_meant).flat_map(Rule::actions);
         let forwards = actions.filter_map(|action| action.forward_config.as_ref());
         let tuples = forwards.flat_map(ForwardActionConfig::target_groups);
-        // Without a weight there is one target group, which gets everything.
+        // A single target group without a weight gets all traffic.
         Ok(tuples.filter_map(|tuple| Some((tuple.target_group_arn.clone()?, tuple.weight.unwrap_or(1)))).collect())
     }
 

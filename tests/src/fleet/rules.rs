@@ -6,12 +6,12 @@ use aws_sdk_elasticloadbalancingv2::types::Rule;
 use super::Fleet;
 
 impl Fleet {
-    /// The rule of its listener that shares the traffic out. None: the listener's default action does.
+    /// The listener rule that forwards the traffic. None: the default action does.
     pub fn rule(&self) -> Option<&str> {
         self.rule.as_deref()
     }
 
-    /// Every rule of its listener, all of each but the weights: what no cutover may change.
+    /// Every rule of its listener without the weights: no cutover may change these.
     pub async fn rules_but_weights(&self) -> anyhow::Result<String> {
         let mut rules = self.rules().await?;
         let actions = rules.iter_mut().filter_map(|rule| rule.actions.as_mut()).flatten();

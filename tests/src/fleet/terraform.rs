@@ -1,4 +1,4 @@
-//! Fleets that Terraform makes: the examples of `infra/fleet`, applied in the account of a local stack.
+//! Fleets that Terraform creates: the examples of `infra/fleet`, applied in the account of a local stack.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -13,10 +13,10 @@ use tokio::process::Command;
 use super::{Fleet, GroupName};
 use crate::stack::{LocalStack, REGION, project, python};
 
-/// What `tests/terraform/example.py` ends with where there is no Terraform.
+/// The exit code of `tests/terraform/example.py` without Terraform.
 const WITHOUT_TERRAFORM: i32 = 3;
 
-/// What the ARN of a rule has, and that of a listener has not.
+/// The part that distinguishes the ARN of a rule from that of a listener.
 const RULE: &str = ":listener-rule/";
 
 /// An example that was applied, and can be planned and applied again.
@@ -27,15 +27,15 @@ pub struct Example {
     endpoint: String,
 }
 
-/// How a fleet of an example is to be: variables of the example, and arguments that its module gets instead of those that
-/// the example gives. Values are JSON.
+/// Changes to an example: its variables, and arguments of its module that replace those of the example. Values are
+/// JSON.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
     variables: BTreeMap<String, Value>,
     arguments: BTreeMap<String, Value>,
 }
 
-/// What `apply` prints.
+/// The output of `apply`.
 #[derive(Debug, Deserialize)]
 struct Applied {
     image: String,
@@ -76,14 +76,14 @@ impl Changes {
 }
 
 impl Example {
-    /// Applies an example in the account of a local stack. None: there is no Terraform here, which one loud line says; with
+    /// Applies an example in the account of a local stack. None: Terraform is not installed, and a line says so; with
     /// `CI=true` that is an error.
     pub async fn apply(
         stack: &LocalStack,
         name: &'static str,
         changes: &Changes,
     ) -> anyhow::Result<Option<(Self, Fleet)>> {
-        // Beside those of other scenes that were played on this stack.
+        // A folder of its own, beside those of other scenes on this stack.
         let scene = std::thread::current().name().unwrap_or_default().replace("::", "-");
         let folder = stack.logs().join(format!("terraform-{scene}"));
         let example = Self { name, folder, endpoint: stack.fleet_endpoint().to_owned() };
@@ -91,12 +91,12 @@ impl Example {
         Ok(Some((example, fleet_of(applied, stack)?)))
     }
 
-    /// Applies it again, with other values for what is named. What was set before stays set.
+    /// Applies the example again with other values. Earlier changes remain.
     pub async fn apply_again(&self, changes: &Changes) -> anyhow::Result<()> {
         self.run_apply(changes).await?.map(|_| ()).context("Terraform is gone")
     }
 
-    /// What Terraform would change. None: nothing.
+    /// The changes that Terraform plans. None: there are none.
     pub async fn plan(&self) -> anyhow::Result<Option<String>> {
         let (code, output) = self.run("plan", &Changes::default()).await?;
         match code {
@@ -111,7 +111,7 @@ impl Example {
         match code {
             Some(0) => {}
             Some(WITHOUT_TERRAFORM) => {
-                // Past libtest, which says "ok": the stage's verdict repeats it.
+                // Written around libtest, which prints "ok" for the skipped test.
                 writeln!(std::io::stderr(), "left out: the example {}: {}", self.name, output.trim())?;
                 return Ok(None);
             }
@@ -134,7 +134,7 @@ impl Example {
     }
 }
 
-/// The fleet that an example has made, as the tests know fleets.
+/// The fleet of an applied example.
 fn fleet_of(applied: Applied, stack: &LocalStack) -> anyhow::Result<Fleet> {
     let Applied { image, fleet } = applied;
     let mut groups = Vec::new();

@@ -37,7 +37,7 @@ pub struct InstanceView {
     pub zone: String,
     pub lifecycle: String,
     pub health: String,
-    /// What the load balancer says of it: `healthy`. None: it is no target.
+    /// The target health, such as `healthy`. None: the instance is not a target.
     pub target: Option<String>,
     /// The launch template version that it was launched with.
     pub template_version: Option<String>,
@@ -47,7 +47,7 @@ pub struct InstanceView {
 }
 
 impl InstanceView {
-    /// Whether it works: in service and, behind a load balancer, a healthy target.
+    /// Whether the instance is healthy: in service and, behind a load balancer, a healthy target.
     pub fn serves(&self) -> bool {
         let target_is_fine = self.target.as_deref().is_none_or(|health| health == "healthy");
         self.lifecycle == "InService" && self.health == "Healthy" && target_is_fine
@@ -55,12 +55,12 @@ impl InstanceView {
 }
 
 impl GroupView {
-    /// How many of its instances work.
+    /// Number of its healthy instances.
     pub fn serving(&self) -> usize {
         self.instances.iter().filter(|instance| instance.serves()).count()
     }
 
-    /// Whether it is as large as it wants to be, and all of it works.
+    /// Whether the group has its desired capacity and all its instances are healthy.
     pub fn is_idle(&self) -> bool {
         let desired = usize::try_from(self.desired).unwrap_or_default();
         self.instances.len() == desired && self.serving() == desired
@@ -80,12 +80,12 @@ impl FleetView {
         self.groups.iter().flat_map(|group| &group.instances).find(|instance| instance.id == id)
     }
 
-    /// How many instances work.
+    /// Number of healthy instances.
     pub fn serving(&self) -> usize {
         self.groups.iter().map(GroupView::serving).sum()
     }
 
-    /// Whether every group is.
+    /// Whether every group is idle.
     pub fn is_idle(&self) -> bool {
         self.groups.iter().all(GroupView::is_idle)
     }
@@ -115,7 +115,7 @@ impl std::fmt::Display for FleetView {
 }
 
 impl Fleet {
-    /// What AWS shows now.
+    /// The current state in AWS.
     pub async fn view(&self) -> anyhow::Result<FleetView> {
         let names: Vec<String> = self.groups.iter().map(|group| group.name.clone()).collect();
         let request = self.clients.autoscaling.describe_auto_scaling_groups().set_auto_scaling_group_names(Some(names));

@@ -1,4 +1,4 @@
-//! How a fleet does while something happens to it.
+//! Records a fleet over a period.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,10 +8,10 @@ use tokio::task::JoinHandle;
 
 use super::{Fleet, FleetView};
 
-/// How often it is looked at: more often than an instance takes to come or go.
+/// The poll interval: shorter than the launch or termination of an instance.
 const POLL_EVERY: Duration = Duration::from_millis(200);
 
-/// A look at a fleet, again and again, until it is finished or dropped.
+/// Polls a fleet until it is finished or dropped.
 #[derive(Debug)]
 pub struct Watch {
     fleet: Fleet,
@@ -19,19 +19,18 @@ pub struct Watch {
     task: JoinHandle<anyhow::Result<()>>,
 }
 
-/// What was seen of a fleet over a time.
+/// The observations of a fleet over a period.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
-    /// How often it was looked at.
     pub polls: usize,
-    /// The moment with the fewest working instances.
+    /// The state with the fewest healthy instances.
     pub worst: Option<FleetView>,
     /// The highest desired capacity that any group had.
     pub highest_desired: i32,
 }
 
 impl Seen {
-    /// The fewest instances that worked at any look.
+    /// The fewest healthy instances at any poll.
     pub fn fewest_serving(&self) -> usize {
         self.worst.as_ref().map(FleetView::serving).unwrap_or_default()
     }
@@ -47,7 +46,7 @@ impl Seen {
 }
 
 impl Fleet {
-    /// Looks at the fleet again and again from now on.
+    /// Polls the fleet from now on.
     pub fn watch(&self) -> Watch {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (fleet, noted) = (self.clone(), Arc::clone(&seen));
@@ -63,7 +62,7 @@ impl Fleet {
 }
 
 impl Watch {
-    /// Looks a last time, stops, and answers what was seen.
+    /// Polls once more, stops, and returns the observations.
     pub async fn finish(mut self) -> anyhow::Result<Seen> {
         self.task.abort();
         match (&mut self.task).await {
@@ -72,7 +71,7 @@ impl Watch {
             Err(stopped) if stopped.is_cancelled() => {}
             Err(panicked) => return Err(panicked.into()),
         }
-        // On a busy machine the time may have been too short for a single look.
+        // On a busy machine there may have been no poll yet.
         let last = self.fleet.view().await?;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
         seen.add(last);

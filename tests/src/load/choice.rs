@@ -1,32 +1,32 @@
-//! Which target gets a request: as an Application Load Balancer chooses.
+//! Selects the target of a request as an Application Load Balancer does.
 
 use std::collections::BTreeMap;
 
 use crate::fleet::{Routes, Target, TargetGroup};
 
-/// Chooses, request by request. It remembers whose turn it is, so that shares are exact in every stretch of requests.
+/// Selects targets in weighted round-robin order, so that the shares are exact in every sequence of requests.
 #[derive(Debug, Default)]
 pub(crate) struct Choice {
-    /// What each target group is owed: its share of the requests since the weights are as they are, less those that it
-    /// got.
+    /// The deficit of each target group: its share of the requests since the last change of weights, less the requests
+    /// that it got.
     owed: BTreeMap<String, i64>,
-    /// The weights that are counted with.
+    /// The weights behind the deficits.
     weights: BTreeMap<String, i64>,
-    /// How many requests each target group got.
+    /// Number of requests of each target group.
     turns: BTreeMap<String, usize>,
 }
 
-/// Why nobody gets a request.
+/// Why no target gets a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Nobody {
     /// No target group has a weight.
     NoWeight,
-    /// The target group whose turn it was has no target.
+    /// The selected target group has no target.
     NoTarget,
 }
 
 impl Nobody {
-    /// In words.
+    /// The reason as text.
     pub(crate) const fn words(self) -> &'static str {
         match self {
             Self::NoWeight => "no target group has a weight",
@@ -36,8 +36,8 @@ impl Nobody {
 }
 
 impl Choice {
-    /// The instance that gets the next request. The weights choose the target group first: an empty one loses its
-    /// requests, however many targets the others have.
+    /// The instance of the next request. The weights select the target group first: an empty target group loses its
+    /// requests, even if the others have targets.
     pub(crate) fn next<'a>(&mut self, routes: &'a Routes) -> Result<&'a str, Nobody> {
         let group = self.group(routes).ok_or(Nobody::NoWeight)?;
         let targets = routable(group);
@@ -47,12 +47,12 @@ impl Choice {
         targets.get(position).map(|target| target.instance.as_str()).ok_or(Nobody::NoTarget)
     }
 
-    /// The target group that is owed most.
+    /// The target group with the largest deficit.
     fn group<'a>(&mut self, routes: &'a Routes) -> Option<&'a TargetGroup> {
         let weighted: Vec<&TargetGroup> = routes.0.iter().filter(|group| group.weight > 0).collect();
         let weights = weighted.iter().map(|group| (group.arn.clone(), i64::from(group.weight))).collect();
         if self.weights != weights {
-            // What was owed under other weights is not made up for.
+            // A change of weights resets the deficits.
             self.owed.clear();
             self.weights = weights;
         }
@@ -65,8 +65,8 @@ impl Choice {
     }
 }
 
-/// The healthy targets. Where there is none, all that are registered: the load balancer fails open. What drains gets
-/// nothing new.
+/// The healthy targets or, if there are none, all registered targets (fail-open). A draining target gets no new
+/// requests.
 fn routable(group: &TargetGroup) -> Vec<&Target> {
     let those = |states: &[&str]| -> Vec<&Target> {
         group.targets.iter().filter(|target| states.contains(&target.health.as_str())).collect()
@@ -91,7 +91,7 @@ mod tests {
         Routes(vec![group("blue", blue, &[("i-b", "healthy")]), group("green", green, &[("i-g", "healthy")])])
     }
 
-    /// How many of so many requests each instance gets.
+    /// The number of requests that each instance gets.
     fn shares(choice: &mut Choice, routes: &Routes, requests: usize) -> BTreeMap<String, usize> {
         let mut shares = BTreeMap::new();
         for _ in 0..requests {
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_target_group_loses_its_requests_and_its_share_goes_to_nobody_else() {
+    fn an_empty_target_group_loses_its_requests_and_no_other_group_gets_them() {
         let routes = Routes(vec![group("blue", 50, &[("i-b", "healthy")]), group("green", 50, &[])]);
         let mut choice = Choice::default();
         let lost = (0..10).filter(|_| choice.next(&routes) == Err(Nobody::NoTarget)).count();
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_of_zero_and_no_target_groups_at_all_serve_nobody() {
+    fn no_request_is_served_with_weights_of_zero_or_without_target_groups() {
         assert_eq!(Choice::default().next(&pair(0, 0)), Err(Nobody::NoWeight));
         assert_eq!(Choice::default().next(&Routes::default()), Err(Nobody::NoWeight));
     }

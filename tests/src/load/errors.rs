@@ -1,4 +1,4 @@
-//! An alarm that follows the errors of a group: what CloudWatch makes of what a load balancer counts.
+//! An alarm on the errors of a group, as CloudWatch computes it from load balancer metrics.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -7,19 +7,19 @@ use super::{Load, Tally};
 use crate::alarm::{Alarm, ERRORS_MAX, PERIOD};
 use crate::stack::LocalStack;
 
-/// An alarm in ALARM when the servers of a group have answered too many errors within its period, and is quiet when
-/// they have not.
+/// An alarm that is in ALARM while the servers of a group have returned too many errors within its period, and else in
+/// OK.
 #[derive(Debug)]
 pub struct ErrorAlarm {
     alarm: Alarm,
     group: String,
-    /// How many errors there had been at each pass of the last period, oldest first.
+    /// The number of errors at each poll of the last period, oldest first.
     polls: VecDeque<(Instant, u64)>,
     is_in_alarm: bool,
 }
 
 impl ErrorAlarm {
-    /// Lets a quiet alarm follow the errors of a group, given by its name.
+    /// Binds an alarm in OK to the errors of a group, given by its name.
     pub fn new(alarm: Alarm, group: &str) -> Self {
         Self { alarm, group: group.to_owned(), polls: VecDeque::new(), is_in_alarm: false }
     }
@@ -29,12 +29,12 @@ impl ErrorAlarm {
         self.alarm.name()
     }
 
-    /// Whether it is in ALARM.
+    /// Whether the alarm is in ALARM.
     pub const fn is_in_alarm(&self) -> bool {
         self.is_in_alarm
     }
 
-    /// Looks at the errors. Some: with them the state has changed, to this reason.
+    /// Evaluates the errors. Some: the state has changed, with this reason.
     pub async fn poll(&mut self, stack: &LocalStack, load: &Load) -> anyhow::Result<Option<String>> {
         let errors = self.errors_at(Instant::now(), &load.tally());
         let is_too_many = errors > ERRORS_MAX;
@@ -52,7 +52,7 @@ impl ErrorAlarm {
     fn errors_at(&mut self, now: Instant, tally: &Tally) -> u64 {
         let errors = tally.answers_of(|server| server.group == self.group).errors;
         self.polls.push_back((now, errors));
-        // The newest look that is a whole period old is where the period begins.
+        // The newest poll that is a whole period old is the start of the period.
         while self.polls.get(1).is_some_and(|(at, _)| now.duration_since(*at) >= PERIOD) {
             self.polls.pop_front();
         }

@@ -1,4 +1,4 @@
-//! The forwarder: a load balancer with the weights and the targets that AWS shows.
+//! A load balancer with the weights and the targets of AWS.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use super::choice::Choice;
 use crate::fleet::Routes;
 
-/// A running forwarder. Clones are the same one; it ends with the last.
+/// A running forwarder. Clones share it; it ends with the last one.
 #[derive(Debug, Clone)]
 pub(crate) struct Forwarder {
     address: SocketAddr,
@@ -26,14 +26,14 @@ pub(crate) struct Forwarder {
     _task: Arc<Task>,
 }
 
-/// Where requests are given out.
+/// The state of the forwarder.
 #[derive(Debug, Default)]
 struct OperatorApi {
     table: Mutex<Arc<Table>>,
     choice: Mutex<Choice>,
 }
 
-/// What requests are given out by. Each request holds on to the one that it was given out by.
+/// The routing table. Each request keeps a reference to the table that routed it.
 #[derive(Debug, Default)]
 struct Table {
     routes: Routes,
@@ -59,12 +59,12 @@ impl Forwarder {
         Ok(Self { address, operator_api, _task: Arc::new(Task(task)) })
     }
 
-    /// Where it listens.
+    /// The URL of the forwarder.
     pub(crate) fn url(&self) -> String {
         format!("http://{}/", self.address)
     }
 
-    /// Follows these routes from now on. When this returns, no request is under way that was given out by others.
+    /// Uses these routes from now on. When this returns, no request that was routed by earlier routes is pending.
     pub(crate) async fn follow(&self, routes: Routes, addresses: BTreeMap<String, SocketAddr>) {
         let table = Arc::new(Table { routes, addresses });
         let before =
@@ -77,7 +77,7 @@ impl Forwarder {
 
 async fn serve(listener: TcpListener, operator_api: Arc<OperatorApi>) {
     loop {
-        // A connection that is gone before it was accepted needs no answer.
+        // A connection that closes before it is accepted needs no response.
         let Ok((stream, _)) = listener.accept().await else { continue };
         let operator_api = Arc::clone(&operator_api);
         tokio::spawn(async move {
@@ -85,7 +85,7 @@ async fn serve(listener: TcpListener, operator_api: Arc<OperatorApi>) {
                 let operator_api = Arc::clone(&operator_api);
                 async move { operator_api.answer(request).await }
             });
-            // Errors are closed connections; who sent the request sees that.
+            // An error is a closed connection, which the sender of the request notices.
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
@@ -111,7 +111,7 @@ impl OperatorApi {
     }
 }
 
-/// An answer of the forwarder itself.
+/// A response of the forwarder itself.
 fn own(status: StatusCode, why: String) -> Answer {
     Response::builder().status(status).body(Full::from(why + "\n"))
 }
@@ -124,7 +124,7 @@ async fn forward(address: SocketAddr, request: Request<Incoming>) -> anyhow::Res
     let answer = crate::http::client().request(Request::from_parts(head, Full::from(body))).await?;
     let (mut head, body) = answer.into_parts();
     let body = body.collect().await?.to_bytes();
-    // These are of the connection between forwarder and server.
+    // These headers belong to the connection between forwarder and server.
     for name in ["connection", "transfer-encoding", "content-length"] {
         head.headers.remove(name);
     }
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_nobody_can_answer_the_forwarder_answers_with_the_reason() {
+    async fn a_request_without_a_target_gets_the_reason_from_the_forwarder() {
         let forwarder = Forwarder::start().await.unwrap();
         assert_eq!(answer(&forwarder).await, (503, "503: no target group has a weight".to_owned()));
         forwarder.follow(routes(&[]), BTreeMap::new()).await;

@@ -1,4 +1,4 @@
-//! The servers: a process for each instance of a fleet, from its launch to its end.
+//! The servers: one process for each instance of a fleet, from its launch to its termination.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -19,7 +19,7 @@ use crate::stack::executables;
 /// The executable that serves.
 const EXECUTABLE: &str = "web-server";
 
-/// The servers of a fleet. Clones are the same ones; they end with the last.
+/// The servers of a fleet. Clones share them; they end with the last one.
 #[derive(Debug, Clone)]
 pub(crate) struct Servers {
     groups: Vec<String>,
@@ -36,7 +36,7 @@ struct Running {
 }
 
 impl Servers {
-    /// None yet.
+    /// No server is started yet.
     pub(crate) fn new(fleet: &Fleet) -> anyhow::Result<Self> {
         let executable = executables()?.join(EXECUTABLE);
         ensure!(
@@ -48,13 +48,13 @@ impl Servers {
         Ok(Self { groups, executable, running: Arc::default(), bad_images: Arc::default() })
     }
 
-    /// An image is bad from now on: each of its servers answers every so many requests with an error.
+    /// Makes an image bad: each of its servers returns an error for every `fails_every`-th request.
     pub(crate) fn make_bad(&self, image: &str, fails_every: u64) {
         let mut bad_images = self.bad_images.lock().unwrap_or_else(PoisonError::into_inner);
         bad_images.insert(image.to_owned(), fails_every);
     }
 
-    /// Starts a server for each instance that has none. Answers the instances that there are.
+    /// Starts a server for each instance without one. Returns the current instances.
     pub(crate) async fn poll(&self, clients: &Clients) -> anyhow::Result<BTreeSet<String>> {
         let mut there = BTreeSet::new();
         for server in managed_instances(clients).await?.iter().filter_map(runs) {
@@ -78,7 +78,7 @@ impl Servers {
         routes.0.iter().flat_map(|group| &group.targets).any(|target| !running.contains_key(&target.instance))
     }
 
-    /// Where each server listens, by its instance.
+    /// The address of each server, by its instance.
     pub(crate) fn addresses(&self) -> BTreeMap<String, SocketAddr> {
         self.running().iter().map(|(instance, running)| (instance.clone(), running.address)).collect()
     }
@@ -103,7 +103,7 @@ impl Servers {
             .args([&server.group, &server.image, &server.instance, &fails_every.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // A group of its own: an interrupt from the keyboard reaches us first, and the server ends with us.
+            // Its own process group: Ctrl-C reaches only this process, which ends the server.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
@@ -119,7 +119,8 @@ impl Servers {
     }
 }
 
-/// The server that an instance runs. None: it has ended. While its group lets it go it still runs: its targets drain.
+/// The server of an instance. None: the instance is terminated. A terminating instance still has a server, since its
+/// targets drain.
 fn runs(instance: &Instance) -> Option<Server> {
     let state = instance.state.as_ref()?.name.as_ref()?;
     let has_ended = matches!(state, InstanceStateName::Terminated | InstanceStateName::Stopped);

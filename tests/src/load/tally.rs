@@ -1,4 +1,4 @@
-//! Who answered how many requests, and whose fault the failed ones are.
+//! The outcomes of requests: the server that answered, and the cause of each failure.
 
 use std::collections::BTreeMap;
 
@@ -12,29 +12,29 @@ pub struct Server {
     pub instance: String,
 }
 
-/// What one server, or several, answered.
+/// The responses of one server or several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Answers {
     /// Requests that were served.
     pub served: u64,
-    /// Requests that were answered with an error of the server's own.
+    /// Requests for which the server returned an error.
     pub errors: u64,
 }
 
-/// How one request ended.
+/// The outcome of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Ended {
     Served(Server),
-    /// A server answered it with an error of its own.
+    /// The server returned an error.
     Error(Server),
-    /// No server answered it, for this reason: nothing that an image could do anything about.
+    /// No server answered, for this reason, which is not the fault of an image.
     Lost(String),
 }
 
-/// How all requests until now ended.
+/// The outcomes of all requests so far.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tally {
-    /// What each server answered.
+    /// The responses of each server.
     pub answers: BTreeMap<Server, Answers>,
     /// Requests that no server answered, by the reason.
     pub lost: BTreeMap<String, u64>,
@@ -49,7 +49,7 @@ impl Tally {
         }
     }
 
-    /// What came after an earlier tally.
+    /// The difference to an earlier tally.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let mut later = self.clone();
@@ -69,12 +69,12 @@ impl Tally {
         later
     }
 
-    /// What all servers answered together.
+    /// The responses of all servers.
     pub fn answers(&self) -> Answers {
         self.answers_of(|_| true)
     }
 
-    /// What these servers answered together.
+    /// The responses of these servers.
     pub fn answers_of(&self, is_meant: impl Fn(&Server) -> bool) -> Answers {
         let meant = self.answers.iter().filter(|(server, _)| is_meant(server)).map(|(_, answers)| *answers);
         meant.fold(Answers::default(), |sum, answers| Answers {

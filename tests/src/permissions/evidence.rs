@@ -1,4 +1,4 @@
-//! What each scene leaves behind for those who look at all of them: which permissions it needed.
+//! The used permissions of each scene, stored for the test that checks all scenes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,18 +12,18 @@ use super::{Permissions, Usage};
 use crate::patience::lines;
 use crate::stack::{LocalStack, built_at, executables, project};
 
-/// Permissions that no scene needs, with the reason why they stay: `function, statement: action`.
+/// Permissions that no scene needs, with the reason why they stay, as `function, statement: action`.
 const EXPLAINED: &str = "tests/template/never_needed_here.json";
 
-/// What scenes have left behind, in a folder beside the executables.
+/// The stored results of the scenes, in a folder beside the executables.
 #[derive(Debug)]
 pub struct Evidence {
     folder: PathBuf,
 }
 
 impl LocalStack {
-    /// Leaves behind which permissions this scene needed until now, and the stack to the next one. Only a scene that has
-    /// ended as it must does so.
+    /// Stores the permissions that this scene used, and releases the stack for the next scene. Only a successful scene
+    /// does so.
     pub async fn leave_evidence(&self) -> anyhow::Result<()> {
         let permissions = Permissions::new(self.deployment().policies.clone())?;
         let usage = permissions.usage(&self.recording().all(), &self.groups_of_instances().await?);
@@ -37,14 +37,14 @@ impl LocalStack {
 }
 
 impl Evidence {
-    /// That of the executables of this very build.
+    /// The results for the executables of this build.
     pub fn open() -> anyhow::Result<Self> {
         let executables = executables()?;
         Ok(Self { folder: executables.parent().unwrap_or(&executables).join("scenes") })
     }
 
-    /// What all scenes of this executable together needed. The error names scenes that have not ended as they must since
-    /// anything was built: their permissions would be missed.
+    /// The permissions that all scenes of this executable used. The error names scenes without a success since the last
+    /// build: their permissions would be missing.
     pub fn of_all_scenes(&self) -> anyhow::Result<Usage> {
         let built_at = built_at()?;
         let (mut all, mut missing) = (Usage::default(), Vec::new());
@@ -61,7 +61,7 @@ impl Evidence {
         Ok(all)
     }
 
-    /// None: there is none, or it is older than what is to be proven.
+    /// The result of a scene. None: there is none, or it is older than the build.
     fn read(&self, scene: &str, built_at: SystemTime) -> anyhow::Result<Option<Usage>> {
         let path = self.of(scene);
         let Ok(left_at) = fs::metadata(&path).and_then(|known| known.modified()) else { return Ok(None) };
@@ -78,7 +78,8 @@ impl Evidence {
 }
 
 impl Usage {
-    /// The error lists what is neither needed nor explained, and explanations of what is needed or not even allowed.
+    /// Checks that every unused permission is explained. The error also lists explanations of permissions that are used
+    /// or do not exist.
     pub fn check_explained(&self) -> anyhow::Result<()> {
         let explained = fs::read_to_string(project().join(EXPLAINED)).context(EXPLAINED)?;
         let mut explained: BTreeMap<String, String> = serde_json::from_str(&explained).context(EXPLAINED)?;

@@ -1,4 +1,4 @@
-//! Which permissions a call needs: IAM's actions, and the resources that it names.
+//! The permissions that a call needs: IAM actions and resources.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,10 +7,10 @@ use serde_json::Value;
 use crate::proxy::Call;
 use crate::stack::{ACCOUNT, REGION};
 
-/// An action and the resource that it is asked for.
+/// An action and its resource.
 pub(crate) type Need = (String, String);
 
-/// What a call needs. Err: it is not known, and this module must learn it.
+/// The permissions that a call needs. Err: this module does not know the call yet.
 pub(crate) fn needs(call: &Call, groups: &BTreeMap<String, String>) -> Result<BTreeSet<Need>, String> {
     match call.service.as_str() {
         "dynamodb" => dynamodb(call),
@@ -44,10 +44,11 @@ pub(crate) fn needs(call: &Call, groups: &BTreeMap<String, String>) -> Result<BT
     }
 }
 
-/// Functions that people call. All others take from a queue.
+/// Functions that are called by URL. All others read from a queue.
 const CALLED: [&str; 2] = ["-status", "-operator"];
 
-/// What Lambda itself does with a function's permissions: it takes from its queue, if it has one, and writes its log.
+/// The calls of Lambda itself with a function's permissions: it reads the function's queue, if there is one, and writes
+/// its log.
 pub(crate) fn implied(function: &str) -> BTreeSet<Need> {
     // A function's source is the queue of its own name.
     let queue = arn("sqs", function);
@@ -111,7 +112,7 @@ fn group_arn(call: &Call, groups: &BTreeMap<String, String>) -> Result<String, S
     Ok(arn_of_group(group))
 }
 
-/// The ARN of a group. AWS puts an id into it, which nobody here asks for.
+/// The ARN of a group, without the id that AWS puts into it, since no policy names one.
 pub(crate) fn arn_of_group(name: &str) -> String {
     arn("autoscaling", &format!("autoScalingGroup:00000000-0000-0000-0000-000000000000:autoScalingGroupName/{name}"))
 }

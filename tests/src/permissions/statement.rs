@@ -1,14 +1,14 @@
-//! Statements of IAM policies, and what they allow.
+//! Statements of IAM policies, and their evaluation.
 //!
-//! Of conditions only one is evaluated: that the resource carries the tag of a fleet. For the others an Allow counts, and a
-//! Deny does not. That every condition is there, and right, is the business of the template's own tests.
+//! Only the condition on the fleet tag is evaluated. With another condition an Allow counts and a Deny does not. The
+//! tests of the template check those conditions.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::pattern::{matches, matches_any_case};
 
-/// The condition that is false of a resource with the tag of a fleet.
+/// The condition that is false for a resource with the fleet tag.
 const HAS_NO_TAG: &str = "/Null/aws:ResourceTag~1driftless:fleet";
 
 /// A statement of a policy. Those with `NotAction`, `NotResource` or `Principal` are refused when they are read.
@@ -22,33 +22,32 @@ pub struct Statement {
     pub action: Vec<String>,
     #[serde(deserialize_with = "one_or_many")]
     pub resource: Vec<String>,
-    /// Its condition, as it stands.
     #[serde(default)]
     pub condition: Option<Value>,
 }
 
-/// What a statement does.
+/// The effect of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum Effect {
     Allow,
-    /// It denies, whatever else allows.
+    /// Denies, even if another statement allows.
     Deny,
 }
 
-/// Why something is not allowed.
+/// Why an action is not allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// No statement allows the action on any resource.
     ActionNotAllowed,
     /// The action is allowed, but not on this resource.
     ResourceNotAllowed,
-    /// The action is allowed on this resource if it carried the tag of a fleet.
+    /// The action is allowed on this resource only with the fleet tag.
     NotTagged,
     /// A statement denies it.
     Denied { sid: String },
 }
 
-/// Whether a policy allows an action on a resource, which carries the tag of a fleet or does not.
+/// Whether a policy allows an action on a resource with or without the fleet tag.
 pub fn check(policy: &[Statement], action: &str, resource: &str, is_tagged: bool) -> Result<(), Refusal> {
     let about = |statement: &&Statement| statement.is_about(action);
     let denies = |statement: &&Statement| statement.denies() && statement.covers(resource);

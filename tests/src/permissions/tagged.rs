@@ -1,4 +1,4 @@
-//! Which resources carry the tag of a fleet: what the policies of the deployed functions ask for.
+//! The resources with the fleet tag, on which the policies of the functions depend.
 
 use std::collections::BTreeSet;
 
@@ -7,12 +7,11 @@ use crate::fleet::FLEET_TAG;
 use crate::proxy::Call;
 use crate::stack::LocalStack;
 
-/// Elastic Load Balancing tells the tags of so many resources at once.
+/// `DescribeTags` of Elastic Load Balancing accepts this many ARNs.
 const ARNS_MAX: usize = 20;
 
 impl LocalStack {
-    /// The groups and launch templates, and the listeners and rules that calls name, which carry the tag of a fleet: by
-    /// their ARNs.
+    /// The ARNs of the groups and launch templates, and of the listeners and rules in calls, that have the fleet tag.
     pub async fn tagged_resources(&self, calls: &[Call]) -> anyhow::Result<BTreeSet<String>> {
         let mut tagged = self.tagged_groups().await?;
         let templates = self.clients().ec2.describe_launch_templates().into_paginator().items().send();

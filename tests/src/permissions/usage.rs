@@ -1,4 +1,4 @@
-//! What the policies allow and which of it was needed: whatever no scene needs is taken away, or explained.
+//! Which permissions of the policies are used. An unused permission must be removed or explained.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,11 +10,11 @@ use super::statement::{Effect, Statement};
 use crate::pattern::{matches, matches_any_case};
 use crate::proxy::Call;
 
-/// An action, and the resource that it was needed on. None: AWS checks it on resources that the call does not name.
+/// A used action and its resource. None: AWS checks it on resources that the call does not name.
 type Needed = (String, Option<String>);
 
-/// A statement by function and name. Its actions, then its resources, each with whether it was needed; resources by their
-/// place, since other stacks have other ones.
+/// The statements by function and name, with their actions and resources, and whether each was used. Resources are
+/// identified by position, since their names differ between stacks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage(Vec<StatementUsage>);
 
@@ -33,7 +33,7 @@ struct Part {
     is_needed: bool,
 }
 
-/// Something that a policy allows and nobody needed.
+/// An unused permission.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Unneeded {
     pub function: String,
@@ -43,7 +43,7 @@ pub struct Unneeded {
 }
 
 impl Permissions {
-    /// What these calls needed of the policies.
+    /// The permissions that these calls used.
     pub fn usage(&self, calls: &[Call], groups: &BTreeMap<String, String>) -> Usage {
         let of_policy = |(function, policy): (&String, &Vec<Statement>)| {
             let needed = self.needed(function, calls, groups);
@@ -56,7 +56,7 @@ impl Permissions {
     fn needed(&self, function: &str, calls: &[Call], groups: &BTreeMap<String, String>) -> BTreeSet<Needed> {
         let own: Vec<&Call> = calls.iter().filter(|call| call.function.as_deref() == Some(function)).collect();
         let lambda = if own.is_empty() { BTreeSet::new() } else { implied(function) };
-        // What is not known here is a violation, and reported as one.
+        // An unknown call is reported as a violation.
         let called = own.iter().filter_map(|call| needs(call, groups).ok()).flatten();
         let named: BTreeSet<Needed> = called.chain(lambda).map(|(action, resource)| (action, Some(resource))).collect();
         let dependents = named.iter().filter_map(|(action, _)| self.dependents.get(action)).flatten();
@@ -88,7 +88,7 @@ fn used(function: &str, statement: &Statement, needed: &BTreeSet<Needed>) -> Sta
 }
 
 impl Usage {
-    /// Both together: what one of them needed is needed. Of statements and parts that they do not share, those of both.
+    /// Merges two usages: a permission is used if one of them used it. Statements of only one of them are kept.
     #[must_use]
     pub fn with(mut self, other: Self) -> Self {
         for theirs in other.0 {
@@ -105,7 +105,7 @@ impl Usage {
         self
     }
 
-    /// What nobody needed.
+    /// The unused permissions.
     pub fn unneeded(&self) -> BTreeSet<Unneeded> {
         let of_statement = |usage: &StatementUsage| {
             let parts = usage.actions.iter().chain(&usage.resources).filter(|part| !part.is_needed);

@@ -18,7 +18,7 @@ pub(crate) const FLEET_SERVICES: [&str; 4] = ["ec2", "autoscaling", "elasticload
 #[serde(rename_all = "camelCase")]
 pub struct Call {
     pub at: Timestamp,
-    /// How long it took, a delay of ours included. None: it is under way.
+    /// The duration of the call, with the delay of a fault. None: the call is pending.
     pub took: Option<SignedDuration>,
     /// The function that made it, by the name that it put into its User-Agent.
     pub function: Option<String>,
@@ -28,13 +28,13 @@ pub struct Call {
     pub action: String,
     /// The request: its JSON, or its form as an object of texts.
     pub request: Value,
-    /// What the emulator answered.
+    /// The response of the emulator.
     pub outcome: Outcome,
-    /// The fault that struck it.
+    /// The fault that the call met.
     pub fault: Option<&'static str>,
 }
 
-/// What the emulator answered. With a fault, it is not what the function saw.
+/// The response of the emulator. With a fault, the function did not see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
@@ -46,7 +46,7 @@ pub enum Outcome {
         status: u16,
         code: String,
     },
-    /// Nothing: the call never arrived there.
+    /// The call did not reach the emulator.
     NotForwarded,
 }
 
@@ -77,18 +77,18 @@ impl Call {
         self.function.as_deref().is_some_and(|name| name == function || without_stack(name))
     }
 
-    /// Whether it asks for a change of a fleet: anything but a read, at a service that fleets live in.
+    /// Whether the call changes a fleet: any call but a read, to a service with resources of fleets.
     pub fn changes_fleets(&self) -> bool {
         let is_read = ["Describe", "Get", "List"].iter().any(|verb| self.action.starts_with(verb));
         FLEET_SERVICES.contains(&self.service.as_str()) && !is_read
     }
 
-    /// Whether AWS did what it asked for, as far as the emulator's answer tells.
+    /// Whether the call took effect, judging by the response of the emulator.
     pub fn succeeded(&self) -> bool {
         matches!(self.outcome, Outcome::Answered(200..=299))
     }
 
-    /// Whether the function that made it was killed for it, and is gone.
+    /// Whether a fault of the call killed the function.
     pub fn ended_its_caller(&self) -> bool {
         let killed = [Strike::Kill.word(), Strike::KillAfterwards.word()];
         self.took.is_some() && self.fault.is_some_and(|fault| killed.contains(&fault))
@@ -132,7 +132,7 @@ fn header<'a>(head: &'a Parts, name: &str) -> &'a str {
 fn service_of(head: &Parts) -> String {
     let scope = header(head, "authorization").split_once("Credential=").map_or("", |(_, scope)| scope);
     match scope.split('/').nth(3).unwrap_or("unknown") {
-        // CloudWatch signs for the name that it had before it had one.
+        // CloudWatch signs as `monitoring`, the name of its endpoint.
         "monitoring" => "cloudwatch".to_owned(),
         service => service.to_owned(),
     }
@@ -164,7 +164,7 @@ fn read_body(head: &Parts, body: &Bytes) -> Value {
     if header(head, "content-type").starts_with("application/x-www-form-urlencoded") {
         return form(&String::from_utf8_lossy(body));
     }
-    // What is no JSON is kept as text: a recording drops nothing.
+    // A body that is not JSON is recorded as text.
     serde_json::from_slice(body).unwrap_or_else(|_| String::from_utf8_lossy(body).into_owned().into())
 }
 

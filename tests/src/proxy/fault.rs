@@ -1,4 +1,4 @@
-//! What can be done to a call on its way.
+//! Faults of calls between a function and an emulator.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -19,16 +19,16 @@ pub struct Fault {
     struck: u32,
 }
 
-/// What is done to a call.
+/// The effect of a fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Strike {
-    /// It never arrives; the function reads this error, in the format of the call's protocol.
+    /// The call is not forwarded; the function gets this error in the format of the call's protocol.
     Fail { status: u16, code: String, message: String },
-    /// It is done; the connection is closed without the reply.
+    /// The call takes effect; the connection is closed without the response.
     DropReply,
-    /// It never arrives; the process that sent it is killed.
+    /// The call is not forwarded; the process that sent it is killed.
     Kill,
-    /// It is done; the process that sent it is killed before it can read the reply.
+    /// The call takes effect; the process that sent it is killed before it can read the response.
     KillAfterwards,
 }
 
@@ -46,7 +46,7 @@ impl Strike {
         Self::Fail { status: 400, code: "ThrottlingException".to_owned(), message: "Rate exceeded".to_owned() }
     }
 
-    /// The word for it in the recording.
+    /// The name in the recording.
     pub(crate) const fn word(&self) -> &'static str {
         match self {
             Self::Fail { .. } => "made to fail",
@@ -107,8 +107,8 @@ impl Fault {
         self
     }
 
-    /// Strikes the first call with each value of a JSON pointer of the request: what is tried again arrives. Calls without
-    /// the pointer are not struck.
+    /// Hits the first call with each value of a JSON pointer of the request, so that a retry succeeds. Calls without
+    /// the pointer are not hit.
     #[must_use]
     pub fn first_of_each(mut self, pointer: &str) -> Self {
         self.occurrence = Occurrence::FirstOfEach(pointer.to_owned(), BTreeSet::new());
@@ -122,7 +122,7 @@ impl Fault {
             && self.condition.is_none_or(|condition| condition(call))
     }
 
-    /// Counts a call that it is about, and strikes if it is the one.
+    /// Counts a matching call, and returns the effect if the fault hits this one.
     fn meet(&mut self, call: &Call) -> Option<Strike> {
         if !self.matches(call) {
             return None;
@@ -148,7 +148,7 @@ impl std::fmt::Display for Fault {
     }
 }
 
-/// The faults that wait.
+/// The pending faults.
 #[derive(Debug, Default)]
 pub(crate) struct Faults(Mutex<Vec<Fault>>);
 
@@ -161,12 +161,12 @@ impl Faults {
         self.lock().clear();
     }
 
-    /// Faults that no call has met yet: a test that injects a fault which never strikes tests nothing.
+    /// Faults that no call has met. A test whose fault never occurs tests nothing.
     pub(crate) fn unmet(&self) -> Vec<String> {
         self.lock().iter().filter(|fault| fault.struck == 0).map(ToString::to_string).collect()
     }
 
-    /// What is done to this call. Every fault counts it; the first that strikes wins.
+    /// The effect on this call. Every fault counts the call; the first one that hits it wins.
     pub(crate) fn meet(&self, call: &Call) -> Option<Strike> {
         let mut faults = self.lock();
         faults.iter_mut().filter_map(|fault| fault.meet(call)).fold(None, |first, next| first.or(Some(next)))

@@ -6,9 +6,9 @@ use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 
-/// Kills the function process that holds a connection, as Lambda kills at a timeout: at once, without a word.
+/// Kills the function process that holds a connection, as Lambda does at a timeout: without a warning.
 ///
-/// Only a process whose environment says that it is this function of this stack is ever killed.
+/// Only a process whose environment names this function and this stack is killed.
 pub(crate) fn kill_function(connection: Connection, function: &str, stack: &str) -> anyhow::Result<u32> {
     let inode = connection.inode().context("no socket belongs to the connection")?;
     let pid = functions(function, stack)

@@ -1,4 +1,4 @@
-//! What the functions called, in the order in which the calls arrived.
+//! The calls of the functions, in the order of their arrival.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -16,11 +16,11 @@ use super::call::{Call, Outcome, listed};
 /// How many calls a failed wait shows.
 const SHOWN: usize = 40;
 
-/// A handle on the recording. Clones show the same calls.
+/// A handle of the recording. Clones share the calls.
 #[derive(Debug, Clone)]
 pub struct Recording(Arc<Shared>);
 
-/// A moment of the recording. The default is its beginning.
+/// A position in the recording. The default is its beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Mark(usize);
 
@@ -35,10 +35,10 @@ impl Mark {
 #[derive(Debug)]
 struct Shared {
     calls: Mutex<Vec<Call>>,
-    /// How many are not shown any more.
+    /// Number of calls that are no longer shown.
     forgotten: AtomicUsize,
     changed: watch::Sender<()>,
-    /// Finished calls, a line each, for whoever looks afterwards.
+    /// A log file with one line for each finished call.
     log: Mutex<File>,
 }
 
@@ -59,24 +59,24 @@ impl Recording {
         Mark(self.calls().len())
     }
 
-    /// Every call that is not forgotten.
+    /// Every call that is shown.
     pub fn all(&self) -> Vec<Call> {
         self.since(Mark(self.0.forgotten.load(Ordering::Relaxed)))
     }
 
-    /// Shows no call any more that has arrived until now. The file keeps them.
+    /// Hides all calls so far. The log file keeps them.
     pub(crate) fn forget(&self) {
         let count = self.calls().len();
         self.0.forgotten.store(count, Ordering::Relaxed);
     }
 
-    /// The calls that arrived since a mark, those that are under way included.
+    /// The calls since a mark, pending ones included.
     pub fn since(&self, mark: Mark) -> Vec<Call> {
         self.calls().get(mark.0..).unwrap_or_default().to_vec()
     }
 
-    /// Waits until the calls since a mark are as awaited. It is looked at whenever a call arrives or ends. When the time
-    /// is up, the error says what was awaited and which calls there were.
+    /// Waits until the calls since a mark meet a condition, which is checked whenever a call arrives or ends. The error
+    /// of a timeout has the expectation and the calls.
     pub async fn wait_for<T>(
         &self,
         mark: Mark,
@@ -114,7 +114,7 @@ impl Recording {
         mark
     }
 
-    /// Notes how a call has ended.
+    /// Records the outcome of a call.
     pub(crate) fn end(&self, mark: Mark, outcome: Outcome) {
         let mut calls = self.calls();
         let line = calls.get_mut(mark.0).and_then(|call| {

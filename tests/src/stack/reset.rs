@@ -1,4 +1,4 @@
-//! An empty account on a stack that was used.
+//! Empties the account of a used stack.
 
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::LocalStack;
 use crate::listener::RULE_PREFIX;
 
-/// What the last function may take to end.
+/// The timeout for the last function.
 const IDLE: Duration = Duration::from_secs(15);
 
 /// A queue's attribute as it was before a scene changed it.
@@ -22,25 +22,25 @@ pub(crate) struct Changed {
 }
 
 impl LocalStack {
-    /// An empty account for the next scene: no fleets, no messages, no memory, no calls, no mailboxes, no faults; default
-    /// settings; queues as they were deployed.
+    /// Empties the account for the next scene: no fleets, messages, stored items, recorded calls, inboxes or faults;
+    /// default settings; queues as deployed.
     pub async fn reset(&self) -> anyhow::Result<()> {
         self.lift_faults();
-        // Fleets first: whoever is still woken finds none.
+        // Fleets first: a function that still runs finds none.
         self.control().reset().await?;
         self.restore_queues().await?;
         self.delete_what_listens().await?;
         self.delete_alarms().await?;
         self.purge_queues().await?;
         self.wait_until_idle(IDLE).await.context("the scene before does not end")?;
-        // What the last function sent before it ended.
+        // Messages that the last function sent before it ended.
         self.purge_queues().await?;
         self.table().empty().await?;
         self.recording().forget();
         Ok(())
     }
 
-    /// An attribute of a queue is another one until the next reset. The queue by the output that names it.
+    /// Changes an attribute of a queue until the next reset. An output of the stack names the queue.
     pub async fn set_queue_attribute(
         &self,
         output: &str,
@@ -70,7 +70,7 @@ impl LocalStack {
         Ok(())
     }
 
-    /// Mailboxes of on-call and of pipelines, with what leads to them.
+    /// Deletes the queues of inboxes and listeners, with their subscriptions and rules.
     async fn delete_what_listens(&self) -> anyhow::Result<()> {
         let subscriptions = self.clients().sns.list_subscriptions().send().await?.subscriptions.unwrap_or_default();
         for arn in subscriptions.into_iter().filter_map(|subscription| subscription.subscription_arn) {

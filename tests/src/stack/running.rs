@@ -1,4 +1,4 @@
-//! What of a local AWS goes on whoever uses it: both emulators, the proxy, and what is deployed.
+//! The part of a local AWS that runs on between its users: both emulators, the proxy, and the deployment.
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -81,13 +81,13 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         logs::save(&self.endpoint, self.deployment.policies.keys().cloned().collect(), &self.logs);
-        // The functions first, and the proxy, which drops itself, last: nobody calls what is gone.
+        // The functions end first and the proxy, by its drop, last: no function calls a closed port.
         self.ministack.end();
         self.moto.end();
     }
 }
 
-/// A name that tells stacks of this machine apart: the test's, as far as it is known, and the process.
+/// A name that is unique among the stacks of this machine: the test, if known, and the process.
 fn new_id() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let thread = std::thread::current().name().unwrap_or("stack").replace("::", "-");

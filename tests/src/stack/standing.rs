@@ -1,7 +1,7 @@
-//! Local AWSs that stand for as long as this process, each lent to one scene at a time.
+//! Local AWSs that run as long as this process. Each serves one scene at a time.
 //!
-//! A scene that has ended as it must gives its stack on to the next one, which empties it first. That of any other scene
-//! ends with it: one failure does not make the next. Those that still stand when this process ends do so with it.
+//! A successful scene passes its stack on to the next one, which empties it first. A failed scene ends its stack, so
+//! that one failure does not cause the next. The remaining stacks end with this process.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,10 +11,10 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{LocalStack, Running};
 
-/// How many there are at once: one keeps about one core busy.
+/// Number of stacks: each keeps about one core busy.
 const COUNT: usize = 2;
 
-/// Where the runbooks are, for the links that lead there.
+/// The base URL of the runbooks in messages.
 pub const RUNBOOKS: &str = "https://git.example/driftless/blob/main";
 
 const PARAMETERS: [(&str, &str); 1] = [("RunbooksUrl", RUNBOOKS)];
@@ -22,7 +22,7 @@ const PARAMETERS: [(&str, &str); 1] = [("RunbooksUrl", RUNBOOKS)];
 static TURNS: Semaphore = Semaphore::const_new(COUNT);
 static IDLE: Mutex<Vec<Arc<Running>>> = Mutex::new(Vec::new());
 
-/// The turn of a scene on a stack.
+/// The use of a stack by a scene.
 #[derive(Debug)]
 pub(crate) struct Turn {
     running: Arc<Running>,
@@ -31,7 +31,7 @@ pub(crate) struct Turn {
 }
 
 impl LocalStack {
-    /// One that stands, empty, for the scene that calls this. It waits for its cutover slot.
+    /// An empty running stack for the calling scene. Waits until one is free.
     pub async fn lent() -> anyhow::Result<Self> {
         let permit = TURNS.acquire().await.context("nobody closes it")?;
         let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -49,7 +49,7 @@ impl LocalStack {
 }
 
 impl Turn {
-    /// The scene has ended as it must: the next one may have the stack.
+    /// Ends a successful scene: the next one may have the stack.
     pub(crate) fn end(&self) {
         self.has_ended.store(true, Ordering::Relaxed);
     }

@@ -1,5 +1,5 @@
-//! Fleets that Terraform made: the deployed functions cut them over and replace a server, and Terraform has nothing to
-//! change. Where there is no Terraform they are skipped, loudly; with `CI=true` they fail.
+//! Fleets that Terraform created: the deployed functions cut them over and replace a server, and then `terraform plan`
+//! has no changes. Without Terraform these tests are skipped with a line on standard error; with `CI=true` they fail.
 
 use anyhow::Context as _;
 use driftless_planner::fact::Command;
@@ -10,18 +10,18 @@ use serde_json::json;
 use crate::rollout::Rollout;
 use crate::stage::{A_WHILE, RULE, Stage};
 
-/// A fleet of Terraform's on a stage, and the means to apply it again.
+/// A Terraform fleet on a local stack, with the example to apply again.
 struct Terraformed {
     example: Example,
     rollout: Rollout,
 }
 
 impl Terraformed {
-    /// The fleet `app` of three, as an example makes it, but for what a test has no time for. None: without Terraform.
+    /// The fleet `app` of three as the example creates it, with shorter durations. None: Terraform is not installed.
     async fn set(name: &'static str) -> anyhow::Result<Option<Self>> {
         let stack = LocalStack::lent().await?;
         Stage::hurry(&stack).await?;
-        // Only the layout of the example `simple` has weights that are moved in steps.
+        // Only the example `simple` has a layout with weight steps.
         let traffic = if name == "simple" { "50,100" } else { "100" };
         let policy = json!({
             "mode": "act", "approval": "manual", "debounce": "0s", "weights": traffic,
@@ -30,10 +30,10 @@ impl Terraformed {
         let changes = Changes::default()
             .variable("name", "app")
             .argument("capacity", json!({"min": 3, "max": 6}))
-            // Not 0: the provider leaves zeros out, and the emulator puts five minutes there.
+            // Not 0: the provider omits zeros, and the emulator then sets five minutes.
             .argument("warmup_seconds", 1)
             .argument("health_check_grace_seconds", 1)
-            // What is in ALARM is a matter of other scenes; here an operator says yes.
+            // Other scenes test alarms; here an operator approves.
             .argument("guard_alarms", json!(null))
             .argument("approved_images", json!(null))
             .argument("rules", json!([RULE]))
@@ -51,7 +51,7 @@ impl Terraformed {
         Ok(())
     }
 
-    /// Publishes an image and lets it take over.
+    /// Publishes an image and waits until it has all traffic.
     async fn cut_over(&mut self, build: &str) -> anyhow::Result<String> {
         let image = self.rollout.publish_and_approve(build).await?;
         assert_eq!(self.rollout.ended().await?, "done");
@@ -78,7 +78,7 @@ async fn terraform_has_nothing_to_change_after_a_pair_was_cut_over_and_a_server_
     let image = terraformed.cut_over("2").await?;
     terraformed.rollout.assert_live("green", &image).await?;
     terraformed.replace_one_of("green").await?;
-    // What either of them had left would be in this one plan.
+    // One plan shows what either of them left behind.
     terraformed.assert_nothing_to_change().await?;
     terraformed.rollout.assert_at_rest().await
 }
@@ -121,7 +121,7 @@ async fn user_data_that_terraform_changes_after_a_veto_comes_by_a_cutover_withou
 
     example.apply_again(&Changes::default().variable("user_data", "two")).await?;
     assert_eq!(example.plan().await?, None);
-    // No event tells of a version of a launch template: the resync has every fleet looked at within the hour.
+    // AWS emits no event for a launch template version; the resync would find it within the hour.
     rollout.stage.stack.request("app").await?;
     rollout.approve().await?;
     assert_eq!(rollout.outcomes(2).await?, ["aborted", "done"]);

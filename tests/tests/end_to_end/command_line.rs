@@ -1,4 +1,4 @@
-//! The command line at the deployed functions: each command, and what it prints.
+//! The command line tool against the deployed functions: each command and its output.
 
 use anyhow::ensure;
 use driftless_tests::command_line::Person;
@@ -47,13 +47,13 @@ async fn what_is_and_what_holds_it_is_printed_as_agreed() -> anyhow::Result<()> 
     .await?;
     type_all(&mut ana, &stage.stack, 0, &["wait app --for idle", "accept-live app blue --yes", "adopt app --pin"])
         .await?;
-    // Without a terminal nothing that is destructive is done, and what cannot be done says why.
+    // Without a terminal a command that asks first is not sent, and the output says why.
     type_all(&mut ana, &stage.stack, 2, &[&format!("replace {first}")]).await?;
     type_all(&mut ana, &stage.stack, 3, &["status other", "why i-00000000000000000"]).await?;
     type_all(&mut ana, &stage.stack, 1, &["pause app", "approve app", "retry app"]).await?;
     insta::assert_snapshot!("what-is-and-what-holds-it", ana.session());
     stage.assert_untouched().await?;
-    // What was said of the whole account is told by the resync.
+    // The resync applies a freeze of the whole account to each fleet.
     stage.stack.resync().await?;
     stage.stack.wait_until_idle(A_WHILE).await?;
     stage.assert_at_rest(&Left::default()).await
@@ -106,7 +106,7 @@ async fn a_cutover_is_led_by_its_commands_and_taken_back() -> anyhow::Result<()>
     rollout.assert_at_rest().await
 }
 
-/// Each step is watched for longer than a scene lasts: only an order goes past it.
+/// Each step lasts longer than the scene: only a command moves past it.
 const LED: [(&str, &str); 4] = [("alarms", "none"), ("approval", "manual"), ("weights", "50,100"), ("step", "10m")];
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! The production adapters on the local stack, held to what the loop relies on of the world. The simulator is held to
-//! the same: `shared/simulator/tests/contract`.
+//! The production adapters on the local stack must fulfil the contracts on which the loop relies. The simulator must
+//! fulfil the same: `shared/simulator/tests/contract`.
 
 #![expect(clippy::print_stdout, reason = "what the emulators do otherwise is told, never passed over")]
 

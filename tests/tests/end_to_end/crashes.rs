@@ -1,4 +1,4 @@
-//! Functions that are killed, replies that are lost, calls that are throttled: the work ends as if nothing had happened.
+//! Killed functions, lost responses, throttled calls: the result is the same as without them.
 
 use driftless_tests::proxy::{Call, Fault, Strike};
 
@@ -6,13 +6,13 @@ use crate::heard::{assert_all_came, everything};
 use crate::kills::Heir;
 use crate::stage::{LAUNCH, Left, Stage, TERMINATE};
 
-/// When a message of a killed function comes back.
+/// The visibility timeout, after which the message of a killed function is received again.
 const VISIBILITY_SECONDS: u32 = 1;
-/// More often than any message comes back here: that one is abandoned after five times is not what this is about.
+/// More receives than any message needs: these scenes do not test the dead-letter queue.
 const RECEIVES_MAX: u32 = 100;
 
-/// The drift of a server that these faults meet is repaired as one that meets none: one launched under one token, one
-/// terminated, capacity as before, on-call told once.
+/// With these faults a drifted server is replaced as without them: one launch under one token, one termination,
+/// unchanged capacity, one message to on-call.
 async fn assert_ends_the_same(stage: &mut Stage, faults: Vec<Fault>) -> anyhow::Result<()> {
     for fault in faults {
         stage.stack.inject(fault);
@@ -34,7 +34,8 @@ async fn a_replacement_whose_functions_are_killed_around_each_write_ends_as_one_
         stage.set_receives_max(queue, RECEIVES_MAX).await?;
     }
     let heir = Heir::of(&stage.stack, "app");
-    // On-call and the chat are told side by side: the chat may have it when the function is killed, and again afterwards.
+    // Messages to on-call and to the chat are sent in parallel: the chat may get its message before the kill, and again
+    // afterwards.
     let to_on_call = |call: &Call| call.text("TopicArn").is_some_and(|topic| topic.ends_with("-alerts"));
     let killed = |name: &str, nth: u32, strike: Strike| Fault::at(name, strike).of("reconcile").nth(nth);
     let faults = vec![
@@ -50,7 +51,8 @@ async fn a_replacement_whose_functions_are_killed_around_each_write_ends_as_one_
     heir.assert_alive();
     let calls = stage.stack.recording().all();
     assert_eq!(calls.iter().filter(|call| call.ended_its_caller()).count(), kills);
-    // The first never arrived, and the answer to the second was lost: it is asked for again, under the same token.
+    // The first call did not arrive, and the response to the second was lost: the launch is repeated under the same
+    // token.
     assert!(stage.calls(LAUNCH).iter().filter(|call| call.succeeded()).count() >= 2);
     assert_eq!(stage.calls(TERMINATE).len(), 2, "what is gone is not terminated again");
     Ok(())
@@ -77,7 +79,8 @@ async fn a_replacement_whose_replies_are_lost_and_whose_calls_are_throttled_ends
         throttled("events:PutEvents"),
     ];
     assert_ends_the_same(&mut stage, faults).await?;
-    // Throttled, done without an answer, and asked again under the same token; more than that where a run had no time left.
+    // The launch is throttled, then takes effect without a response, then is repeated under the same token; a run
+    // without time left adds calls.
     assert!(stage.calls(LAUNCH).len() >= 3);
     assert_all_came(&stage.stack, &mut all).await
 }

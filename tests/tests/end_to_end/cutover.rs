@@ -1,4 +1,4 @@
-//! A published image takes the traffic, or gives it back, while requests are served.
+//! A published image takes the traffic, or is rolled back, while requests are served.
 
 use driftless_status::request::{Answer, Question};
 use driftless_status::why::Subject;
@@ -16,7 +16,7 @@ async fn a_published_image_takes_the_traffic_step_by_step_while_requests_are_ser
     let mut rollout = Rollout::set().await?;
     let mut load = Load::start(&rollout.stage.stack, &rollout.stage.fleet).await?;
     let eyes = rollout.stage.fleet.watch();
-    // An alarm in ALARM holds it before it has touched anything, and whoever asks is told.
+    // An alarm in ALARM blocks the cutover before it changes anything, and `why` says so.
     rollout.stage.stack.go_into_alarm(&rollout.alarm).await?;
     let image = rollout.publish("2").await?;
     rollout.wait_for_cutover("preflight").await?;
@@ -69,7 +69,7 @@ async fn an_alarm_gives_the_traffic_back_and_only_requests_that_the_bad_image_an
     let of_bad_one = tally.answers_of(|server| server.image == image);
     assert!(of_bad_one.errors > 0 && of_bad_one.served > 0, "{tally:#?}");
 
-    // Whoever publishes it once more is told why it stays where it is.
+    // A repeated publication gets the reason why the image is not released.
     rollout.stage.stack.put(&Event::image_available(&image)?).await?;
     rollout.stage.stack.put(&Event::image_published("app", &image)?).await?;
     let why = rollout.refused(&image).await?;

@@ -1,4 +1,5 @@
-//! The dashboard's widget as CloudWatch calls it: the deployed `status` draws, and a button's order goes to `operator`.
+//! The dashboard widget as CloudWatch calls it: the deployed `status` draws it, and a button sends its command to
+//! `operator`.
 
 use anyhow::Context as _;
 use driftless_planner::fact::Command;
@@ -8,12 +9,12 @@ use serde_json::{Value, json};
 
 use crate::rollout::{AT_ONCE, Rollout};
 
-/// What CloudWatch says of a widget in a dark console.
+/// The parameters of CloudWatch for a widget in a dark console.
 fn drawn_for() -> Value {
     json!({"dashboardName": "driftless", "widgetId": "widget-3", "theme": "dark", "width": 1200, "height": 700})
 }
 
-/// Calls a function as the console does, and answers the HTML.
+/// Calls a function as the console does, and returns the HTML.
 async fn page(stack: &LocalStack, function: &str, mut parameters: Value) -> anyhow::Result<String> {
     parameters.as_object_mut().context("parameters are an object")?.insert("widgetContext".to_owned(), drawn_for());
     let answer = stack.invoke(function, &parameters).await?;
@@ -25,7 +26,7 @@ fn unescaped(text: &str) -> String {
     text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&")
 }
 
-/// What the button of a command sends, and the function that it calls.
+/// The request of a command's button, and the function that it calls.
 fn button(page: &str, wanted: &Command) -> anyhow::Result<(String, Value)> {
     let actions = page.split("<cwdb-action ").skip(1).filter(|action| action.contains("confirmation="));
     for action in actions {
@@ -72,7 +73,7 @@ async fn a_click_on_the_dashboards_button_is_followed_once_and_whatever_is_asked
     rollout.assert_at_rest().await
 }
 
-/// Whatever is asked, a page answers.
+/// Every request gets a page.
 async fn assert_pages(stack: &LocalStack) -> anyhow::Result<()> {
     let answer = stack.invoke("status", &json!({"describe": true, "widgetContext": drawn_for()})).await?;
     let markdown = answer.get("markdown").and_then(Value::as_str).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What pipelines hear: the events of Driftless, behind rules as docs/events.md shows them.
+//! The events that pipelines receive through rules, as docs/events.md shows them.
 
 use driftless_tests::listener::Listener;
 use driftless_tests::stack::LocalStack;
@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::stage::A_WHILE;
 
-/// The patterns of rules that docs/events.md shows: the end of a replacement, of a cutover, and one that awaits a verdict.
+/// The event patterns in docs/events.md: the end of a replacement, the end of a cutover, and a cutover that waits for
+/// approval.
 pub(crate) fn patterns() -> anyhow::Result<[Value; 3]> {
     let page = include_str!("../../../docs/events.md");
     let blocks = page.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next());
@@ -14,7 +15,7 @@ pub(crate) fn patterns() -> anyhow::Result<[Value; 3]> {
     patterns.try_into().map_err(|other| anyhow::anyhow!("the page shows other patterns: {other:?}"))
 }
 
-/// A pattern that means all of our events.
+/// A pattern for all events of Driftless.
 pub(crate) fn everything() -> Value {
     json!({"source": ["driftless"]})
 }
@@ -24,9 +25,9 @@ pub(crate) fn text(detail: &Value, pointer: &str) -> String {
     detail.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-/// Each line of the history is an event that came, and there is no other.
+/// Each history entry was published as an event, and there are no other events.
 pub(crate) async fn assert_all_came(stack: &LocalStack, listener: &mut Listener) -> anyhow::Result<()> {
-    // What was written before anybody listened is not heard.
+    // Events from before the rule existed are not received.
     let at = |detail: &Value| text(detail, "/at").parse::<jiff::Timestamp>().ok();
     let earliest = |details: &[Value]| details.iter().filter_map(at).min();
     let since = listener.wait_for("an event", A_WHILE, earliest).await?;

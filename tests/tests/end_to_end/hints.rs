@@ -1,4 +1,4 @@
-//! Events are hints: what cannot be read ends among the dead letters, and stops nothing else.
+//! An event that cannot be parsed reaches the dead-letter queue and blocks nothing else.
 
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use driftless_planner::fact::ComplianceType;
@@ -17,7 +17,7 @@ async fn what_cannot_be_read_ends_alone_among_the_dead_letters() -> anyhow::Resu
     stage.set_visibility("ConfigComplianceQueueUrl", 1).await?;
     stage.set_visibility("ReconcileQueueUrl", 1).await?;
 
-    // A wake, in one batch with one that can be read.
+    // An unreadable reconcile request, in one batch with a readable one.
     let good = serde_json::to_string(&ReconcileRequest::Reconcile(FleetRequest { fleet: "app".parse()?, due: None }))?;
     let entry = |id: &str, body: &str| SendMessageBatchRequestEntry::builder().id(id).message_body(body).build();
     let queue = stage.stack.deployment().output("ReconcileQueueUrl")?;
@@ -43,7 +43,7 @@ async fn what_cannot_be_read_ends_alone_among_the_dead_letters() -> anyhow::Resu
     stage.assert_at_rest(&Left { dead_letters_in: &[OF_EVENTS, OF_REQUESTS], ..Left::default() }).await
 }
 
-/// Waits until a dead-letter queue holds something, and answers it.
+/// Waits until a dead-letter queue has messages, and returns them.
 async fn dead_letters(stage: &Stage, output: &str) -> anyhow::Result<Vec<String>> {
     wait_until(&format!("{output} holds something"), 2 * A_WHILE, async || {
         let found = stage.messages(output).await?;

@@ -1,6 +1,6 @@
-//! A cutover whose functions are killed at every commit, and between every write of weights and its read-back.
+//! Cutovers whose functions are killed at every commit, and between every write of weights and its read-back.
 //!
-//! Each scene kills before every second commit and after the others; the other one the other way round.
+//! Each scene kills before every second commit and after the others; the second scene does the opposite.
 
 use std::collections::BTreeSet;
 
@@ -16,16 +16,16 @@ use crate::stage::REPLACEMENT;
 const COMMIT: &str = "dynamodb:TransactWriteItems";
 /// The version of the record that a commit writes.
 const VERSION: &str = "/TransactItems/0/Put/Item/version/N";
-/// When a message of a killed function comes back.
+/// The visibility timeout, after which the message of a killed function is received again.
 const VISIBILITY_SECONDS: u32 = 1;
-/// More often than any message comes back here: that one is abandoned after five times is not what these scenes are about.
+/// More receives than any message needs: these scenes do not test the dead-letter queue.
 const RECEIVES_MAX: u32 = 100;
 
-/// Ends the leases of the killed, as the clock would some seconds later.
+/// Expires the leases of killed functions, as time would some seconds later.
 pub(crate) struct Heir(JoinHandle<anyhow::Result<()>>);
 
 impl Heir {
-    /// Whoever is killed from now on leaves no lease on a fleet. What he had taken comes back by itself.
+    /// From now on a killed function leaves no lease on the fleet. Its messages become visible again.
     pub(crate) fn of(stack: &LocalStack, fleet: &'static str) -> Self {
         let (recording, table) = (stack.recording().clone(), stack.table());
         let mut mark = recording.mark();
@@ -56,8 +56,8 @@ struct Haunted {
 }
 
 impl Haunted {
-    /// A pair whose messages are not abandoned. Whoever commits an even, or an odd, version for the first time is killed so;
-    /// then its lease is over, and what it had taken comes back.
+    /// A pair whose messages never reach the dead-letter queue. The first commit of each even and of each odd version
+    /// is hit by these faults.
     async fn set(even: Strike, odd: Strike) -> anyhow::Result<Self> {
         let rollout = Box::pin(Rollout::with(&UNWATCHED)).await?;
         rollout.stage.set_visibility("ReconcileQueueUrl", VISIBILITY_SECONDS).await?;
@@ -71,7 +71,7 @@ impl Haunted {
         Ok(Self { rollout, heir })
     }
 
-    /// Waits until the cutover has ended, and answers how. From then on nobody is killed.
+    /// Waits until the cutover has ended, and returns its outcome. No function is killed from then on.
     async fn ended(&mut self) -> anyhow::Result<String> {
         let outcome = self.rollout.ended().await?;
         self.heir.assert_alive();
@@ -80,9 +80,9 @@ impl Haunted {
         Ok(outcome)
     }
 
-    /// It is at rest, and every commit of the cutover has killed somebody.
+    /// The fleet is idle, and every commit of the cutover killed a function.
     async fn assert_at_rest(&self) -> anyhow::Result<()> {
-        // What the killed had taken comes back once more.
+        // The messages of killed functions become visible once more.
         self.rollout.stage.stack.wait_until_idle(REPLACEMENT).await?;
         self.rollout.assert_at_rest().await?;
         let calls = self.rollout.stage.calls(COMMIT).into_iter();
@@ -91,7 +91,7 @@ impl Haunted {
         let last = last.map(|(version, _)| *version).context("no commit ends the cutover")?;
         let killed = commits.iter().filter(|(_, call)| call.ended_its_caller()).map(|(version, _)| *version);
         let killed: BTreeSet<u64> = killed.filter(|version| *version <= last).collect();
-        // The first was made before the scene began.
+        // Version 1 was committed before the faults.
         assert_eq!(killed, (2..=last).collect());
         Ok(())
     }
@@ -102,7 +102,7 @@ fn version(call: &Call) -> Option<u64> {
     call.request.pointer(VERSION)?.as_str()?.parse().ok()
 }
 
-/// Each weight once, however often it was written.
+/// The weights in order, without repetitions.
 fn steps(rollout: &Rollout) -> Vec<i32> {
     let mut steps = rollout.steps();
     steps.dedup();
@@ -125,7 +125,7 @@ async fn a_cutover_whose_functions_are_killed_before_even_and_after_odd_commits_
 async fn a_rollback_whose_functions_are_killed_at_each_commit_and_before_each_read_back_ends_the_same()
 -> anyhow::Result<()> {
     let mut haunted = Haunted::set(Strike::KillAfterwards, Strike::Kill).await?;
-    // 10, 50 and 0 %, and nobody has read back what he wrote.
+    // 10, 50 and 0 %: the function dies before it reads back what it wrote.
     haunted.rollout.stage.stack.inject(Fault::at(WEIGHTS, Strike::KillAfterwards).of("reconcile").every());
     haunted.rollout.publish_and_approve("2").await?;
     haunted.rollout.wait_for_weight("app-green", 50).await?;

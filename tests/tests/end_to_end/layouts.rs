@@ -1,4 +1,4 @@
-//! Fleets of other shapes.
+//! Fleets with other layouts.
 
 use driftless_planner::fact::Command;
 use driftless_tests::fleet::{FleetSpec, FleetView};
@@ -59,7 +59,7 @@ async fn a_pair_without_a_load_balancer_is_replaced_after_its_warm_up_and_cut_ov
     rollout.assert_at_rest().await
 }
 
-/// A single group of three that is rolled, and watched for so long afterwards.
+/// A single group of three that an instance refresh rolls, with this bake time.
 fn single_group(bake: &'static str) -> FleetSpec {
     FleetSpec::single("app").instances(3).policy(&acting(&[("bake", bake), ("keep-warm", "1s")]))
 }

@@ -1,4 +1,4 @@
-//! The local stack itself: what the scenarios rely on, without any decision of Driftless.
+//! The local stack itself, without any decision of Driftless: the behavior on which the scenes rely.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ async fn a_color_without_servers_that_is_given_traffic_loses_it_and_the_load_say
     let tally = load.pause().await?;
     assert_eq!(tally.lost.keys().collect::<Vec<_>>(), ["503: the target group is empty"], "{tally:#?}");
     assert!(tally.answers().served > 0, "{tally:#?}");
-    // Nothing of it is left for the next scene.
+    // The next scene finds an empty account.
     stack.reset().await?;
     assert_eq!(fleet.view().await?.groups, []);
     assert_eq!(stack.groups_of_instances().await?, [].into());

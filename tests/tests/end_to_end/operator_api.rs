@@ -1,4 +1,4 @@
-//! What people and pipelines ask, and what they order, through the functions' URLs.
+//! Queries and commands of operators and pipelines through the functions' URLs.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -23,7 +23,7 @@ use crate::stage::{A_WHILE, Left, RULE, Stage, fleet_of_three};
 /// The access keys of two people.
 const ANA: &str = "AKIAANA";
 const BEN: &str = "AKIABEN";
-/// More often than a cutover takes a step here, and seldom for a machine.
+/// The poll interval: shorter than a step of the cutover.
 const ASK_EVERY: Duration = Duration::from_millis(400);
 
 pub(crate) async fn ask(stack: &LocalStack, question: &Question) -> anyhow::Result<Answer> {
@@ -53,7 +53,7 @@ pub(crate) fn receipt(reply: Reply) -> anyhow::Result<CommandResult> {
     }
 }
 
-/// Asks again and again, until the cutover that is under way is over. Answers the phases that were shown.
+/// Polls until the cutover under way has ended. Returns the phases that were shown.
 pub(crate) async fn watch(stack: &LocalStack) -> anyhow::Result<BTreeSet<String>> {
     let seen = RefCell::new(BTreeSet::new());
     wait_until("the cutover is shown, and over", CUTOVER, async || {
@@ -87,7 +87,7 @@ async fn questions_are_answered_from_the_live_fleet_and_what_cannot_be_answered_
     assert_eq!(status.state, State::Steady, "{status:?}");
     let serving: Vec<u32> = status.colors.iter().map(|color| color.serving).collect();
     assert_eq!(serving, [3, 0]);
-    // Of an instance the function finds the fleet.
+    // The function finds the fleet of an instance.
     let subject = Subject::Instance(stage.instance(0)?.parse()?);
     let Answer::Why(why) = ask(&stage.stack, &Question::Why { subject, fleet: None }).await? else {
         anyhow::bail!("no why")
@@ -128,7 +128,7 @@ async fn a_fleet_that_follows_latest_is_refused_then_pinned_when_a_person_says_s
     assert_eq!((status, receipt.result), (200, OrderResult::Done), "{receipt:?}");
     let letter = stage.letter("adopted").await?;
     assert_eq!(letter.json().unwrap()["details"]["release"]["template"]["version"], 1);
-    // The same order again is the same order: nothing is written twice.
+    // A repeated command with the same id has no further effect.
     let (status, again) = say(&stage.stack, ANA, "pin-1", command(Command::Pin)?).await?;
     assert_eq!((status, self::receipt(again)?.says), (200, receipt.says));
     assert_eq!(stage.calls("autoscaling:UpdateAutoScalingGroup").len(), 2, "one for each color");
@@ -150,7 +150,7 @@ async fn a_freeze_is_thrown_at_once_is_an_event_holds_drift_and_lets_a_rollback_
     assert_eq!(rollout.ended().await?, "rolled-back");
     let good = rollout.stage.fleet.image().to_owned();
     rollout.assert_live("blue", &good).await?;
-    // Nothing begins meanwhile.
+    // No work starts during the freeze.
     let drifted = rollout.stage.instance(0)?.to_owned();
     rollout.stage.stack.find_non_compliant(&drifted, RULE, "image ami-0 is not approved").await?;
     rollout.stage.wait_for_phase(&drifted, "blocked").await?;
@@ -160,7 +160,7 @@ async fn a_freeze_is_thrown_at_once_is_an_event_holds_drift_and_lets_a_rollback_
     rollout.stage.stack.wait_until_idle(A_WHILE).await?;
     assert!(rollout.stage.terminated().is_empty());
 
-    // What concerns the whole account is told by the resync: once by the schedule, as it is deployed.
+    // The resync, here once by its deployed schedule, applies a freeze of the account to each fleet.
     throw(&rollout.stage.stack, true, &FreezeScope::Account).await?;
     rollout.stage.stack.resync_by_schedule().await?;
     heard(&mut all, "freeze", "").await?;
@@ -170,7 +170,7 @@ async fn a_freeze_is_thrown_at_once_is_an_event_holds_drift_and_lets_a_rollback_
     rollout.assert_at_rest().await
 }
 
-/// Throws the stop switch, or lifts it.
+/// Freezes or thaws a scope.
 async fn throw(stack: &LocalStack, is_on: bool, scope: &FreezeScope) -> anyhow::Result<()> {
     let scope = scope.clone();
     let (verb, action) = if is_on {
@@ -184,7 +184,7 @@ async fn throw(stack: &LocalStack, is_on: bool, scope: &FreezeScope) -> anyhow::
     Ok(())
 }
 
-/// Waits until the switch is heard of as an event, of a fleet or (without a name) of the account.
+/// Waits for the event of the freeze or thaw, of a fleet or (without a name) of the account.
 async fn heard(listener: &mut Listener, verb: &str, fleet: &str) -> anyhow::Result<()> {
     let is_it = |detail: &&serde_json::Value| text(detail, "/from") == verb && text(detail, "/fleet") == fleet;
     let come = |details: &[serde_json::Value]| details.iter().find(is_it).cloned();

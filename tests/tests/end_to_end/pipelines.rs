@@ -1,4 +1,4 @@
-//! Pipelines: they announce images, wait for events at queues of their own, and give their verdict on a cutover.
+//! Pipelines publish images, receive events in their own queues, and approve or reject a cutover.
 
 use anyhow::Context as _;
 use driftless_planner::fact::Command;
@@ -16,7 +16,7 @@ use crate::stage::{A_WHILE, acting};
 /// The access key of a pipeline.
 const CI: &str = "AKIACI";
 
-/// An image that only the pipeline may name, and whose tests it waits for.
+/// A policy with images from events only, and with approval by a pipeline's check.
 const ANNOUNCED: [(&str, &str); 3] = [("image-source", "event"), ("approval", "check"), ("weights", "100")];
 
 #[tokio::test]
@@ -41,9 +41,9 @@ async fn an_image_that_the_pipeline_announces_and_approves_takes_the_traffic() -
     let target_group = rollout.stage.fleet.target_group_of("app-green").context("green has no target group")?;
     assert_eq!(text(&event, "/cutover/target_group"), target_group);
     assert!(text(&event, "/cutover/deadline").parse::<jiff::Timestamp>()? > jiff::Timestamp::now());
-    // Before the verdict no request reaches the new color.
+    // Before the approval the new color gets no traffic.
     assert_eq!(rollout.steps(), Vec::<i32>::new());
-    // The event is read twice, and the verdict given twice: it is one.
+    // The event is received twice and the approval is sent twice: it counts once.
     let given = verdict(&rollout.stage.stack, &event, Command::Approve).await?;
     assert_eq!(verdict(&rollout.stage.stack, &event, Command::Approve).await?, given);
     let ended = rollout.ended().await?;
@@ -62,7 +62,7 @@ async fn an_image_that_the_pipeline_announces_and_approves_takes_the_traffic() -
     Ok(())
 }
 
-/// The history has one approval, of whoever has signed it.
+/// The history has one approval, with the identity that signed it.
 async fn assert_approved_once(stack: &LocalStack, given: &CommandResult) -> anyhow::Result<()> {
     assert_eq!(given.actor.as_str(), format!("arn:aws:iam::123456789012:user/{CI}"));
     let question = Question::History { fleet: "app".parse()?, instance: None, before: None, limit: 500 };
@@ -73,7 +73,7 @@ async fn assert_approved_once(stack: &LocalStack, given: &CommandResult) -> anyh
     Ok(())
 }
 
-/// A pipeline says what it found, for the cutover that an event named.
+/// A pipeline sends its command for the cutover of an event.
 async fn verdict(stack: &LocalStack, event: &Value, command: Command) -> anyhow::Result<CommandResult> {
     let order = Order {
         request: format!("cutover-{}-verdict", text(event, "/cutover/id")),

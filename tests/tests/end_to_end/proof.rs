@@ -1,4 +1,4 @@
-//! What only all scenes together can show.
+//! Checks over all scenes together.
 
 use driftless_tests::permissions::Evidence;
 

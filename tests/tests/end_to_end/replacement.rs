@@ -1,4 +1,4 @@
-//! Replacement of drifted instances, end to end: an event goes in at the bus, and the fleet is what it was before.
+//! Replacement of drifted instances, from the event on the bus to the restored fleet.
 
 use std::collections::BTreeSet;
 
@@ -19,9 +19,9 @@ const ENTER_STANDBY: &str = "autoscaling:EnterStandby";
 
 #[tokio::test]
 async fn a_drifted_instance_is_replaced_while_requests_are_served_and_nobody_else_is_touched() -> anyhow::Result<()> {
-    // At its maximum: room for a successor is made, and taken back.
+    // The group is at its maximum: Driftless borrows one instance of maximum and restores it.
     let mut stage = Stage::with(&fleet_of_three(&[]).max(3)).await?;
-    // Another fleet under the same rule, whose instances keep it.
+    // Another fleet under the same rule, with compliant instances.
     let other = FleetSpec::single("other").instances(2).policy(&acting(&[])).create(&stage.stack).await?;
     let of_others = other.wait_until_idle(A_WHILE).await?;
     stage.stack.request("other").await?;
@@ -31,7 +31,7 @@ async fn a_drifted_instance_is_replaced_while_requests_are_served_and_nobody_els
     let mut load = Load::start(&stage.stack, &stage.fleet).await?;
     let watch = stage.fleet.watch();
 
-    // The event comes three times, and again afterwards.
+    // The event arrives three times, and once more afterwards.
     let drifted = stage.drift().await?;
     let event = || Event::compliance(&drifted, RULE, ComplianceType::NonCompliant);
     stage.stack.put_all(&[event()?, event()?]).await?;
@@ -57,7 +57,7 @@ async fn a_drifted_instance_is_replaced_while_requests_are_served_and_nobody_els
     assert_eq!(other.view().await?, of_others);
     assert_eq!(stage.kinds().await?, ["adopted", "replacement-started", "replaced"]);
     assert_served(&tally, None);
-    // The successor has served too, and nobody has who never was in the group.
+    // The replacement instance served requests too, and only members of the group did.
     let expected: BTreeSet<&String> =
         stage.before.group("blue")?.instances.iter().map(|instance| &instance.id).chain([&successor.id]).collect();
     assert_eq!(tally.answers.keys().map(|server| &server.instance).collect::<BTreeSet<_>>(), expected);
@@ -68,7 +68,7 @@ async fn a_drifted_instance_is_replaced_while_requests_are_served_and_nobody_els
     Ok(())
 }
 
-/// What speaks for the termination is in the history, and was there before it was asked for.
+/// The history had the reason for the termination before the call.
 async fn assert_evidence(stage: &Stage, drifted: &str, successor: &str) -> anyhow::Result<()> {
     let history = stage.stack.table().history("app").await?;
     let about: Vec<&Value> = history.iter().filter(|entry| text(entry, "/instance") == drifted).collect();

@@ -1,4 +1,4 @@
-//! The stage of a cutover: a pair with an alarm, and images that are published for it.
+//! The setup of a cutover scene: a pair with an alarm, and published images.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use serde_json::Value;
 
 use crate::stage::{Left, Stage, acting};
 
-/// For a cutover from its image to its end, with room for a busy machine.
+/// The timeout of a cutover, with a margin for a busy machine.
 pub(crate) const CUTOVER: Duration = Duration::from_mins(2);
 
-/// The call that moves traffic. Where a rule shares it out, it is [`WEIGHTS_OF_RULE`].
+/// The call that moves traffic. For a listener rule it is [`WEIGHTS_OF_RULE`].
 pub(crate) const WEIGHTS: &str = "elasticloadbalancing:ModifyListener";
 pub(crate) const WEIGHTS_OF_RULE: &str = "elasticloadbalancing:ModifyRule";
 
@@ -36,13 +36,13 @@ const ROLLING_OUT: [(&str, &str); 8] = [
     ("metrics-delay", "0s"),
 ];
 
-/// What makes a scene short: no alarm that a step would have to wait for, so that an operator must say yes.
+/// Settings for a short scene: no alarm whose period a step must wait for, so an operator approves.
 pub(crate) const UNWATCHED: [(&str, &str); 2] = [("alarms", "none"), ("approval", "manual")];
 
-/// What makes it shorter still: all of the traffic at once, where a scene is not about its steps.
+/// Settings for a shorter scene: all traffic in one step.
 pub(crate) const AT_ONCE: [(&str, &str); 3] = [("alarms", "none"), ("approval", "manual"), ("weights", "100")];
 
-/// What a scene of a cutover plays on.
+/// The resources of a cutover scene.
 pub(crate) struct Rollout {
     pub(crate) stage: Stage,
     pub(crate) alarm: Alarm,
@@ -64,11 +64,11 @@ impl Rollout {
         Self::on(Stage::with(spec).await?).await
     }
 
-    /// Another stage.
+    /// A rollout on this stage.
     pub(crate) async fn on(stage: Stage) -> anyhow::Result<Self> {
         let target_group = stage.fleet.target_group_of("app-green").unwrap_or("none:targetgroup/green/0").to_owned();
         let alarm = stage.stack.create_alarm(ALARM, &target_group).await?;
-        // Seen once as it is, so that what is published from now on is newer than the release.
+        // After this pass, a newly published image is newer than the release.
         let mut rollout = Self { stage, alarm };
         rollout.stage.stack.resync().await?;
         rollout.stage.letter("adopted").await?;
@@ -96,7 +96,7 @@ impl Rollout {
         self.say(Command::Approve).await
     }
 
-    /// An operator says something.
+    /// An operator sends a command.
     pub(crate) async fn say(&self, command: Command) -> anyhow::Result<()> {
         self.stage.stack.say(self.stage.fleet.name(), "ana", command).await
     }
@@ -137,12 +137,12 @@ impl Rollout {
         Ok(record.pointer(&format!("/memory/vetoes/{image}")).is_some())
     }
 
-    /// Waits until the cutover has ended, and answers how.
+    /// Waits until the cutover has ended, and returns its outcome.
     pub(crate) async fn ended(&mut self) -> anyhow::Result<String> {
         Ok(self.outcomes(1).await?.concat())
     }
 
-    /// Waits until so many cutovers have ended, and answers how each did.
+    /// Waits until `count` cutovers have ended, and returns their outcomes.
     pub(crate) async fn outcomes(&mut self, count: usize) -> anyhow::Result<Vec<String>> {
         let outcome = |letter: &Letter| {
             let body = letter.json().filter(|_| letter.kind() == Some("cutover-ended"))?;
@@ -155,14 +155,14 @@ impl Rollout {
         self.stage.inbox.wait_for(&format!("{count} cutovers have ended"), CUTOVER, enough).await
     }
 
-    /// What green got of the traffic, write by write.
+    /// The weights of green, write by write.
     pub(crate) fn steps(&self) -> Vec<i32> {
         let green = self.stage.fleet.target_group_of("app-green").unwrap_or_default().to_owned();
         let calls = [WEIGHTS, WEIGHTS_OF_RULE].map(|name| self.stage.calls(name)).concat();
         calls.iter().filter_map(|call| weight_of(call, &green)).collect()
     }
 
-    /// Waits until an image is refused, and answers why.
+    /// Waits until an image is refused, and returns the reason.
     pub(crate) async fn refused(&self, image: &str) -> anyhow::Result<String> {
         wait_until(&format!("{image} is refused"), CUTOVER, async || {
             let record = self.stage.record().await?;
@@ -205,7 +205,7 @@ impl Rollout {
         Ok(())
     }
 
-    /// As every scene ends.
+    /// The checks at the end of every scene.
     pub(crate) async fn assert_at_rest(&self) -> anyhow::Result<()> {
         self.stage.assert_at_rest(&Left::default()).await
     }

@@ -1,11 +1,11 @@
-//! Requests are served throughout: what fails is what a bad image answered itself.
+//! Requests are served throughout: only a bad image returns errors.
 
 use driftless_tests::load::{Load, Server, Tally};
 use driftless_tests::patience::{Poll, wait_until};
 
 use crate::rollout::CUTOVER;
 
-/// No request was lost, and none was answered with an error, but by the servers of a bad image.
+/// No request was lost, and only servers of a bad image returned errors.
 pub(crate) fn assert_served(tally: &Tally, bad_image: Option<&str>) {
     assert_eq!(tally.lost, [].into(), "{tally:#?}");
     let of_good_ones = tally.answers_of(|server| Some(server.image.as_str()) != bad_image);
@@ -13,7 +13,7 @@ pub(crate) fn assert_served(tally: &Tally, bad_image: Option<&str>) {
     assert!(of_good_ones.served > 0, "{tally:#?}");
 }
 
-/// Waits until requests are served by such servers, from now on.
+/// Waits until such servers answer requests.
 pub(crate) async fn wait_until_served(load: &Load, by: impl Fn(&Server) -> bool) -> anyhow::Result<()> {
     let now = load.tally();
     wait_until("they serve", CUTOVER, async || {

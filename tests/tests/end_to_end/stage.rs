@@ -1,4 +1,4 @@
-//! The stage of a scene: a local AWS, a fleet of three, on-call's mailbox; and how a scene must end.
+//! The setup of a scene (a local AWS, a fleet of three, the inbox of on-call), and the checks at its end.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,16 +16,17 @@ use serde_json::Value;
 
 /// The rule on the fleet's list.
 pub(crate) const RULE: &str = "approved-amis";
-/// For what takes a moment, with room for a busy machine: a message whose function timed out comes back after 36 s.
+/// The timeout of a short operation, with a margin for a busy machine: the message of a function that timed out is
+/// received again after 36 s.
 pub(crate) const A_WHILE: Duration = Duration::from_secs(45);
-/// For a replacement from its event to its end, with room for a busy machine.
+/// The timeout of a replacement, with a margin for a busy machine.
 pub(crate) const REPLACEMENT: Duration = Duration::from_mins(1);
 
-/// The calls that a scene is about.
+/// Calls that scenes check.
 pub(crate) const LAUNCH: &str = "autoscaling:LaunchInstances";
 pub(crate) const TERMINATE: &str = "autoscaling:TerminateInstanceInAutoScalingGroup";
 
-/// How long things take in a scene: long enough to be seen, short enough to wait for.
+/// The duration of emulated changes: long enough to be observed, short enough to wait for.
 const PACE: Duration = Duration::from_millis(300);
 
 /// A policy that acts on drift under [`RULE`] at once.
@@ -50,30 +51,30 @@ pub(crate) fn fleet_of_three(changes: &[(&str, &str)]) -> FleetSpec {
     FleetSpec::pair("app").instances(3).policy(&acting(changes))
 }
 
-/// What a scene plays on.
+/// The resources of a scene.
 pub(crate) struct Stage {
     pub(crate) stack: LocalStack,
     pub(crate) fleet: Fleet,
     pub(crate) inbox: Inbox,
-    /// The fleet before anything happened.
+    /// The fleet at the start.
     pub(crate) before: FleetView,
 }
 
-/// What a scene leaves behind on purpose. Nothing by default.
+/// What a scene leaves behind on purpose. The default is nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Left<'a> {
     /// Drifted instances in the record, with their phase.
     pub(crate) drifted: &'a [(&'a str, &'a str)],
     /// Instances that are kept for forensics.
     pub(crate) quarantined: &'a [&'a str],
-    /// States that on-call knows of, by their keys.
+    /// Open conditions that were announced, by their keys.
     pub(crate) conditions: &'a [&'a str],
     /// The outputs that name the dead-letter queues which are not empty.
     pub(crate) dead_letters_in: &'a [&'a str],
 }
 
 impl Stage {
-    /// The fleet of three, on a local AWS that stands.
+    /// The fleet of three, on a running local AWS.
     pub(crate) async fn set() -> anyhow::Result<Self> {
         Self::with(&fleet_of_three(&[])).await
     }
@@ -89,7 +90,7 @@ impl Stage {
         Self::of(stack, fleet).await
     }
 
-    /// Instances come at once while a fleet is made.
+    /// Instances launch without delay while a fleet is created.
     pub(crate) async fn hurry(stack: &LocalStack) -> anyhow::Result<()> {
         let at_once = Some(Duration::ZERO);
         stack.control().set(&Settings { launch: at_once, healthy: at_once, ..Settings::default() }).await
@@ -102,7 +103,7 @@ impl Stage {
         let pace = Some(PACE);
         stack.control().set(&Settings { launch: pace, healthy: pace, drain: pace, ..Settings::default() }).await?;
         let stage = Self { stack, fleet, inbox, before };
-        // Config knows the rule: it holds everything for compliant.
+        // Config knows the rule: every instance is compliant.
         stage.stack.control().set_compliance(stage.instance(0)?, RULE, ComplianceType::Compliant, None).await?;
         Ok(stage)
     }
@@ -132,7 +133,7 @@ impl Stage {
         Ok(letters.filter_map(Letter::kind).map(str::to_owned).collect())
     }
 
-    /// What was called by a name, by `reconcile`.
+    /// The calls of `reconcile` with this name.
     pub(crate) fn calls(&self, name: &str) -> Vec<Call> {
         let calls = self.stack.recording().all().into_iter();
         calls.filter(|call| call.is_by("reconcile") && call.name() == name).collect()
@@ -154,12 +155,12 @@ impl Stage {
         .await
     }
 
-    /// Lets failed messages of a queue come back after so many seconds.
+    /// Sets the visibility timeout of a queue.
     pub(crate) async fn set_visibility(&self, output: &str, seconds: u32) -> anyhow::Result<()> {
         self.stack.set_queue_attribute(output, QueueAttributeName::VisibilityTimeout, |_| Ok(seconds.to_string())).await
     }
 
-    /// Gives the messages of a queue up after so many failures.
+    /// Sets the number of receives after which a message goes to the dead-letter queue.
     pub(crate) async fn set_receives_max(&self, output: &str, receives: u32) -> anyhow::Result<()> {
         let with_maximum = |policy: &str| {
             let mut policy: Value = serde_json::from_str(policy)?;
@@ -169,7 +170,7 @@ impl Stage {
         self.stack.set_queue_attribute(output, QueueAttributeName::RedrivePolicy, with_maximum).await
     }
 
-    /// The bodies of the messages in a queue, which stay there.
+    /// The bodies of the messages in a queue, without deleting them.
     pub(crate) async fn messages(&self, output: &str) -> anyhow::Result<Vec<String>> {
         let queue = self.stack.deployment().output(output)?;
         let request = self.stack.clients().sqs.receive_message().queue_url(queue);
@@ -180,8 +181,8 @@ impl Stage {
 
     // ---- how a scene ends --------------------------------------------------------------------------------------------
 
-    /// A drifted instance was replaced: one is gone, one came, in its zone, and nothing else is other than before.
-    /// Answers the one that came.
+    /// Asserts that a drifted instance was replaced by one in its zone, and that nothing else changed. Returns the
+    /// replacement instance.
     pub(crate) async fn assert_replaced(&self, drifted: &str) -> anyhow::Result<InstanceView> {
         let after = self.fleet.wait_until_idle(A_WHILE).await?;
         let (was, is) = (self.before.group("blue")?, after.group("blue")?);
@@ -208,7 +209,7 @@ impl Stage {
         Ok((*successor).clone())
     }
 
-    /// The fleet is exactly what it was, and no function has tried to change it.
+    /// Asserts that the fleet is unchanged, and that no function tried to change it.
     pub(crate) async fn assert_untouched(&self) -> anyhow::Result<()> {
         assert_eq!(self.fleet.view().await?, self.before);
         let changes: Vec<Call> = self.stack.recording().all().into_iter().filter(Call::changes_fleets).collect();
@@ -216,17 +217,17 @@ impl Stage {
         Ok(())
     }
 
-    /// The instances whose termination was asked for.
+    /// The instances that functions asked to terminate.
     pub(crate) fn terminated(&self) -> BTreeSet<String> {
         self.calls(TERMINATE).iter().filter_map(|call| call.text("InstanceId")).map(str::to_owned).collect()
     }
 
-    /// The tokens of all launches that were asked for.
+    /// The tokens of all launch calls.
     pub(crate) fn launch_tokens(&self) -> BTreeSet<String> {
         self.calls(LAUNCH).iter().filter_map(|call| call.text("ClientToken")).map(str::to_owned).collect()
     }
 
-    /// Every change was asked for at the live group, or at one of these instances.
+    /// Asserts that every change was to the live group, or to one of these instances.
     fn assert_only_touched(&self, instances: &[&str]) -> anyhow::Result<()> {
         let live = &self.before.group("blue")?.name;
         let changes = self.stack.recording().all().into_iter().filter(Call::changes_fleets);
@@ -240,9 +241,9 @@ impl Stage {
         Ok(())
     }
 
-    /// The end of every scene: a resync and a request change nothing and tell nobody; nothing is remembered but what is left
-    /// on purpose; no function did what its policy forbids; every fault has struck. A scene without it is found by
-    /// [`crate::proof`].
+    /// The checks at the end of every scene: a resync and a request change nothing and send no message; the table has
+    /// nothing but what is left on purpose; no function exceeded its policy; every fault occurred. [`crate::proof`]
+    /// finds a scene without this call.
     pub(crate) async fn assert_at_rest(&self, left: &Left<'_>) -> anyhow::Result<()> {
         self.stack.wait_until_idle(A_WHILE).await?;
         self.use_facts().await?;
@@ -259,7 +260,7 @@ impl Stage {
         self.stack.leave_evidence().await
     }
 
-    /// Facts that can wait are looked at within a minute, or with the next request.
+    /// Facts that can wait are read within a minute, or with the next request.
     async fn use_facts(&self) -> anyhow::Result<()> {
         if !self.stack.table().fleet(self.fleet.name()).await?.facts.is_empty() {
             self.stack.request(self.fleet.name()).await?;
@@ -276,7 +277,7 @@ impl Stage {
         self.stack.wait_until_idle(A_WHILE).await?;
         let requested = self.stack.recording().mark();
         self.stack.request(self.fleet.name()).await?;
-        // Only a look at the fleet reads its partition.
+        // Only a reconcile pass reads the fleet's partition.
         let partition = format!("FLEET#{}\"", self.fleet.name());
         let looks = |call: &Call| call.name() == "dynamodb:Query" && call.contains(&partition);
         let looked = |calls: &[Call]| calls.iter().any(looks).then_some(());

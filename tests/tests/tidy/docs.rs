@@ -1,5 +1,5 @@
-//! Doc comments where they say something: on every public function, type, trait, constant and module of what ships, and on
-//! no field or variant whose name and type say the same.
+//! Doc comments: every public function, type, trait, constant and module of the shipped crates has one, and no field or
+//! variant has one that only repeats its name and type.
 
 use std::path::{Path, PathBuf};
 
@@ -7,10 +7,10 @@ use syn::visit::{self, Visit};
 
 use super::{files, root, text};
 
-/// So few words on a field or a variant repeat its name.
+/// A doc comment of at most so many words on a field or a variant counts as a repetition of its name.
 const FILLER_WORDS_MAX: usize = 3;
 
-/// What one file lacks and what it has too much of.
+/// The missing and the needless doc comments of a file.
 #[derive(Default)]
 struct Docs {
     /// Fields whose comments are published are left alone: users read them.
@@ -82,7 +82,7 @@ impl<'a> Visit<'a> for Docs {
 
     fn visit_item_fn(&mut self, item: &'a syn::ItemFn) {
         self.ask(&item.vis, &item.attrs, "fn", &item.sig.ident);
-        // What is within a function is no one else's.
+        // Items within a function are private.
     }
 
     fn visit_item_const(&mut self, item: &'a syn::ItemConst) {

@@ -1,5 +1,5 @@
-//! Imports of the planner run one way: types below steps below `decide`. Modules that need each other, directly or by others,
-//! are a circle: whoever reads one must read all of them. Only a parent and its children may be one.
+//! Imports of the planner go one way: types below steps below `decide`. A cycle of modules can only be read as a whole,
+//! so only a parent and its children may form one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -71,8 +71,7 @@ impl<'a> Visit<'a> for Paths<'_> {
     }
 }
 
-/// The modules below a folder, and what each imports. The crate's root is none of them: it imports nothing, and shows what
-/// outsiders may see.
+/// The modules below a folder with their imports. The crate's root is left out: it only re-exports.
 fn imports(source: &Path) -> BTreeMap<Module, BTreeSet<Module>> {
     let name = |path: &Path| -> Module {
         let path = path.strip_prefix(source).expect("it was found there").with_extension("");
@@ -102,7 +101,7 @@ fn imports(source: &Path) -> BTreeMap<Module, BTreeSet<Module>> {
     parsed.iter().map(|(module, file)| (module.clone(), of_module(module, file))).collect()
 }
 
-/// What the crate's root shows under a name of its own, and where it lives.
+/// The names that the crate's root re-exports, with their modules.
 fn shown(root: &syn::File) -> BTreeMap<String, Module> {
     let root_of_crate = Vec::new();
     let uses = root.items.iter().filter_map(|item| {
@@ -130,7 +129,7 @@ fn needs(all: &BTreeMap<Module, BTreeSet<Module>>, module: &Module) -> BTreeSet<
     reached
 }
 
-/// The circles that are more than a parent and its children, each with what its modules need of each other.
+/// The cycles beyond a parent and its children, with the imports that form them.
 fn circles(all: &BTreeMap<Module, BTreeSet<Module>>) -> Vec<String> {
     let reached: BTreeMap<&Module, BTreeSet<Module>> = all.keys().map(|module| (module, needs(all, module))).collect();
     let mut circles: BTreeSet<BTreeSet<Module>> = BTreeSet::new();

@@ -1,4 +1,4 @@
-//! The invariants of ARCHITECTURE.md that no compiler holds: mostly absences.
+//! The invariants of ARCHITECTURE.md that the compiler does not check, mostly absences.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a helper of a test fails the test")]
 
@@ -9,12 +9,12 @@ mod words;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A file that fits the eye is read; a longer one is searched.
+/// The longest file, in lines.
 const FILE_LINES_MAX: usize = 600;
-/// A function's `main.rs` is wiring: a page.
+/// The longest `main.rs` of a function, in lines: it only wires.
 const MAIN_LINES_MAX: usize = 90;
-/// All that the planner may depend on: nothing here knows the time, the network or AWS. Of what ships it has all but
-/// `schemars`, as `features` holds.
+/// The dependencies that the planner may have: none has a clock, the network or AWS. Shipped builds have all but
+/// `schemars` (see `features`).
 const PLANNER_DEPENDENCIES: [&str; 6] = ["jiff", "schemars", "serde", "serde_json", "strum", "thiserror"];
 
 fn root() -> PathBuf {
@@ -45,7 +45,7 @@ fn text(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The files in which a text stands, by their paths from the root.
+/// The files that contain a text, by their paths from the root.
 fn naming(what: &str) -> Vec<String> {
     let root = root();
     files(&root, ".rs")
@@ -57,7 +57,7 @@ fn naming(what: &str) -> Vec<String> {
 }
 
 #[test]
-fn no_file_is_longer_than_the_eye_follows() {
+fn no_file_is_too_long() {
     let mut sources = files(&root(), ".rs");
     sources.extend(files(&root().join("tests"), ".py"));
     let long: Vec<_> = sources
@@ -109,7 +109,7 @@ fn only_shared_aws_names_the_sdk_and_the_tests_play_the_world() {
 fn only_shared_lambda_reads_the_environment() {
     for what in ["env::var(", "env::vars(", "env::var_os("] {
         for path in naming(what) {
-            // What is not shipped may: a test that writes its goldens anew when it is told to.
+            // Code that is not shipped may do so: tests write their golden files on request.
             let is_test = path.starts_with("tests/") || path.contains("/tests/");
             assert!(path.starts_with("shared/lambda/") || is_test, "{path} reads the environment");
         }
@@ -147,7 +147,7 @@ fn every_crate_and_binary_says_what_it_promises() {
 #[test]
 fn every_reason_to_wait_and_every_action_appears_in_a_test() {
     let root = root();
-    // What only lists the reasons proves nothing of when they are given.
+    // A list of all reasons does not show when each is given.
     let is_list = |path: &PathBuf| path.ends_with("planner/reasons.rs");
     let tests = files(&root.join("shared/planner/tests"), ".rs");
     let tests: String = tests.iter().filter(|path| !is_list(path)).map(|path| text(path)).collect();

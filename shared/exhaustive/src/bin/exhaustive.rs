@@ -9,12 +9,12 @@ use driftless_exhaustive::explore::{Progress, Unfinished, explore};
 use driftless_exhaustive::setups::{self, Setup, Size};
 use driftless_exhaustive::small::Small;
 
-/// The allocator of the system would take half of the time.
+/// The system allocator would take half of the run time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The exit code for a property that does not hold. Every other failure exits with 1, so that `make soak` can tell a find from a
-/// search that failed.
+/// The exit code for a property that does not hold. Every other failure exits with 1, so that `make soak` can
+/// distinguish a counterexample from a search that failed.
 const FOUND: u8 = 76;
 
 /// How often it prints its progress.

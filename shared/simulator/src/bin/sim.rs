@@ -1,4 +1,4 @@
-//! `sim --seeds n`: lives through many days; `sim --seed s`: tells of one.
+//! `sim --seeds n` does many fault-injection runs; `sim --seed s` does one and prints its trace.
 #![expect(clippy::print_stdout, reason = "a command line tool speaks there")]
 
 use std::process::ExitCode;
@@ -31,7 +31,7 @@ struct Arguments {
     failures: usize,
 }
 
-/// What a batch came to.
+/// The result of a batch of runs.
 #[derive(Debug, Default)]
 struct Batch {
     lived: u64,

@@ -1,38 +1,38 @@
-//! What is going to happen by itself, in the order of its times.
+//! The changes that the simulated AWS makes by itself, ordered by the time at which they are due.
 
 use std::collections::BTreeMap;
 
 use driftless_planner::ids::{AlarmName, GroupName, InstanceId, RuleName, TargetGroupArn};
 use jiff::Timestamp;
 
-/// Something that is going to happen by itself.
+/// A scheduled change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Due {
-    /// An instance has booted, or has tried for long enough.
+    /// An instance has booted, or its boot has failed.
     Boots(InstanceId),
-    /// A lifecycle hook lets an instance go on.
+    /// A lifecycle hook completes with CONTINUE.
     HookEnds(InstanceId),
-    /// The time of a launch hook is up.
+    /// A launch hook times out: ABANDON.
     HookAbandons(InstanceId),
     /// A leaving instance has finished its requests.
     Drained(InstanceId),
     /// An instance is gone.
     Leaves(InstanceId),
-    /// The load balancer has judged a target.
+    /// The load balancer sets the health of a target.
     TargetJudged(TargetGroupArn, InstanceId),
     /// An instance begins to fail.
     TurnsBad(InstanceId),
-    /// Auto Scaling looks at a group.
+    /// Auto Scaling compares a group with its desired capacity.
     Balances(GroupName),
     /// Config evaluates an instance.
     Evaluates(RuleName, InstanceId),
-    /// CloudWatch looks at an alarm.
+    /// CloudWatch evaluates an alarm.
     AlarmChecks(AlarmName),
     /// An instance refresh takes its next step.
     RefreshSteps(GroupName),
 }
 
-/// The agenda. What is due at the same time happens in the order in which it was planned.
+/// The schedule. Changes that are due at the same time are applied in the order in which they were scheduled.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Agenda {
     planned: BTreeMap<(Timestamp, u64), Due>,
@@ -49,7 +49,7 @@ impl Agenda {
         self.planned.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// Takes the first entry that is due by then.
+    /// Takes the first change that is due at or before `by`.
     pub(crate) fn take(&mut self, by: Timestamp) -> Option<(Timestamp, Due)> {
         let ((at, _), _) = self.planned.first_key_value()?;
         if *at > by {

@@ -1,4 +1,4 @@
-//! CloudWatch alarms: they ring when the targets of their target group fail for long enough.
+//! CloudWatch alarms: an alarm goes into ALARM when requests to its target group fail for its whole evaluation period.
 
 use driftless_planner::alarm::AlarmState as AlarmStateValue;
 use driftless_planner::ids::{AlarmName, TargetGroupArn};
@@ -6,11 +6,11 @@ use driftless_planner::ids::{AlarmName, TargetGroupArn};
 use super::agenda::Due;
 use super::{Cloud, CloudEvent};
 
-/// An alarm is in ALARM when more than this share of the requests to its target group fails, in percent.
+/// The threshold of every alarm: the percentage of failed requests to its target group.
 const THRESHOLD_PERCENT: u128 = 5;
 
 impl Cloud {
-    /// Whether the threshold of an alarm is crossed now.
+    /// Whether an alarm is above its threshold now.
     fn is_crossed(&self, name: &AlarmName) -> bool {
         let Some(alarm) = self.alarms.get(name) else { return false };
         let suffers = |arn: &TargetGroupArn| {
@@ -23,7 +23,7 @@ impl Cloud {
         self.target_groups.keys().any(suffers)
     }
 
-    /// Looks at which thresholds are crossed since something about targets or weights changed.
+    /// Compares every alarm with its threshold again, after targets or weights changed.
     pub(super) fn watch_alarms(&mut self) {
         let names: Vec<AlarmName> = self.alarms.keys().cloned().collect();
         for name in names {
@@ -50,7 +50,7 @@ impl Cloud {
         }
     }
 
-    /// An alarm changes its state, and says so.
+    /// Sets the state of an alarm and emits its event.
     pub(super) fn alarm_turns(&mut self, name: &AlarmName, state: AlarmStateValue) {
         let at = self.now;
         let Some(alarm) = self.alarms.get_mut(name) else { return };

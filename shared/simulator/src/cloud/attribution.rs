@@ -1,5 +1,6 @@
-//! Whose doing it is that requests fail: a target group falls silent when the last target that answers goes, and whoever
-//! gives traffic to a silent one, or takes all weights away, answers for it.
+//! Attributes failed requests to an actor. The actor that removes the last responding target of a target group is
+//! responsible for the requests to that target group. So is an actor that gives weight to a target group without a
+//! responding target, or sets all weights to 0.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +12,14 @@ use jiff::{SignedDuration, Timestamp};
 use super::Cloud;
 use super::state::Actor;
 
-/// What fails less than this long before a write could not be known to it: one read, and one call.
+/// A write cannot take into account a failure that is younger than this: the read before the write and the call itself
+/// take up to 4 s each.
 const UNKNOWN_FOR: SignedDuration = SignedDuration::from_secs(8);
 
-/// Who answers for requests that fail.
+/// The actor that is responsible for failed requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Attribution {
-    /// Nobody: an instance broke, or its image is no good.
+    /// No actor: an instance failed, or its image is faulty.
     #[default]
     Fault,
     /// Auto Scaling by itself.
@@ -38,7 +40,7 @@ impl From<Actor> for Attribution {
 }
 
 impl Attribution {
-    /// The word for it in counts.
+    /// The name in the counts.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Fault => "a fault, or a bad image",
@@ -49,42 +51,42 @@ impl Attribution {
     }
 }
 
-/// Who silenced what, and when.
+/// The actor that took the last responding target from each target group, and when.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Silence {
     target_groups: BTreeMap<TargetGroupArn, (Timestamp, Attribution)>,
-    /// When a target of a target group last stopped to answer by itself.
+    /// When a target of the target group last failed by itself.
     broke_at: BTreeMap<TargetGroupArn, Timestamp>,
-    /// When an operator last gave a target group more of the traffic.
+    /// When an operator last raised the weight of the target group.
     given_at: BTreeMap<TargetGroupArn, Timestamp>,
     weightless: BTreeMap<ForwardPlace, Attribution>,
 }
 
 impl Silence {
-    /// Who answers for a target group in which nobody does.
+    /// The actor responsible for a target group without a responding target.
     pub(super) fn of(&self, arn: &TargetGroupArn) -> Attribution {
         self.target_groups.get(arn).map(|(_, attribution)| *attribution).unwrap_or_default()
     }
 
-    /// Who answers for a forward action without any weight.
+    /// The actor responsible for a forward action whose weights are all 0.
     pub(super) fn of_no_weight(&self, place: &ForwardPlace) -> Attribution {
         self.weightless.get(place).copied().unwrap_or_default()
     }
 }
 
 impl Cloud {
-    /// Whether anyone answers requests that are sent to a target group.
+    /// Whether a target group has a target that responds.
     fn is_answered(&self, arn: &TargetGroupArn) -> bool {
         let (bad, targets) = self.bad_of(arn);
         bad < targets
     }
 
-    /// The target groups with someone who answers.
+    /// The target groups with a target that responds.
     pub(super) fn answered(&self) -> Vec<TargetGroupArn> {
         self.target_groups.keys().filter(|arn| self.is_answered(arn)).cloned().collect()
     }
 
-    /// What somebody wrote at a time has silenced some of these target groups, now.
+    /// Attributes the loss of the last responding target in some of these target groups to the write of an actor.
     pub(super) fn note_silence(
         &mut self,
         answered_before: Vec<TargetGroupArn>,
@@ -100,7 +102,8 @@ impl Cloud {
                 Attribution::Driftless if self.seems_answered(&arn) || is_news(self.silence.broke_at.get(&arn)) => {
                     Attribution::Fault
                 }
-                // It had no traffic when it was scaled to zero, and somebody gave it some.
+                // The target group had no weight when Driftless scaled its color to zero; an operator gave it weight
+                // just before.
                 Attribution::Driftless if is_news(self.silence.given_at.get(&arn)) => Attribution::Person,
                 Attribution::Driftless | Attribution::Person | Attribution::AutoScaling | Attribution::Fault => {
                     attribution
@@ -110,18 +113,20 @@ impl Cloud {
         }
     }
 
-    /// Whether the load balancer calls any target healthy: that it does not answer cannot be known yet.
+    /// Whether the load balancer reports any target as healthy, even if that target no longer responds and its health
+    /// checks have not failed yet.
     fn seems_answered(&self, arn: &TargetGroupArn) -> bool {
         let known = self.target_groups.get(arn);
         known.is_some_and(|known| known.targets.values().any(|target| target.health == TargetHealth::Healthy))
     }
 
-    /// A target stops to answer by itself.
+    /// A target fails by itself.
     pub(super) fn note_break(&mut self, arn: TargetGroupArn) {
         self.silence.broke_at.insert(arn, self.now);
     }
 
-    /// Somebody has written weights: they answer for what a silent target group gets more of than before.
+    /// An actor has written weights: it is responsible for every target group without a responding target whose weight
+    /// it raised.
     pub(super) fn note_weights(
         &mut self,
         place: &ForwardPlace,

@@ -1,4 +1,4 @@
-//! What Auto Scaling does by itself: it keeps the desired capacity, and replaces what is not healthy.
+//! Auto Scaling by itself: it keeps the desired capacity and replaces unhealthy instances.
 
 use driftless_planner::ids::{GroupName, InstanceId, Zone};
 use driftless_planner::observation::{LaunchFailure, TargetHealth};
@@ -8,22 +8,22 @@ use super::Cloud;
 use super::agenda::Due;
 use super::state::{Actor, GroupState, Instance, Life};
 
-/// How soon Auto Scaling follows a change of the desired capacity.
+/// How soon after a change of desired capacity Auto Scaling launches or terminates.
 const FOLLOWS: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(2), SignedDuration::from_secs(30));
-/// A failed launch is tried again after this long, then after twice as long, up to [`RETRY_MAX`] (3.3).
+/// Auto Scaling retries a failed launch after this long, doubled at each failure up to [`RETRY_MAX`] (3.3).
 const RETRY_MIN: SignedDuration = SignedDuration::from_secs(60);
 const RETRY_MAX: SignedDuration = SignedDuration::from_mins(16);
-/// How long a rebalance waits for the new instance.
+/// How long AZ rebalancing waits for the new instance.
 const EVENS_OUT: SignedDuration = SignedDuration::from_mins(2);
 
 impl Cloud {
-    /// Auto Scaling will look at a group within seconds.
+    /// Schedules [`Self::balance`] for a group within seconds.
     pub(super) fn balances_soon(&mut self, group: &GroupName) {
         let wait = self.rng.duration(FOLLOWS.0, FOLLOWS.1);
         self.agenda.plan(self.now + wait, Due::Balances(group.clone()));
     }
 
-    /// One look of Auto Scaling at a group.
+    /// Auto Scaling compares a group with its desired capacity, and launches or terminates.
     pub fn balance(&mut self, name: &GroupName) {
         self.give_up_unhealthy(name);
         let Some(group) = self.groups.get(name) else { return };
@@ -46,8 +46,8 @@ impl Cloud {
         }
     }
 
-    /// After the grace period an instance that EC2, or where it counts the load balancer, calls unhealthy is replaced,
-    /// protected or not (3.1).
+    /// After the grace period Auto Scaling replaces an instance that EC2 reports as unhealthy, or the load balancer
+    /// where the group uses ELB health checks. Scale-in protection does not prevent that (3.1).
     fn give_up_unhealthy(&mut self, name: &GroupName) {
         let Some(group) = self.groups.get(name) else { return };
         if group.suspended.contains("HealthCheck") || group.suspended.contains("ReplaceUnhealthy") {
@@ -72,7 +72,7 @@ impl Cloud {
         }
     }
 
-    /// Whether a load balancer calls an instance unhealthy. What it has not judged, or does not check, it does not.
+    /// Whether a load balancer reports an instance as unhealthy. A target in `initial` or `unused` is not unhealthy.
     fn is_failing(&self, group: &GroupState, id: &InstanceId) -> bool {
         let target = |arn| self.target_groups.get(arn).and_then(|known| known.targets.get(id));
         group.target_groups.iter().filter_map(target).any(|target| matches!(target.health, TargetHealth::Unhealthy(_)))
@@ -104,8 +104,8 @@ impl Cloud {
         self.touch(name);
     }
 
-    /// Auto Scaling evens its zones out: it launches in the emptiest one first, above the desired capacity if need be,
-    /// and terminates what is too much once the new one serves (3.1).
+    /// AZ rebalancing: Auto Scaling launches in the zone with the fewest instances, above desired capacity if
+    /// necessary, and terminates the extra instance once the new one is healthy (3.1).
     pub fn rebalance(&mut self, name: &GroupName) {
         if self.groups.get(name).is_none_or(|group| group.suspended.contains("AZRebalance")) {
             return;
@@ -121,7 +121,7 @@ impl Cloud {
         }
     }
 
-    /// Why a launch fails now, in AWS's words. None: it does not.
+    /// The error message of AWS for a launch now. None: the launch succeeds.
     pub(super) fn launch_fault(&self, name: &GroupName, zone: Option<&Zone>) -> Option<String> {
         if self.launches(name).is_none() {
             return Some("The image id '[ami-0]' does not exist. Launching EC2 instance failed.".to_owned());
@@ -149,7 +149,8 @@ impl Cloud {
         self.agenda.plan(again_at, Due::Balances(name.clone()));
     }
 
-    /// The zone with the fewest instances that has room, if any has; else any (AZ balance is best effort, 3.1).
+    /// The zone with the fewest instances among those with capacity; any zone if none has capacity (AZ balance is best
+    /// effort, 3.1).
     fn emptiest_zone(&self, name: &GroupName) -> Option<Zone> {
         let zones = &self.groups.get(name)?.zones;
         let count = |zone: &Zone| self.active(name).filter(|instance| instance.zone == *zone).count();
@@ -157,7 +158,7 @@ impl Cloud {
         with_room.or_else(|| zones.first()).cloned()
     }
 
-    /// Whom scale-in takes: unprotected, of another version first, then the oldest.
+    /// The instance that scale-in terminates: unprotected, first one of another template version, then the oldest.
     pub(super) fn victim(&self, name: &GroupName) -> Option<InstanceId> {
         let current = self.launches(name).map(|(version, _)| version);
         let candidates = self.active(name).filter(|instance| !instance.protected);

@@ -9,7 +9,7 @@ use super::agenda::Due;
 use super::state::{Build, Instance, Life, Target};
 
 impl Cloud {
-    /// Registers a target: it is judged after a few checks.
+    /// Registers a target. Its health is known after a few checks.
     pub(super) fn register(&mut self, arn: &TargetGroupArn, id: &InstanceId) {
         let is_used = self.is_used(arn);
         let Some(target_group) = self.target_groups.get_mut(arn) else { return };
@@ -38,7 +38,7 @@ impl Cloud {
             (true, false) => TargetHealth::Unhealthy("Target.FailedHealthChecks".into()),
         };
         if !answers {
-            // From now on it can be known.
+            // From now on a read shows the target as unhealthy.
             self.note_break(arn.clone());
             self.agenda.plan(self.now, Due::Balances(group));
         }
@@ -46,7 +46,8 @@ impl Cloud {
         self.watch_alarms();
     }
 
-    /// Weights are others, or a forward names other target groups: what nobody checked is checked, or the other way round.
+    /// Weights or the target groups of a forward action changed: targets of an unused target group get health checks,
+    /// or lose them.
     pub(super) fn forwards_changed(&mut self) {
         let arns: Vec<TargetGroupArn> = self.target_groups.keys().cloned().collect();
         for arn in arns {
@@ -68,7 +69,8 @@ impl Cloud {
         self.watch_alarms();
     }
 
-    /// Instances of an image that fails under load begin to fail when its targets have enough of the traffic.
+    /// Instances of an image that fails under load begin to fail when the targets of that image get enough of the
+    /// traffic.
     pub(super) fn load_shifts(&mut self) {
         let mut failing = Vec::new();
         for forward in self.forwards.values() {
@@ -80,7 +82,7 @@ impl Cloud {
                 for known in served.iter().filter(|known| known.answers) {
                     let Some(Build::FailsUnderLoad(limit)) = self.builds.get(&known.image) else { continue };
                     let same = served.iter().filter(|other| other.image == known.image).count();
-                    // Of its target group's share of the requests, the share of its image's targets.
+                    // The target group's share of the requests times the image's share of the targets.
                     let (share, whole) = (u64::from(*weight) * 100 * count(same), u64::from(all) * count(served.len()));
                     if share >= whole * u64::from(*limit) {
                         failing.push(known.id.clone());
@@ -94,7 +96,7 @@ impl Cloud {
         }
     }
 
-    /// Takes an instance out of all its target groups, and answers how long its requests may take.
+    /// Deregisters an instance from all target groups. Returns the longest deregistration delay.
     pub(super) fn deregister_everywhere(&mut self, id: &InstanceId) -> SignedDuration {
         let mut longest = SignedDuration::ZERO;
         for target_group in self.target_groups.values_mut() {

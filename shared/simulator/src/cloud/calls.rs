@@ -1,4 +1,4 @@
-//! What each call does, and how it fails: one method for each method of the ports, in the order of the ports.
+//! The effect and the errors of each call: one method for each method of the ports, in the order of the ports.
 
 mod groups;
 mod reads;

@@ -1,4 +1,4 @@
-//! The life of an instance: it boots, passes its hook, serves, drains and is gone.
+//! The lifecycle of an instance: it boots, passes its launch hook, is in service, drains and is terminated.
 
 use std::collections::BTreeMap;
 
@@ -13,16 +13,16 @@ use super::state::{Actor, Build, Ending, Instance, Life};
 use super::{Attribution, Cloud, CloudEvent};
 use driftless_planner::fact::ComplianceType;
 
-/// From the launch to the first heartbeat: an ordinary Linux image.
+/// From the launch until the instance is up: an ordinary Linux image.
 const BOOT: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(25), SignedDuration::from_secs(100));
 /// From the end of draining until EC2 has shut it down.
 const SHUTDOWN: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(5), SignedDuration::from_secs(40));
 
-/// Launches that nobody releases on at the hook, of a million.
+/// Launches whose hook never completes, of a million.
 const ABANDONED: u32 = 30_000;
 
 impl Cloud {
-    /// A new instance of a group, pending. The group has launched it, for whatever reason.
+    /// Adds a pending instance to a group and schedules its boot.
     pub(super) fn spawn(&mut self, group: &GroupName, zone: &Zone) -> Option<InstanceId> {
         let id = self.enlist(group, zone)?;
         let boot = self.rng.duration(BOOT.0, BOOT.1);
@@ -30,7 +30,7 @@ impl Cloud {
         Some(id)
     }
 
-    /// The same, without its boot.
+    /// Adds a pending instance to a group without a boot.
     pub(super) fn enlist(&mut self, group: &GroupName, zone: &Zone) -> Option<InstanceId> {
         let (template, image) = self.launches(group)?;
         self.launched += 1;
@@ -56,10 +56,10 @@ impl Cloud {
         Some(id)
     }
 
-    /// What a group launches now. None: its template or its image is gone.
+    /// The version and the image that a group launches now. None: the template or the image does not exist.
     pub(super) fn launches(&self, group: &GroupName) -> Option<(TemplateVersion, ImageId)> {
         let group = self.groups.get(group)?;
-        // An instance refresh launches what it was asked for, and on its rollback path what the group has (3.5).
+        // An instance refresh launches its target version, and the group's own version while it rolls back (3.5).
         let rolls = group.refresh.as_ref().map(|refresh| &refresh.told);
         let rolled = rolls.filter(|told| matches!(told.status, RefreshStatus::Running | RefreshStatus::Baking));
         let version = match (rolled.and_then(|told| told.template.as_ref()), &group.template) {
@@ -84,7 +84,8 @@ impl Cloud {
         }
         let hook = self.groups.get(&instance.group).and_then(|group| group.launch_hook);
         match hook {
-            // Whoever waits at the hook lets it go on well before its time is up, unless it died: then it is abandoned.
+            // The owner of the hook completes it well before its timeout. If the owner has died, Auto Scaling abandons
+            // the launch.
             Some(timeout) if self.rng.happens(ABANDONED) => {
                 self.agenda.plan(self.now + timeout, Due::HookAbandons(id.clone()));
             }
@@ -104,7 +105,7 @@ impl Cloud {
         }
     }
 
-    /// Nobody let it go on: what is launching goes, and another one comes.
+    /// The launch hook timed out: Auto Scaling terminates the instance and launches another one.
     pub(super) fn hook_abandons(&mut self, id: &InstanceId) {
         let Some(instance) = self.instances.get(id).filter(|instance| instance.life == Life::Pending) else { return };
         let group = instance.group.clone();
@@ -125,14 +126,14 @@ impl Cloud {
                 self.register(&arn, id);
             }
         }
-        // Auto Scaling looks at its health when the grace period is over.
+        // Auto Scaling checks the health of the instance when the grace period ends.
         self.agenda.plan(now + grace, Due::Balances(name.clone()));
         self.evaluates_soon(id);
         self.touch(&name);
     }
 
-    /// An instance begins to leave, as somebody wrote at a time: out of its target groups first, which let it finish its
-    /// requests.
+    /// An instance begins to terminate because of a write. It is deregistered from its target groups first, so that it
+    /// completes its requests.
     pub(super) fn end(&mut self, id: &InstanceId, by: Actor, written_at: Timestamp) {
         let Some(instance) = self.instances.get(id).filter(|instance| is_alive(instance.life)) else { return };
         let name = instance.group.clone();
@@ -214,7 +215,7 @@ impl Cloud {
         }
     }
 
-    /// Whether an instance serves: in service, up, and healthy in each target group of its group.
+    /// Whether an instance is healthy: in service, up, and healthy in each target group of its group.
     pub fn is_serving(&self, id: &InstanceId) -> bool {
         let Some(instance) = self.instances.get(id) else { return false };
         let Some(group) = self.groups.get(&instance.group) else { return false };
@@ -225,25 +226,25 @@ impl Cloud {
         instance.life == Life::InService && instance.healthy && group.target_groups.iter().all(is_healthy_in)
     }
 
-    /// How many instances of a group serve.
+    /// The number of healthy instances of a group.
     pub fn serving_in(&self, group: &GroupName) -> u32 {
         let serving = self.members(group).filter(|instance| self.is_serving(&instance.id));
         u32::try_from(serving.count()).unwrap_or(u32::MAX)
     }
 
-    /// The instances of a group that are not gone, in the order of their launch.
+    /// The instances of a group that are not terminated, in the order of their launch.
     pub fn members<'c>(&'c self, group: &GroupName) -> impl Iterator<Item = &'c Instance> + use<'c> {
         let known = self.of_group.get(group).into_iter().flatten().filter_map(|id| self.instances.get(id));
         known.filter(|instance| instance.life != Life::Gone)
     }
 
-    /// Those that desired capacity counts.
+    /// The instances that count towards desired capacity.
     pub(super) fn active<'c>(&'c self, group: &GroupName) -> impl Iterator<Item = &'c Instance> + use<'c> {
         self.members(group).filter(|instance| matches!(instance.life, Life::Pending | Life::InService))
     }
 }
 
-/// Whether it can still be ended.
+/// Whether the instance can still be terminated.
 const fn is_alive(life: Life) -> bool {
     matches!(life, Life::Pending | Life::InService | Life::Standby)
 }

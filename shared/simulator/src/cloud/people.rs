@@ -1,4 +1,4 @@
-//! What people and their tools do, and what happens to them.
+//! Changes of operators and their tools, and faults of AWS.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -17,7 +17,7 @@ use super::{Attribution, Cloud, CloudEvent};
 impl Cloud {
     // ---- setting up ---------------------------------------------------------------------------------------------------
 
-    /// A group, filled to its desired capacity within minutes.
+    /// Adds a group. Auto Scaling fills it to its desired capacity within minutes.
     pub fn add_group(
         &mut self,
         name: &GroupName,
@@ -54,7 +54,7 @@ impl Cloud {
         self.touch(name);
     }
 
-    /// Changes anything about a group, as an operator or Terraform would.
+    /// Changes any setting of a group, as an operator or Terraform would.
     pub fn edit_group(&mut self, name: &GroupName, edit: impl FnOnce(&mut GroupState)) {
         if let Some(group) = self.groups.get_mut(name) {
             let before = group.desired;
@@ -79,12 +79,12 @@ impl Cloud {
         self.groups.remove(name);
     }
 
-    /// A target group.
+    /// Adds a target group. Its load balancer takes `judging` to determine the health of a target.
     pub fn add_target_group(&mut self, arn: &TargetGroupArn, settings: TargetGroupSettings, judging: SignedDuration) {
         self.target_groups.insert(arn.clone(), TargetGroupState { settings, judging, targets: BTreeMap::new() });
     }
 
-    /// A forward action with so many requests per second.
+    /// Adds a forward action with its requests per second.
     pub fn add_forward(&mut self, place: &ForwardPlace, weights: BTreeMap<TargetGroupArn, u32>, rate: u64) {
         self.forwards.insert(place.clone(), ForwardState { weights, stickiness: None, rate });
         self.forwards_changed();
@@ -106,12 +106,12 @@ impl Cloud {
         self.forwards_changed();
     }
 
-    /// A launch template version that someone else wrote.
+    /// Adds a launch template version that Driftless did not write.
     pub fn add_template(&mut self, version: &TemplateVersion, content: TemplateContent) {
         self.templates.insert(version.clone(), content);
     }
 
-    /// An image, with how its instances behave. EC2 says that it is available.
+    /// Adds an image and the behavior of its instances. EC2 emits the event that it is available.
     pub fn add_image(&mut self, image: Image, build: Build) {
         let id = image.id.clone();
         self.builds.insert(id.clone(), build);
@@ -119,7 +119,7 @@ impl Cloud {
         self.events.push(CloudEvent::Image { image: id, at: self.now });
     }
 
-    /// People make peace between the rules and the images that break them, and give what fails under load what it needs.
+    /// Operators exempt drifted images from the rules, and give instances that fail under load enough resources.
     pub fn mend_images(&mut self) {
         for build in self.builds.values_mut() {
             if matches!(build, Build::Drifted | Build::FailsUnderLoad(_)) {
@@ -128,29 +128,29 @@ impl Cloud {
         }
     }
 
-    /// Changes anything about an image, as an operator would.
+    /// Changes any attribute of an image, as an operator would.
     pub fn edit_image(&mut self, id: &ImageId, edit: impl FnOnce(&mut Image)) {
         if let Some(image) = self.images.get_mut(id) {
             edit(image);
         }
     }
 
-    /// From now on the instances of an image behave so.
+    /// Sets the behavior of the instances of an image.
     pub fn set_build(&mut self, id: &ImageId, build: Build) {
         self.builds.insert(id.clone(), build);
     }
 
-    /// An image is deregistered.
+    /// Deregisters an image.
     pub fn remove_image(&mut self, image: &ImageId) {
         self.images.remove(image);
     }
 
-    /// A Config rule.
+    /// Adds a Config rule.
     pub fn add_rule(&mut self, rule: &RuleName, delay: SignedDuration) {
         self.rules.insert(rule.clone(), RuleState { delay, is_bad: false });
     }
 
-    /// An alarm on target groups.
+    /// Adds an alarm.
     pub fn add_alarm(&mut self, name: &AlarmName, subject: AlarmSubject, window: SignedDuration) {
         let alarm = AlarmState {
             subject,
@@ -163,19 +163,20 @@ impl Cloud {
         self.alarms.insert(name.clone(), alarm);
     }
 
-    /// An alarm is deleted.
+    /// Deletes an alarm.
     pub fn remove_alarm(&mut self, name: &AlarmName) {
         self.alarms.remove(name);
     }
 
     // ---- what happens ---------------------------------------------------------------------------------------------------
 
-    /// An instance breaks a rule, or keeps it again.
+    /// Config finds an instance non-compliant with a rule, or compliant again.
     pub fn judge(&mut self, rule: &RuleName, instance: &InstanceId, verdict: ComplianceType) {
         self.find(rule, instance, verdict);
     }
 
-    /// A rule is edited so that every so-manieth instance breaks it at once; or it is mended, and nobody does.
+    /// An operator edits a rule so that this percentage of instances is non-compliant at once; with 0 every instance is
+    /// compliant.
     pub fn edit_rule(&mut self, rule: &RuleName, percent: u32) {
         let alive: Vec<InstanceId> =
             self.instances.values().filter(|known| known.life != Life::Gone).map(|known| known.id.clone()).collect();
@@ -189,7 +190,7 @@ impl Cloud {
         }
     }
 
-    /// EC2 runs out of room in a zone, or has room again.
+    /// EC2 runs out of capacity in a zone, or has capacity again.
     pub fn set_short(&mut self, zone: &Zone, is_short: bool) {
         if is_short {
             self.short.insert(zone.clone());
@@ -198,7 +199,7 @@ impl Cloud {
         }
     }
 
-    /// EC2 refuses the launches of a group with these words, or refuses them no more.
+    /// EC2 refuses the launches of a group with this error message. None: EC2 accepts them again.
     pub fn set_refused(&mut self, group: &GroupName, message: Option<&str>) {
         match message {
             Some(message) => self.refused.insert(group.clone(), message.to_owned()),
@@ -206,7 +207,7 @@ impl Cloud {
         };
     }
 
-    /// Changes anything about an instance, as an operator would.
+    /// Changes any attribute of an instance, as an operator would.
     pub fn edit_instance(&mut self, id: &InstanceId, edit: impl FnOnce(&mut Instance)) {
         if let Some(instance) = self.instances.get_mut(id) {
             edit(instance);
@@ -215,7 +216,7 @@ impl Cloud {
         }
     }
 
-    /// An instance fails: EC2 loses it, or it stops to answer.
+    /// An instance fails: EC2 loses it, or it stops responding.
     pub fn break_instance(&mut self, instance: &InstanceId, is_lost: bool) {
         self.turns_bad(instance);
         if let Some(known) = self.instances.get_mut(instance) {
@@ -225,14 +226,14 @@ impl Cloud {
         }
     }
 
-    /// An operator puts the tag `driftless:protect` on an instance, or takes it off.
+    /// An operator sets the tag `driftless:protect` on an instance, or removes it.
     pub fn tag_protected(&mut self, instance: &InstanceId, reason: Option<&str>) {
         if let Some(known) = self.instances.get_mut(instance) {
             known.protect = reason.map(ToOwned::to_owned);
         }
     }
 
-    /// An operator protects an instance from scale-in, or releases of it.
+    /// An operator protects an instance from scale-in, or removes the protection.
     pub fn spare(&mut self, instance: &InstanceId, is_spared: bool) {
         let Some(known) = self.instances.get_mut(instance).filter(|known| known.life == Life::InService) else {
             return;
@@ -243,7 +244,7 @@ impl Cloud {
         self.balances_soon(&group);
     }
 
-    /// An operator terminates an instance, past everyone.
+    /// An operator terminates an instance in EC2, without Auto Scaling.
     pub fn kill(&mut self, instance: &InstanceId) {
         let group = self.instances.get(instance).map(|known| known.group.clone());
         self.end(instance, Actor::Person, self.now);
@@ -252,7 +253,7 @@ impl Cloud {
         }
     }
 
-    /// An alarm is made to ring, to be quiet, or is left to its metrics again.
+    /// Forces the state of an alarm. None: the alarm follows its metric again.
     pub fn force_alarm(&mut self, name: &AlarmName, state: Option<AlarmStateValue>) {
         if let Some(alarm) = self.alarms.get_mut(name) {
             alarm.is_forced = state.is_some();

@@ -1,4 +1,4 @@
-//! What there is from the beginning, as somebody says that it is: nobody waits for a hundred thousand instances to boot.
+//! Resources that exist from the beginning, so that a test with 100,000 instances does not simulate their boot.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::Cloud;
 use super::state::{Instance, Life, Target};
 
 impl Cloud {
-    /// Gives a group so many instances, and bounds that fit them. They serve, as if they had for long.
+    /// Fills a group with healthy, long-running instances and sets bounds that fit their number.
     pub fn stand(&mut self, name: &GroupName, count: u32) {
         let Some(group) = self.groups.get_mut(name) else { return };
         (group.min, group.max, group.desired) = (count, count.saturating_mul(2), count);
@@ -30,13 +30,13 @@ impl Cloud {
         self.touch(name);
     }
 
-    /// An instance as it is. It does nothing by itself.
+    /// Adds an instance as given. No change of it is scheduled.
     pub fn add_instance(&mut self, instance: Instance) {
         self.of_group.entry(instance.group.clone()).or_default().push(instance.id.clone());
         self.instances.insert(instance.id.clone(), instance);
     }
 
-    /// What has been launched before: the newest instance has this number, and tokens have led to these.
+    /// Sets the number of the newest instance, and the instances that earlier launch tokens created.
     pub fn has_launched(&mut self, newest: u64, by_token: &BTreeMap<String, InstanceId>) {
         self.launched = newest;
         self.launch_tokens.clone_from(by_token);

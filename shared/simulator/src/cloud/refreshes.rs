@@ -1,4 +1,5 @@
-//! Instance refreshes: Auto Scaling rolls a group, one instance at a time, and goes back when an alarm is in ALARM.
+//! Instance refreshes: Auto Scaling replaces the instances of a group one at a time, and rolls back when an alarm goes
+//! into ALARM.
 
 use driftless_planner::alarm::AlarmState as AlarmStateValue;
 use driftless_planner::ids::{AlarmName, GroupName, InstanceId};
@@ -10,10 +11,10 @@ use super::Cloud;
 use super::agenda::Due;
 use super::state::{Actor, Life};
 
-/// How often an instance refresh looks at what it has done.
+/// How often an instance refresh checks its progress.
 const STEP: SignedDuration = SignedDuration::from_secs(30);
 
-/// Auto Scaling gives a refresh up that comes no further for so long (3.5).
+/// Auto Scaling fails a refresh that makes no progress for so long (3.5).
 const STUCK: SignedDuration = SignedDuration::from_hours(1);
 
 impl Cloud {
@@ -36,7 +37,7 @@ impl Cloud {
         self.agenda.plan(self.now + STEP, Due::RefreshSteps(name.clone()));
     }
 
-    /// The refresh turns round: what it replaced is replaced again.
+    /// Turns the refresh into a rollback: the instances that it launched are replaced again.
     pub(super) fn send_back(&mut self, name: &GroupName) {
         let now = self.now;
         let Some(group) = self.groups.get_mut(name) else { return };
@@ -47,7 +48,7 @@ impl Cloud {
         self.touch(name);
     }
 
-    /// Replaces one more instance that runs another version. True: none does, and all serve.
+    /// Replaces one more instance of another version. True: no such instance is left, and all instances are healthy.
     fn replace_next(&mut self, name: &GroupName) -> bool {
         let Some(wanted) = self.launches(name).map(|(version, _)| version) else { return false };
         let Some(desired) = self.groups.get(name).map(|group| group.desired) else { return false };
@@ -69,7 +70,7 @@ impl Cloud {
         }
     }
 
-    /// Whether a refresh has come no further for as long as Auto Scaling waits for that.
+    /// Whether a refresh has made no progress for [`STUCK`].
     fn is_stuck(&mut self, name: &GroupName) -> bool {
         let Some((wanted, _)) = self.launches(name) else { return false };
         let done = self.active(name).filter(|known| known.template.as_ref() == Some(&wanted));
@@ -101,7 +102,7 @@ impl Cloud {
             refresh.told.status = RefreshStatus::Baking;
             return;
         }
-        // Only now it is the group's own template (3.5).
+        // A refresh sets the template of the group only at its end (3.5).
         refresh.told.status = RefreshStatus::Successful;
         let template = refresh.told.template.clone();
         if let (Some(group), Some(template)) = (self.groups.get_mut(name), template) {
@@ -110,7 +111,7 @@ impl Cloud {
         self.touch(name);
     }
 
-    /// A refresh takes its first pass soon.
+    /// Schedules the first step of a refresh.
     pub(super) fn begin_refresh(&mut self, name: &GroupName) {
         self.agenda.plan(self.now + STEP, Due::RefreshSteps(name.clone()));
         self.touch(name);

@@ -1,4 +1,4 @@
-//! AWS Config: it evaluates what is new, and whatever a rule's change concerns.
+//! AWS Config: it evaluates new instances, and all instances when a rule changes.
 
 use driftless_planner::fact::ComplianceType;
 use driftless_planner::ids::{InstanceId, RuleName};
@@ -9,7 +9,7 @@ use super::state::{Build, Life};
 use super::{Cloud, CloudEvent};
 
 impl Cloud {
-    /// Config evaluates a new instance after a while.
+    /// Schedules the evaluation of a new instance.
     pub(super) fn evaluates_soon(&mut self, id: &InstanceId) {
         let rules: Vec<_> = self.rules.iter().map(|(rule, state)| (rule.clone(), state.delay)).collect();
         for (rule, delay) in rules {
@@ -26,7 +26,7 @@ impl Cloud {
         }
     }
 
-    /// Config changes its verdict, and says so.
+    /// Sets the compliance of an instance and emits the event of Config.
     pub(super) fn find(&mut self, rule: &RuleName, id: &InstanceId, verdict: ComplianceType) {
         let at = self.now;
         let Some(instance) = self.instances.get_mut(id) else { return };

@@ -1,4 +1,4 @@
-//! What there is in the account.
+//! The resources of the simulated account.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -12,7 +12,7 @@ use driftless_planner::refresh::Refresh;
 use driftless_planner::template::{TemplateReference, TemplateVersion};
 use jiff::{SignedDuration, Timestamp};
 
-/// Who did something.
+/// The actor of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Actor {
     /// The system under test, by a call.
@@ -23,20 +23,20 @@ pub enum Actor {
     Person,
 }
 
-/// The end of an instance.
+/// The termination of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ending {
-    /// When it was decided.
+    /// When the actor asked for the termination.
     pub at: Timestamp,
     pub instance: InstanceId,
     pub group: GroupName,
     pub by: Actor,
-    /// How many served in its group right before, itself included if it did.
+    /// The number of healthy instances in its group right before, the terminated instance included if it was healthy.
     pub serving_before: u32,
     pub served: bool,
 }
 
-/// What the account reports by itself.
+/// An event that AWS emits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CloudEvent {
     /// Config changed its verdict.
@@ -45,11 +45,11 @@ pub enum CloudEvent {
     Alarm {
         alarm: AlarmName,
         state: AlarmStateValue,
-        /// What its dimensions name.
+        /// The resource that the dimensions name.
         subject: AlarmSubject,
         at: Timestamp,
     },
-    /// EC2 says that an image is available.
+    /// An image became available in EC2.
     Image { image: ImageId, at: Timestamp },
 }
 
@@ -59,11 +59,11 @@ pub enum Build {
     Good,
     /// They never come up: EC2's status checks fail.
     NeverBoots,
-    /// They come up and fail every health check of the load balancer.
+    /// They boot and fail every health check of the load balancer.
     Sick,
-    /// They serve, and begin to fail when the new color has so much of the traffic, in percent.
+    /// They are healthy, and begin to fail when the new color gets this percentage of the traffic.
     FailsUnderLoad(u32),
-    /// They serve, and break every rule of Config.
+    /// They are healthy, and non-compliant with every Config rule.
     Drifted,
 }
 
@@ -75,55 +75,54 @@ pub struct GroupState {
     pub min: u32,
     pub max: u32,
     pub desired: u32,
-    /// Who made it smaller, for as long as there are more instances than it says.
+    /// The actor that lowered desired capacity, while there are more instances than desired.
     pub shrunk_by: Actor,
     pub shrunk_at: Timestamp,
     pub template: TemplateReference,
-    /// Target groups that it is attached to.
     pub target_groups: Vec<TargetGroupArn>,
-    /// With which API family.
+    /// The API family of the attachments.
     pub attachment_api: AttachmentApi,
     pub suspended: BTreeSet<String>,
     pub warm_up: SignedDuration,
-    /// For how long a new instance's health is not looked at.
+    /// The health check grace period.
     pub grace: SignedDuration,
-    /// Whether the load balancer's word counts for an instance's health.
+    /// Whether the group uses ELB health checks.
     pub elb_health: bool,
     pub zones: Vec<Zone>,
-    /// The time-out of its launch hook. None: it has none.
+    /// The timeout of the launch hook. None: no hook.
     pub launch_hook: Option<SignedDuration>,
-    /// The time-out of its termination hook. None: it has none.
+    /// The timeout of the termination hook. None: no hook.
     pub end_hook: Option<SignedDuration>,
     /// The newest failed launch.
     pub launch_failure: Option<LaunchFailure>,
-    /// Failed launches one after the other: Auto Scaling waits longer each time.
+    /// Consecutive failed launches: Auto Scaling waits longer after each.
     pub launches_failed: u32,
-    /// It does not try to launch before this.
+    /// Auto Scaling does not retry a launch before this time.
     pub launches_again_at: Timestamp,
     /// The newest instance refresh.
     pub refresh: Option<RefreshState>,
-    /// What it looked like, newest last, for reads that lag.
+    /// Earlier descriptions of the group, newest last, for reads that lag.
     pub past: VecDeque<(Timestamp, Group)>,
-    /// Whether the LaunchInstances API is offered.
+    /// Whether the endpoint knows `LaunchInstances`.
     pub offers_launch: bool,
 }
 
 /// An instance refresh.
 #[derive(Debug, Clone)]
 pub struct RefreshState {
-    /// As it is told.
+    /// The refresh as a describe call shows it.
     pub told: Refresh,
-    /// Alarms that send it back.
+    /// Alarms that roll the refresh back.
     pub alarms: Vec<AlarmName>,
-    /// How long it is watched at the end.
+    /// The bake time at the end.
     pub bake: SignedDuration,
-    /// Since when all are replaced.
+    /// Since when all instances are replaced.
     pub all_since: Option<Timestamp>,
-    /// How many are replaced and serve, and since when it is so many.
+    /// The number of replaced and healthy instances, and since when this number has not changed.
     pub done: (usize, Timestamp),
 }
 
-/// Where an instance is in its life.
+/// The lifecycle state of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Life {
     /// Booting, or in its launch hook.
@@ -142,24 +141,23 @@ pub struct Instance {
     pub id: InstanceId,
     pub group: GroupName,
     pub zone: Zone,
-    /// Where it is in its life.
     pub life: Life,
     pub image: ImageId,
-    /// The template version that it was launched with.
+    /// The template version of its launch.
     pub template: Option<TemplateVersion>,
     pub launched_at: Timestamp,
-    /// Since when it is in service.
+    /// Since when the instance is in service.
     pub in_service_since: Option<Timestamp>,
     /// Whether EC2's status checks pass.
     pub is_up: bool,
-    /// Whether it answers requests.
+    /// Whether it responds to requests.
     pub answers: bool,
-    /// Whether Auto Scaling holds it for healthy.
+    /// The health status in Auto Scaling.
     pub healthy: bool,
     pub protected: bool,
     /// The reason in its tag `driftless:protect`.
     pub protect: Option<String>,
-    /// Rules that it breaks, with what Config recorded.
+    /// The rules with which the instance is non-compliant, with the finding of Config.
     pub breaks: BTreeMap<RuleName, Finding>,
 }
 
@@ -167,7 +165,7 @@ pub struct Instance {
 #[derive(Debug, Clone)]
 pub struct TargetGroupState {
     pub settings: TargetGroupSettings,
-    /// How long the load balancer takes to judge a target.
+    /// How long the load balancer takes to determine the health of a target.
     pub judging: SignedDuration,
     pub targets: BTreeMap<InstanceId, Target>,
 }
@@ -175,11 +173,11 @@ pub struct TargetGroupState {
 /// A registered target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// Its health, as the load balancer tells it.
+    /// Its health as the load balancer reports it.
     pub health: TargetHealth,
 }
 
-/// A forward action with the traffic that comes to it.
+/// A forward action and its requests.
 #[derive(Debug, Clone)]
 pub struct ForwardState {
     /// The weight of each target group.
@@ -191,23 +189,23 @@ pub struct ForwardState {
 /// A Config rule.
 #[derive(Debug, Clone, Default)]
 pub struct RuleState {
-    /// How long it takes to evaluate a new instance.
+    /// The time that Config takes to evaluate a new instance.
     pub delay: SignedDuration,
-    /// Whether every instance breaks it, whatever it runs.
+    /// Whether every instance is non-compliant, whatever its image.
     pub is_bad: bool,
 }
 
 /// A CloudWatch alarm.
 #[derive(Debug, Clone)]
 pub struct AlarmState {
-    /// What its dimensions name.
+    /// The resource that the dimensions name.
     pub subject: AlarmSubject,
     pub state: AlarmStateValue,
     pub since: Timestamp,
     /// Period × evaluation periods.
     pub window: SignedDuration,
-    /// Since when its threshold is crossed. None: it is not.
+    /// Since when the metric is above the threshold. None: it is below.
     pub bad_since: Option<Timestamp>,
-    /// Whether an operator or a fault holds its state.
+    /// Whether an operator or a fault has forced the state, so that the metric is ignored.
     pub is_forced: bool,
 }

@@ -1,4 +1,4 @@
-//! Launch templates and what a group looks like to a describe.
+//! Launch templates, and the description of a group that a describe call returns.
 
 use driftless_planner::ids::{GroupName, ImageId, TemplateId};
 use driftless_planner::observation::{Group, Lifecycle, Member};
@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use super::Cloud;
 use super::state::{Instance, Life};
 
-/// Describes of a group are remembered for so many changes.
+/// Number of earlier descriptions that the simulator keeps for a group.
 const PAST_MAX: usize = 12;
 
 impl Cloud {
@@ -18,7 +18,7 @@ impl Cloud {
         versions.map(|version| version.version).max()
     }
 
-    /// Writes a version, once for each token.
+    /// Writes a version. The same token writes only one version.
     pub(super) fn write_version(
         &mut self,
         template: &TemplateId,
@@ -38,7 +38,7 @@ impl Cloud {
         Some(version)
     }
 
-    /// A group as a describe shows it now.
+    /// The description of a group now.
     pub(super) fn described(&self, name: &GroupName) -> Option<Group> {
         let group = self.groups.get(name)?;
         Some(Group {
@@ -59,7 +59,7 @@ impl Cloud {
         })
     }
 
-    /// Remembers what a group looks like from now on.
+    /// Keeps the description of a group as it is from now on.
     pub(super) fn touch(&mut self, name: &GroupName) {
         let Some(described) = self.described(name) else { return };
         let now = self.now;
@@ -71,7 +71,7 @@ impl Cloud {
         }
     }
 
-    /// One read that lags.
+    /// Runs one read with this lag.
     pub(crate) fn trailing<T>(&mut self, lag: SignedDuration, read: impl FnOnce(&mut Self) -> T) -> T {
         let usual = std::mem::replace(&mut self.lag, lag);
         let answer = read(self);
@@ -79,7 +79,7 @@ impl Cloud {
         answer
     }
 
-    /// A group as a describe shows it that lags.
+    /// The description of a group, older by the current lag.
     pub(super) fn seen(&self, name: &GroupName) -> Option<Group> {
         if self.lag.is_zero() {
             return self.described(name);

@@ -1,5 +1,5 @@
-//! Requests: how many come, and how many are not answered. Counted in whole thousandths between any two events, so that no
-//! request has to be simulated, and the sum is the same on every machine.
+//! Requests and failed requests. They are counted in thousandths over each period between two changes: no request is
+//! simulated on its own, and whole numbers give the same sum on every machine.
 
 use std::collections::BTreeMap;
 
@@ -14,33 +14,32 @@ use super::{Attribution, Cloud};
 /// Why a request was not answered.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FailureCause {
-    /// It was sent to a target group without any target: 503.
+    /// 503: the target group has no target.
     NoTarget(TargetGroupArn),
-    /// It was sent to a target that does not answer.
+    /// The target did not respond.
     Unanswered(TargetGroupArn),
-    /// No target group has any weight: 503.
+    /// 503: all weights are 0.
     NoWeight,
 }
 
-/// What became of the requests.
+/// Requests and failed requests since the beginning.
 #[derive(Debug, Clone, Default)]
 pub struct Traffic {
-    /// Thousandths of requests that came.
     pub total_thousandths: u128,
-    /// Thousandths that failed, by forward action and cause.
+    /// Thousandths of failed requests, by forward action and cause.
     pub failed_thousandths: BTreeMap<(ForwardPlace, FailureCause), u128>,
-    /// The same by whose doing it was.
+    /// Thousandths of failed requests, by responsible actor.
     pub failed_by: BTreeMap<Attribution, u128>,
 }
 
-/// What becomes of the requests to a forward action, as things are.
+/// The rates of requests and of failures at a forward action in the current state.
 #[derive(Debug, Clone)]
 pub(super) struct Served {
     rate: u64,
     failing: Vec<Failing>,
 }
 
-/// A share of requests that fails: so many of so many.
+/// A share of requests that fails, as a fraction.
 #[derive(Debug, Clone)]
 struct Failing {
     cause: FailureCause,
@@ -50,14 +49,14 @@ struct Failing {
 }
 
 impl Traffic {
-    /// Requests that failed, in whole ones.
+    /// Failed requests, in whole requests.
     pub fn failed(&self) -> u128 {
         self.failed_thousandths.values().sum::<u128>() / 1_000
     }
 }
 
 impl Cloud {
-    /// Serves what comes until then, in the state of now.
+    /// Counts the requests until `at`, all in the current state.
     pub(super) fn serve_until(&mut self, at: Timestamp) {
         self.see_changes();
         let milliseconds = u128::try_from(at.duration_since(self.now).as_millis()).unwrap_or(0);
@@ -68,7 +67,7 @@ impl Cloud {
             for failing in &served.failing {
                 let attribution = match &failing.cause {
                     FailureCause::NoWeight => self.silence.of_no_weight(place),
-                    // Where others answer, it is that target's own fault.
+                    // Other targets respond: the failed target itself is the cause.
                     FailureCause::Unanswered(_) if failing.others_answer => Attribution::Fault,
                     FailureCause::NoTarget(arn) | FailureCause::Unanswered(arn) => self.silence.of(arn),
                 };
@@ -80,7 +79,7 @@ impl Cloud {
         }
     }
 
-    /// What becomes of requests depends on who answers, on targets and on weights: only then it is worked out again.
+    /// Computes the rates of failures again, if instances, targets or weights have changed since the last time.
     fn see_changes(&mut self) {
         let is_changed =
             [self.instances.take_changed(), self.target_groups.take_changed(), self.forwards.take_changed()];
@@ -114,8 +113,8 @@ impl Cloud {
         failing
     }
 
-    /// Targets that get requests and do not answer, of those that get requests: the healthy ones, or where there is none
-    /// all that are registered (fail-open, 4.3).
+    /// The number of targets that get requests and do not respond, and the number that get requests: the healthy
+    /// targets or, if there are none, all registered targets (fail-open, 4.3).
     pub(super) fn bad_of(&self, arn: &TargetGroupArn) -> (u128, u128) {
         let Some(target_group) = self.target_groups.get(arn) else { return (0, 0) };
         let is_left = |health: &TargetHealth| !matches!(health, TargetHealth::Draining);

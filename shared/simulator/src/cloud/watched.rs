@@ -1,8 +1,8 @@
-//! A value that knows whether it may have changed: whoever computes from it need not do so again while it has not.
+//! A value that records mutable access, so that a result computed from it is computed again only after such access.
 
 use std::ops::{Deref, DerefMut};
 
-/// A value, and whether anyone has had it in hand to change it.
+/// A value, and whether it was accessed mutably.
 #[derive(Debug, Clone)]
 pub(super) struct Watched<T> {
     value: T,
@@ -16,7 +16,7 @@ impl<T: Default> Default for Watched<T> {
 }
 
 impl<T> Watched<T> {
-    /// Whether it may have changed since this was asked.
+    /// Whether the value was accessed mutably since the last call.
     pub(super) const fn take_changed(&mut self) -> bool {
         std::mem::replace(&mut self.is_changed, false)
     }

@@ -1,4 +1,4 @@
-//! What happens to cutovers on a day: images, alarms, weights, templates, commands.
+//! Changes that concern cutovers in a run: images, alarms, weights, templates, commands.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::people;
 use crate::rng::Rng;
 use crate::world::World;
 
-/// A pipeline makes an image for the fleet: most are newer than all before, and some are not good.
+/// A pipeline publishes an image for the fleet. Most images are newer than all before, and some are faulty.
 pub(super) fn publish(world: &mut World, names: &Names, rng: &mut Rng) {
     let Ok(mut image) = fleet::image() else { return };
     let number = world.cloud.image_ids().count() + 1;
@@ -35,7 +35,7 @@ pub(super) fn publish(world: &mut World, names: &Names, rng: &mut Rng) {
     world.cloud.add_image(image, build);
 }
 
-/// An alarm is in ALARM, is unsure, or flaps for reasons of its own.
+/// An alarm goes into ALARM, into INSUFFICIENT_DATA, or flaps, without a cause in the fleet.
 pub(super) fn go_into_alarm(world: &mut World, names: &Names, rng: &mut Rng) {
     let Some(alarm) = rng.pick(&names.alarms).cloned() else { return };
     let times = if rng.happens(300_000) { rng.between(2, 6) } else { 1 };
@@ -51,10 +51,11 @@ pub(super) fn go_into_alarm(world: &mut World, names: &Names, rng: &mut Rng) {
     }
 }
 
-/// Weights of people add up to this, and those of nobody else.
+/// The sum of weights that an operator writes. Driftless never writes weights of this sum, so a test can tell them
+/// apart.
 const THEIRS: u32 = 300;
 
-/// An operator writes weights, and restores what was there, unless it was changed meanwhile.
+/// An operator writes weights, and later restores the earlier ones unless they were changed in between.
 pub(super) fn write_weights(world: &mut World, names: &Names, rng: &mut Rng) {
     let Some(before) = world.cloud.forwards_now().get(&names.fleet.place).map(|forward| forward.weights.clone()) else {
         return;
@@ -65,7 +66,7 @@ pub(super) fn write_weights(world: &mut World, names: &Names, rng: &mut Rng) {
         return;
     }
     if before.values().sum::<u32>() == THEIRS {
-        // One hand at a time: whoever came second would restored what the first one wrote.
+        // One operator at a time: a second one would later restore the weights of the first.
         return;
     }
     let share = u32::try_from(rng.below(101)).unwrap_or(0);
@@ -87,7 +88,7 @@ pub(super) fn write_template(world: &mut World, names: &Names, rng: &mut Rng) {
     }
 }
 
-/// An operator says something: anything, at any moment.
+/// An operator gives a random command at a random moment.
 pub(super) fn command(world: &mut World, names: &Names, rng: &mut Rng) {
     let images: Vec<ImageId> = world.cloud.image_ids().cloned().collect();
     let image = rng.pick(&images).cloned();

@@ -1,4 +1,4 @@
-//! What happens on a day: drift, people, AWS.
+//! Changes in a run: drift, operators, AWS.
 
 use driftless_planner::fact::ComplianceType;
 use driftless_planner::ids::{GroupName, InstanceId};
@@ -12,7 +12,7 @@ use crate::people;
 use crate::rng::Rng;
 use crate::world::World;
 
-/// Writes the day's events on the agenda.
+/// Schedules the changes of the run.
 pub(super) fn plan(world: &mut World, names: &Names, rng: &mut Rng, is_calm: bool) {
     let events = if is_calm { 1 } else { rng.between(1, 30) };
     for _ in 0..events {
@@ -55,7 +55,7 @@ fn drift(world: &mut World, names: &Names, rng: &mut Rng) {
     }
 }
 
-/// A rule was edited: most of the fleet drifts at once.
+/// An edited rule makes most of the fleet drift at once.
 fn drift_many(world: &mut World, names: &Names) {
     world.cloud.edit_rule(&names.rule, 60);
 }
@@ -67,7 +67,7 @@ fn clear(world: &mut World, names: &Names, rng: &mut Rng) {
     }
 }
 
-/// What breaks a rule now.
+/// The instances of a group that are drifted now.
 pub(super) fn drifted(world: &World, group: &GroupName) -> Vec<InstanceId> {
     let drifted = world.cloud.members(group).filter(|member| !member.breaks.is_empty());
     drifted.map(|member| member.id.clone()).collect()
@@ -90,7 +90,7 @@ fn freeze(world: &mut World, rng: &mut Rng) {
     people::freeze(world, FreezeScope::Account, "incident", expires_at);
 }
 
-/// A zone, or every one, has no room for new instances.
+/// One zone or all zones have no capacity.
 fn shortage(world: &mut World, rng: &mut Rng) {
     let end = world.now + rng.duration(SignedDuration::from_mins(5), SignedDuration::from_hours(1));
     let zones = if rng.happens(400_000) { zones() } else { rng.pick(&zones()).cloned().into_iter().collect() };
@@ -101,7 +101,7 @@ fn shortage(world: &mut World, rng: &mut Rng) {
     }
 }
 
-/// An instance stops to answer, or EC2 loses it.
+/// An instance stops responding, or EC2 loses it.
 fn fail(world: &mut World, names: &Names, rng: &mut Rng) {
     if let Some(instance) = some_member(world, names, rng) {
         world.note(|| format!("EC2: {instance} fails"));

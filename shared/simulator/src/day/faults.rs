@@ -1,6 +1,5 @@
-//! What Auto Scaling does by itself on some days, and what makes its groups awkward: hooks, scaling policies, zones that it
-//! evens out, and policies that replace in another way. All of it is drawn from random numbers of its own, so that a day without faults
-//! is the day that it was.
+//! Behavior of Auto Scaling in some runs: hooks, scaling policies, AZ rebalancing, and other replacement strategies. It
+//! is drawn from its own random numbers, so that a run without it is unchanged.
 
 use driftless_planner::ids::GroupName;
 use jiff::SignedDuration;
@@ -12,10 +11,10 @@ use crate::people;
 use crate::rng::Rng;
 use crate::world::World;
 
-/// Days with faults, of a million.
+/// Runs with such behavior, of a million.
 const DAYS_WITH_FAULTS: u32 = 500_000;
 
-/// Sets the faults of a day.
+/// Draws and schedules such behavior for a run.
 pub(super) fn set(world: &mut World, names: &Names, rng: &mut Rng) {
     if !rng.happens(DAYS_WITH_FAULTS) {
         return;
@@ -37,13 +36,13 @@ pub(super) fn set(world: &mut World, names: &Names, rng: &mut Rng) {
     }
 }
 
-/// The drifted one goes first, or is kept for forensics.
+/// The policy terminates the drifted instance first, or quarantines it for forensics.
 fn replaces_otherwise(world: &mut World, names: &Names, rng: &mut Rng) {
     let way = if rng.happens(500_000) { "terminate-first" } else { "quarantine" };
     for color in &names.fleet.colors {
         world.cloud.edit_group(&color.group, |group| {
             group.tags.insert("driftless:strategy".to_owned(), way.to_owned());
-            // Going first leaves one fewer: a policy that wants all of them would be invalid.
+            // `terminate-first` leaves one instance fewer: a policy with 100 % minimum healthy would be invalid.
             if way == "terminate-first" && group.tags.get("driftless:min-healthy").is_some_and(|share| share == "100%")
             {
                 group.tags.insert("driftless:min-healthy".to_owned(), "60%".to_owned());
@@ -53,7 +52,7 @@ fn replaces_otherwise(world: &mut World, names: &Names, rng: &mut Rng) {
     world.note(|| format!("the policy: replace by {way}"));
 }
 
-/// Instances wait at hooks as they come and as they go.
+/// The groups have launch and termination hooks.
 fn has_hooks(world: &mut World, names: &Names, rng: &mut Rng) {
     let mut timeout = || {
         let drawn = rng.duration(SignedDuration::from_mins(1), SignedDuration::from_mins(8));
@@ -66,12 +65,12 @@ fn has_hooks(world: &mut World, names: &Names, rng: &mut Rng) {
     world.note(|| format!("hooks: {launch:?} at the launch, {end:?} at the end"));
 }
 
-/// Auto Scaling refuses writes to a group for the sake of an activity of its own.
+/// Auto Scaling refuses writes to a group because of a scaling activity.
 fn is_busy(world: &mut World, rng: &mut Rng) {
     world.rates.busy = u32::try_from(rng.between(1_000, 100_000)).unwrap_or(1_000);
 }
 
-/// Auto Scaling evens the zones out.
+/// AZ rebalancing starts.
 fn evens_out(world: &mut World, names: &Names, rng: &mut Rng) {
     for _ in 0..rng.between(1, 6) {
         let at = dawn() + rng.duration(SignedDuration::from_mins(5), BUSY - SignedDuration::from_mins(5));
@@ -85,7 +84,7 @@ fn evens_out(world: &mut World, names: &Names, rng: &mut Rng) {
     }
 }
 
-/// Scaling policies of both colors follow their share of the load, which rises and falls in the course of hours.
+/// Scaling policies of both colors follow their share of a load that rises and falls over hours.
 fn follows_load(world: &mut World, names: &Names, rng: &mut Rng) {
     let groups = names.fleet.colors.iter().filter_map(|color| world.cloud.groups().get(&color.group));
     let Some(wanted) = groups.map(|group| group.desired).max() else { return };
@@ -94,7 +93,7 @@ fn follows_load(world: &mut World, names: &Names, rng: &mut Rng) {
     let minutes = u64::try_from(BUSY.as_mins()).unwrap_or(0);
     for minute in (10..minutes.saturating_sub(10)).step_by(usize::try_from(every).unwrap_or(1)) {
         let names = names.clone();
-        // From half of what the fleet wants at dawn to half more, in instances and per mille.
+        // From 500 to 1,500 per mille of the fleet's initial size.
         let phase = minute % period;
         let rise = phase.min(period - phase) * 2_000 / period;
         let load = u64::from(wanted) * (500 + rise);
@@ -107,7 +106,7 @@ fn follows_load(world: &mut World, names: &Names, rng: &mut Rng) {
     }
 }
 
-/// One look of a scaling policy: it goes towards what its share of the load needs, one instance at a time.
+/// One evaluation of a scaling policy: it moves desired capacity by one instance towards the load.
 fn follow(world: &mut World, names: &Names, name: &GroupName, load_per_mille: u64) {
     let Some(group) = world.cloud.groups().get(name) else { return };
     if group.max == 0 || group.suspended.contains("AlarmNotification") || !has_metrics(world, group) {
@@ -127,13 +126,13 @@ fn follow(world: &mut World, names: &Names, name: &GroupName, load_per_mille: u6
     }
 }
 
-/// A policy has nothing to look at where no instance runs.
+/// A scaling policy has no metric where no instance runs.
 fn has_metrics(world: &World, group: &GroupState) -> bool {
     world.cloud.members(&group.name).any(|member| member.life == Life::InService)
 }
 
-/// How much of the traffic comes to a group, of how much. What has no load balancer takes from a queue, each instance the
-/// same.
+/// A group's share of the traffic, as a fraction. Without a load balancer each instance takes the same share from a
+/// queue.
 fn share(world: &World, names: &Names, group: &GroupState) -> (u32, u32) {
     let colors = || names.fleet.colors.iter().filter_map(|color| world.cloud.groups().get(&color.group));
     let in_service = |group: &GroupState| {

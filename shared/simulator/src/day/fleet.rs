@@ -1,4 +1,4 @@
-//! The fleet of a day: its layout, its size, its policy.
+//! The fleet of a run: its layout, its size, its policy.
 
 use std::collections::BTreeMap;
 
@@ -14,12 +14,12 @@ use crate::fleet::{self, FleetNames, FleetPlan, Layout};
 use crate::invariants::admission::WINDOWS;
 use crate::rng::Rng;
 
-/// The names of the day.
+/// The names of the run.
 #[derive(Debug, Clone)]
 pub(super) struct Names {
     pub(super) fleet: FleetNames,
     pub(super) rule: RuleName,
-    /// One for each group.
+    /// One alarm for each group.
     pub(super) alarms: Vec<AlarmName>,
 }
 
@@ -43,7 +43,7 @@ impl Names {
     }
 }
 
-/// The account at dawn: one fleet, idle.
+/// The account at the start: one idle fleet.
 pub(super) fn account(names: &Names, rng: &mut Rng) -> Result<Cloud, IdError> {
     let mut cloud = Cloud::new(rng.split(), dawn() - SignedDuration::from_hours(1));
     let image = image()?;
@@ -77,7 +77,7 @@ pub(super) fn account(names: &Names, rng: &mut Rng) -> Result<Cloud, IdError> {
     Ok(cloud)
 }
 
-/// How large the fleet is.
+/// The size of the fleet.
 struct Sizes {
     desired: u32,
     room: u32,
@@ -116,7 +116,7 @@ fn tags(names: &Names, rng: &mut Rng) -> BTreeMap<String, String> {
     choose("breaker", &["", "", "10%", "50%", "100%"]);
     choose("debounce", &["", "0s", "1m", "10m"]);
     choose("min-healthy", &["", "", "50%", "75%", "100%"]);
-    // Short times, so that a cutover ends within the day.
+    // Short durations, so that a cutover ends within the run.
     choose("weights", &["", "100", "50,100", "5,25,75,100"]);
     choose("step", &["1m", "2m"]);
     choose("bake", &["0s", "1m", "5m"]);

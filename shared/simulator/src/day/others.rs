@@ -1,4 +1,4 @@
-//! What else people do on a day.
+//! Other changes of operators in a run.
 
 use driftless_planner::alarm::AlarmState;
 use driftless_planner::fact::ComplianceType;
@@ -12,8 +12,8 @@ use crate::invariants::Protected;
 use crate::rng::Rng;
 use crate::world::World;
 
-/// An operator protects an instance, most often one that drifted and that they want to look at: by its tag, with or without
-/// an expiry, or from scale-in. After a while they scaled to zero of it.
+/// An operator protects an instance, most often a drifted one to inspect it: by its tag, with or without an expiry, or
+/// from scale-in. The operator later removes the protection.
 pub(super) fn protect(world: &mut World, names: &Names, rng: &mut Rng) {
     let drifted: Vec<InstanceId> = names.fleet.colors.iter().flat_map(|color| drifted(world, &color.group)).collect();
     let meant = if rng.happens(700_000) { rng.pick(&drifted).cloned() } else { None };
@@ -44,7 +44,7 @@ fn scaled_to_zero(world: &mut World, instance: &InstanceId) {
     world.note(|| format!("an operator stops protecting {instance}"));
 }
 
-/// In the end they scaled to zero of everything.
+/// Operators remove every protection at the end.
 pub(super) fn release_all(world: &mut World) {
     let protected: Vec<InstanceId> = world.history.protected.keys().cloned().collect();
     for instance in protected {
@@ -52,7 +52,7 @@ pub(super) fn release_all(world: &mut World) {
     }
 }
 
-/// An operator mistypes a policy tag, and mends it later.
+/// An operator mistypes a policy tag, and corrects it later.
 pub(super) fn mistype(world: &mut World, names: &Names, rng: &mut Rng) {
     let groups: Vec<GroupName> = names.fleet.colors.iter().map(|color| color.group.clone()).collect();
     let end = world.now + rng.duration(SignedDuration::from_mins(1), SignedDuration::from_hours(1));
@@ -71,7 +71,7 @@ pub(super) fn mistype(world: &mut World, names: &Names, rng: &mut Rng) {
     });
 }
 
-/// What all colors depend on fails: all alarms ring.
+/// A shared dependency fails: all alarms go into ALARM.
 pub(super) fn put_all_in_alarm(world: &mut World, names: &Names, rng: &mut Rng) {
     let end = world.now + rng.duration(SignedDuration::from_mins(1), SignedDuration::from_mins(40));
     let alarms = names.alarms.clone();
@@ -85,7 +85,7 @@ pub(super) fn put_all_in_alarm(world: &mut World, names: &Names, rng: &mut Rng) 
     });
 }
 
-/// An operator deletes an alarm, and makes it again.
+/// An operator deletes an alarm, and creates it again.
 pub(super) fn delete_alarm(world: &mut World, names: &Names, rng: &mut Rng) {
     let Some(name) = rng.pick(&names.alarms).cloned() else { return };
     let Some(known) = world.cloud.alarms_now().get(&name).cloned() else { return };
@@ -99,10 +99,10 @@ fn other_fleets() -> impl Iterator<Item = FleetName> {
     ["api", "batch", "web"].into_iter().filter_map(|name| name.parse().ok())
 }
 
-/// Other fleets of the account cut over, as many as may.
+/// Other fleets of the account hold cutover slots.
 pub(super) fn take_turns(world: &mut World, rng: &mut Rng) {
     world.note(|| "other fleets take their turns".to_owned());
-    // Their resyncs would find no such fleet and give them back.
+    // The resync releases the slots of fleets that do not exist, so they are taken again each minute.
     let minutes = i64::try_from(rng.between(2, 40)).unwrap_or(2);
     for minute in 0..minutes {
         let at = world.now + SignedDuration::from_mins(minute);
@@ -121,7 +121,7 @@ pub(super) fn take_turns(world: &mut World, rng: &mut Rng) {
     });
 }
 
-/// A rule was edited: it is found broken in other fleets, and in this one.
+/// An edited rule makes other fleets drift, and this one.
 pub(super) fn drift_elsewhere(world: &mut World, names: &Names) {
     let now = world.now;
     for fleet in other_fleets() {
@@ -131,7 +131,7 @@ pub(super) fn drift_elsewhere(world: &mut World, names: &Names) {
     world.cloud.edit_rule(&names.rule, 20);
 }
 
-/// An instance drifts and fails at once: it is Auto Scaling's, which an operator may just have told to leave it alone.
+/// An instance drifts and fails at once. Auto Scaling replaces it, unless an operator has just suspended that process.
 pub(super) fn drift_and_fail(world: &mut World, names: &Names, rng: &mut Rng) {
     if let Some(instance) = some_member(world, names, rng) {
         world.note(|| format!("EC2: {instance} fails, and drifts"));

@@ -1,4 +1,4 @@
-//! AWS: each port is one call, answered by the simulated cloud at the time when it arrives.
+//! The ports to AWS: each method is one call, which the simulated AWS answers in its state at the time of arrival.
 
 use std::collections::{BTreeMap, BTreeSet};
 

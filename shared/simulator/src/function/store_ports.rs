@@ -1,4 +1,4 @@
-//! Table, queue, topic and clock.
+//! The ports to the table, the queue, the topics and the clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +24,7 @@ use crate::invariants::{Violation, admission, traffic};
 use crate::queue::BATCH_MAX;
 use crate::world::World;
 
-/// SQS delays a message no longer.
+/// The longest delay of a message in SQS.
 const DELAY_MAX: SignedDuration = SignedDuration::from_mins(15);
 
 impl Clock for Function {
@@ -64,7 +64,7 @@ impl RequestQueue for Function {
     }
 }
 
-/// Longer delays SQS refuses; fractions of a second are up to the adapter.
+/// SQS refuses longer delays; the adapter rounds fractions of a second.
 fn takes(delay: SignedDuration) -> CallResult<()> {
     if (SignedDuration::ZERO..=DELAY_MAX).contains(&delay) {
         return Ok(());
@@ -102,7 +102,7 @@ impl Bus for Function {
         self.call("events:PutEvents", Api::Roomy, move |world| {
             let mut refused = BTreeMap::new();
             for event in events {
-                // Each entry fares for itself: the call succeeds all the same.
+                // Each entry of the batch can fail alone, although the call succeeds.
                 let is_unlucky = world.rng.happens(world.rates.throttled);
                 if world.fault_plan.refuses_event() || is_unlucky {
                     world.counts.fault("event not taken");
@@ -302,7 +302,7 @@ impl Function {
     }
 }
 
-/// Counts what a commit reached, and tells of it.
+/// Counts the phases that a commit reaches, and adds it to the trace.
 fn note_commit(world: &mut World, id: u64, decision: &Decision, committed: Committed) {
     if committed == Committed::Conflict {
         world.note(|| format!("f{id} commit: conflict"));
@@ -324,7 +324,7 @@ fn note_commit(world: &mut World, id: u64, decision: &Decision, committed: Commi
     }
 }
 
-/// Checks what a commit begins, and what can be told to be wrong of any decision.
+/// Checks the work that a commit starts, and the rules that apply to every decision.
 fn check_commit(
     world: &mut World,
     id: u64,
@@ -340,7 +340,7 @@ fn check_commit(
     world.violations.extend(wrong.map(|what| Violation { at: decided_at, rule: "a decision is sound", what }));
 }
 
-/// Counts where a cutover is and how it ended, and invariant checkers that there is only one.
+/// Counts the phase and the outcome of a cutover, and checks that there is only one at a time.
 fn note_cutover(world: &mut World, before: Option<&Record>, next: &Record) {
     if let Some(cutover) = &next.cutover {
         let route = match cutover.route {

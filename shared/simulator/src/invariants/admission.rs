@@ -1,4 +1,5 @@
-//! Judged at each commit: what begins, against the tags that people wrote and what AWS showed when the function looked.
+//! Checked at each commit: the work that starts, against the tags that operators wrote and the state that AWS showed to
+//! the function.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +14,8 @@ use super::safety::violated;
 use crate::faults::CALL_TIMEOUT;
 use crate::world::World;
 
-/// Windows that days have, each with the hours in which it is open: minutes of the day in UTC, every day the same. The
-/// judge knows them by heart, so that nobody has to read them twice.
+/// The maintenance windows of the runs, each with its open hours: minutes of the day in UTC, the same every day. They
+/// are written out, so that the invariant does not rely on the parser under test.
 pub const WINDOWS: [(&str, &[(i64, i64)]); 3] = [
     ("Mon-Sun 08:00-10:30 UTC; Mon-Sun 18:00-06:00 UTC", &[(8 * 60, 10 * 60 + 30), (18 * 60, 24 * 60), (0, 6 * 60)]),
     ("Mon-Sun 12:00-05:30 Europe/Berlin", &[(11 * 60, 24 * 60), (0, 4 * 60 + 30)]),
@@ -24,16 +25,16 @@ pub const WINDOWS: [(&str, &[(i64, i64)]); 3] = [
     ),
 ];
 
-/// When a function took its newest look at a fleet.
+/// The times of a function's newest reads of a fleet.
 #[derive(Debug, Clone, Copy)]
 pub struct Pass {
-    /// The time of which the groups told.
+    /// The time of the state that the read of the groups showed.
     pub groups: Timestamp,
     /// When the table was read.
     pub table: Timestamp,
 }
 
-/// A commit, with what it was made from.
+/// A commit and the reads behind it.
 #[derive(Debug)]
 pub struct Commit<'c> {
     pub fleet: &'c FleetName,
@@ -41,14 +42,14 @@ pub struct Commit<'c> {
     pub decision: &'c Decision,
     /// When, by the clock of the function.
     pub decided_at: Timestamp,
-    /// The look that it was decided on.
+    /// The pass that decided it.
     pub pass: Pass,
 }
 
-/// Whether what begins with this commit may begin.
+/// Whether the work that starts with this commit may start.
 ///
 /// # Errors
-/// The rule that it breaks.
+/// The invariant that is violated.
 pub fn at_commit(world: &World, commit: &Commit<'_>) -> Result<(), Violation> {
     let mut begun: BTreeMap<&GroupName, Vec<&InstanceId>> = BTreeMap::new();
     let is_at_work = |record: &Record, id: &InstanceId| {
@@ -107,7 +108,7 @@ fn replacements_may_begin(
     Ok(())
 }
 
-/// Where people did not say otherwise, a cutover begins in a window too: where it leaves the queue.
+/// Unless an operator has promoted it, a cutover leaves the queue only in an open window.
 fn cutover_may_begin(world: &World, commit: &Commit<'_>) -> Result<(), Violation> {
     let is_waiting = |phase: &CutoverPhase| matches!(phase, CutoverPhase::Queued | CutoverPhase::Preflight);
     let is_begun = |record: &Record| record.cutover.as_ref().is_some_and(|cutover| !is_waiting(cutover.phase()));
@@ -153,14 +154,14 @@ fn not_frozen(world: &World, commit: &Commit<'_>) -> Result<(), Violation> {
     }
 }
 
-/// Since when an instance breaks one of these rules without interruption.
+/// Since when an instance has been non-compliant with one of these rules without interruption.
 fn drifted_since(world: &World, id: &InstanceId, rules: &[&str]) -> Option<Timestamp> {
     let breaks = &world.cloud.instances().get(id)?.breaks;
     let listed = breaks.iter().filter(|(rule, _)| rules.contains(&rule.as_str()));
     listed.map(|(_, finding)| finding.recorded_at).min()
 }
 
-/// What a describe showed of a group at that time.
+/// The description of a group at that time.
 fn seen<'w>(world: &'w World, name: &GroupName, at: Timestamp) -> Option<&'w Group> {
     let past = &world.cloud.groups().get(name)?.past;
     past.iter().rev().find(|(since, _)| *since <= at).or_else(|| past.front()).map(|(_, group)| group)
@@ -170,7 +171,8 @@ const fn is_active(member: &Member) -> bool {
     matches!(member.lifecycle, Lifecycle::Pending | Lifecycle::InService)
 }
 
-/// The active members of a group. A successor is none for as long as what it replaces is there and its work goes on.
+/// The active members of a group, without replacement instances whose drifted instance still exists and whose
+/// replacement is under way.
 fn without_successors<'g>(
     commit: &Commit<'_>,
     group: &'g Group,

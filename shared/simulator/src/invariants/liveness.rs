@@ -1,4 +1,4 @@
-//! Judged after a long quiet time, in which nothing went wrong any more.
+//! Checked after a long period without faults.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,10 +12,10 @@ use super::safety::percent;
 use crate::table::Row;
 use crate::world::World;
 
-/// Whether all work has come to an end.
+/// Whether all work has ended.
 ///
 /// # Errors
-/// The first thing that is left over.
+/// The first work that has not ended.
 pub fn after_quiet(world: &World) -> Result<(), Violation> {
     if let Some(batch) = world.table.account_events().first() {
         let what = format!("{} of the account still waits", batch.id);
@@ -24,10 +24,10 @@ pub fn after_quiet(world: &World) -> Result<(), Violation> {
     world.table.rows().keys().try_for_each(|fleet| left_over(world, fleet))
 }
 
-/// Whether all work on one fleet has come to an end.
+/// Whether all work on one fleet has ended.
 ///
 /// # Errors
-/// The first thing that is left over.
+/// The first work that has not ended.
 pub fn left_over(world: &World, fleet: &FleetName) -> Result<(), Violation> {
     let left_over = |rule, what: String| Err(Violation { at: world.now, rule, what });
     let Some(row) = world.table.row(fleet) else { return Ok(()) };
@@ -58,11 +58,11 @@ pub fn left_over(world: &World, fleet: &FleetName) -> Result<(), Violation> {
         let group = world.cloud.groups().get(name);
         group.and_then(|group| group.tags.get("driftless:mode")).is_some_and(|mode| mode == "observe")
     };
-    // What is only observed may wait for ever.
+    // In observe mode, drift may wait forever.
     let open = record.replacements.iter().find(|(_, replacement)| match replacement.phase() {
-        // Full for days, as is told.
+        // A full quarantine may block for days; Driftless sends a message.
         Phase::Stopped(_) | Phase::Blocked(Waiting::QuarantineFull { .. }) => false,
-        // A share of a group of one is none, as the policy says and as is told.
+        // A percentage of a group of one rounds down to no instance; Driftless sends a message.
         Phase::Blocked(Waiting::BudgetSpent { limit: 0, .. }) => world.cloud.serving_in(&replacement.group) > 1,
         Phase::Blocked(Waiting::BelowMinimum { .. }) if nothing_can_go_first(world, &replacement.group) => false,
         Phase::Blocked(_) => !is_observed(&replacement.group),
@@ -84,7 +84,7 @@ pub fn left_over(world: &World, fleet: &FleetName) -> Result<(), Violation> {
     Ok(())
 }
 
-/// Each line of the history was put as an event, and what was put twice was the same twice.
+/// Each history entry was published as an event at least once, and repetitions are identical.
 fn put_at_least_once(world: &World, fleet: &FleetName, row: &Row) -> Result<(), Violation> {
     let wrong = |what: String| Err(Violation { at: world.now, rule: "every transition is an event", what });
     if row.to_be_put.len() != row.history.len() {
@@ -104,7 +104,8 @@ fn put_at_least_once(world: &World, fleet: &FleetName, row: &Row) -> Result<(), 
     }
 }
 
-/// A policy that lets the drifted one go first, over a floor that is the whole group at its size: as is told.
+/// Whether the policy is `terminate-first` and minimum healthy is the whole group: Driftless sends a message and
+/// replaces nothing.
 fn nothing_can_go_first(world: &World, name: &GroupName) -> bool {
     let Some(group) = world.cloud.groups().get(name) else { return false };
     let old = "driftless:replace"; // The old name of the tag.

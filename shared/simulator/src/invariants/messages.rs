@@ -1,13 +1,13 @@
-//! Judged when a function ends: a message fails, and so may end among the dead letters, only where a fault explains it.
+//! Checked when a function ends: a message may fail, and so reach the dead-letter queue, only because of a fault.
 
 use super::Violation;
 use super::safety::violated;
 use crate::world::World;
 
-/// Whether a function that has come to its end may leave these messages to be received again.
+/// Whether a function that ends may leave these messages to be received again.
 ///
 /// # Errors
-/// It met no fault.
+/// The function had no fault.
 pub fn ended(world: &World, function: u64, failed: &[u64]) -> Result<(), Violation> {
     if failed.is_empty() || world.history.faulted.contains(&function) {
         return Ok(());
@@ -16,10 +16,10 @@ pub fn ended(world: &World, function: u64, failed: &[u64]) -> Result<(), Violati
     Err(violated(world, "a message fails only where a fault explains it", what))
 }
 
-/// Whether a function may have been killed by its time-out.
+/// Whether a timeout of the function has an explanation.
 ///
 /// # Errors
-/// Nothing kept it waiting.
+/// No fault delayed the function.
 pub fn killed(world: &World, function: u64) -> Result<(), Violation> {
     if world.history.faulted.contains(&function) || world.history.slowed.contains(&function) {
         return Ok(());

@@ -1,9 +1,8 @@
-//! Judged over a batch: a fault that no day can reach is not guarded against, and a guard that no day reaches is not
-//! tested.
+//! Checked over a batch of runs: every fault and every guard must occur in some run, or it is not tested.
 
 use crate::world::Counts;
 
-/// What every batch of thousands must come by.
+/// The phases, waits and faults that every large batch must reach.
 pub const MUST_REACH: [&str; 62] = [
     "phase debouncing",
     "phase blocked",
@@ -69,10 +68,10 @@ pub const MUST_REACH: [&str; 62] = [
     "outcome rolled-back",
 ];
 
-/// A batch of at least so many days must have come by everything.
+/// A batch of at least so many runs must reach all of them.
 pub const BATCH_MIN: u64 = 5_000;
 
-/// What a batch did not come by.
+/// The ones that a batch did not reach.
 pub fn missing(counts: &Counts) -> Vec<&'static str> {
     MUST_REACH.into_iter().filter(|name| !counts.reached.contains_key(*name)).collect()
 }

@@ -1,4 +1,4 @@
-//! Judged right before the effect of each write.
+//! Checked right before the effect of each write.
 
 use driftless_planner::action::CapacityChange;
 use driftless_planner::ids::{GroupName, InstanceId};
@@ -11,14 +11,14 @@ use crate::cloud::{GroupState, Life};
 use crate::faults::CALL_TIMEOUT;
 use crate::world::World;
 
-/// What changed less than this long ago could not be known to a write that is already on its way: one read, and one
-/// call.
+/// A write that is under way cannot take into account a change that is younger than this: the timeouts of one read and
+/// one call.
 pub(super) const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(2 * CALL_TIMEOUT.as_secs());
 
-/// Whether this may be done by a function to the world as it is.
+/// Whether a function may make this write in the current world.
 ///
 /// # Errors
-/// The rule that it breaks.
+/// The invariant that the write violates.
 pub fn before(world: &World, function: u64, aws_write: &AwsWrite) -> Result<(), Violation> {
     match aws_write {
         AwsWrite::Terminate { instance, capacity } | AwsWrite::EnterStandby { instance, capacity, .. } => {
@@ -45,7 +45,7 @@ pub(super) fn violated(world: &World, rule: &'static str, what: String) -> Viola
     Violation { at: world.now, rule, what }
 }
 
-/// An instance may go for a reason only, and never so that too few are left.
+/// Driftless may terminate an instance only for a reason, and only while enough healthy instances remain.
 fn may_go(world: &World, function: u64, instance: &InstanceId, capacity: CapacityChange) -> Result<(), Violation> {
     let Some(known) = world.cloud.instances().get(instance) else { return Ok(()) };
     let Some(group) = world.cloud.groups().get(&known.group) else { return Ok(()) };
@@ -57,7 +57,7 @@ fn may_go(world: &World, function: u64, instance: &InstanceId, capacity: Capacit
         return Err(violated(world, "only what drifted goes", format!("{instance} of {} gave no reason", group.name)));
     }
     keeps_minimum_healthy(world, function, group, instance, capacity)?;
-    // A extra instance that has drifted itself goes as a extra instance.
+    // An extra instance that has drifted is terminated as an extra instance.
     let mut ending = works(world).filter(|(_, work)| work.group == group.name).map(|(_, work)| work.phase());
     let is_extra_instance =
         launched_after_raise && (!is_drifted || ending.any(|phase| matches!(phase, Phase::Cancelling(_))));
@@ -68,21 +68,21 @@ fn may_go(world: &World, function: u64, instance: &InstanceId, capacity: Capacit
     respects_budget(world, group, instance)
 }
 
-/// Since when what comes into a group may be Driftless's own: since it last raised its capacity, or since it admitted the
-/// first of the surges that are under way there. Auto Scaling puts another one in the place of a successor that goes.
+/// Since when a new instance of a group may belong to Driftless: since it last raised the capacity, or since it
+/// admitted the first surge that is under way there. Auto Scaling replaces a terminated replacement instance.
 fn raised_at(world: &World, group: &GroupName) -> Option<Timestamp> {
     let last = world.history.raised.get(group).copied()?;
     let surges = works(world).filter(|(_, work)| work.group == *group).filter_map(|(_, work)| work.phase().surge());
     surges.map(|surge| surge.admitted_at).chain([last]).min()
 }
 
-/// All replacements that stand in the table.
+/// All stored replacements.
 fn works(world: &World) -> impl Iterator<Item = (&InstanceId, &Replacement)> {
     world.table.rows().values().filter_map(|row| row.record.as_ref()).flat_map(|record| &record.replacements)
 }
 
-/// What people protect is not ours to end: by its tag until its expiry, or from scale-in, unless they do so to all of a
-/// group.
+/// Driftless must not terminate an instance that an operator protects: by its tag until the expiry, or from scale-in
+/// unless all instances of the group are protected.
 fn is_unprotected(world: &World, function: u64, instance: &InstanceId) -> Result<(), Violation> {
     let Some(known) = world.cloud.instances().get(instance) else { return Ok(()) };
     let Some(Protected { since, from_scale_in }) = world.history.protected.get(instance).copied() else {
@@ -94,12 +94,12 @@ fn is_unprotected(world: &World, function: u64, instance: &InstanceId) -> Result
     }
     let is_tagged = known.protect.as_ref().is_some_and(|tag| {
         let until = tag.rsplit_once(" until ").and_then(|(_, time)| time.parse::<Timestamp>().ok());
-        // A clock that is ahead releases it a moment early.
+        // The clock of the function may be up to a second ahead, so that protection and freeze end early for it.
         until.is_none_or(|until| until > world.now + SignedDuration::from_secs(1))
     });
-    // Scale-in protection of a successor on trial may be Driftless's own.
+    // Driftless itself protects a replacement instance while it verifies it.
     let is_ours = works(world).any(|(_, work)| work.phase().successor() == Some(instance));
-    // What Driftless has on trial says nothing about whether people protect all of a group.
+    // Instances that Driftless verifies do not count when the rule is "all of the group are protected".
     let is_on_trial = |other: &InstanceId| works(world).any(|(_, work)| work.phase().successor() == Some(other));
     let mut others = world.cloud.members(&known.group).filter(|other| other.id != *instance && !is_on_trial(&other.id));
     let some_are_not = others.any(|other| other.life == Life::InService && !other.protected);
@@ -125,14 +125,15 @@ fn keeps_minimum_healthy(
 ) -> Result<(), Violation> {
     let serving = serving(world, &group.name);
     let looked_at = looked_at(world, function, group);
-    // What has just begun to serve was seen as one that does not.
+    // An instance that became healthy a moment ago was unhealthy in the read.
     let served_at_the_look = world.history.serves_since.get(instance).is_some_and(|since| *since <= looked_at);
     if !serving.contains(instance) || !served_at_the_look {
         return Ok(());
     }
     let shrinks = u32::from(capacity == CapacityChange::Decrement);
-    // A successor that does not serve yet is one more than people asked for, and so is one beside what it replaces, and
-    // one that is to go again because that went by itself: it holds desired capacity up until it is taken back.
+    // Desired capacity includes three kinds of replacement instances that operators did not ask for: one that is not
+    // healthy yet, one whose drifted instance still exists, and one that will be terminated because the drifted
+    // instance went by itself.
     let is_coming = |id: &InstanceId| world.aws_writes.launched.contains_key(id) && !serving.contains(id);
     let is_there = |id: &InstanceId| {
         world.cloud.instances().get(id).is_some_and(|known| !matches!(known.life, Life::Terminating | Life::Gone))
@@ -150,7 +151,7 @@ fn keeps_minimum_healthy(
         .filter(|member| is_coming(&member.id) || is_beside(&member.id))
         .count();
     let extra = u32::try_from(extra).unwrap_or(u32::MAX);
-    // What people asked for since the pass could not be known.
+    // The function could not know a desired capacity that was written after its pass.
     let asked_before = group.past.iter().rev().find(|(at, _)| *at < looked_at).map(|(at, _)| *at);
     let known = group.past.iter().filter(|(at, _)| asked_before.is_none_or(|before| *at >= before));
     let desired = known.map(|(_, described)| described.desired).chain([group.desired]).min().unwrap_or(group.desired);
@@ -169,7 +170,7 @@ fn keeps_minimum_healthy(
     Ok(())
 }
 
-/// What a function could know when it decided on a group: how far its look trailed, or a moment ago.
+/// The time up to which a function knew a group when it decided: its lag, or a moment ago.
 fn looked_at(world: &World, function: u64, group: &GroupState) -> Timestamp {
     let fleet = group.tags.get("driftless:fleet");
     let looked_at = fleet.map_or(world.now, |fleet| world.history.known_up_to(function, fleet, world.now));
@@ -180,7 +181,7 @@ fn respects_freeze(world: &World, group: &GroupState, instance: &InstanceId) -> 
     let Some(fleet) = group.tags.get("driftless:fleet").and_then(|name| name.parse().ok()) else { return Ok(()) };
     let holds = world.table.freezes(&fleet).into_iter().find(|freeze| {
         let is_known = world.now.duration_since(freeze.since) > ON_ITS_WAY;
-        // A clock that is ahead releases it a moment early.
+        // The clock of the function may be up to a second ahead, so that protection and freeze end early for it.
         let is_over = freeze.expires_at.is_some_and(|end| end <= world.now + SignedDuration::from_secs(1));
         is_known && !is_over
     });
@@ -195,7 +196,7 @@ fn respects_freeze(world: &World, group: &GroupState, instance: &InstanceId) -> 
 
 fn respects_budget(world: &World, group: &GroupState, instance: &InstanceId) -> Result<(), Violation> {
     let budget = group.tags.get("driftless:budget").map_or("1", String::as_str);
-    // They were let through at the size that the group had then.
+    // The guards admitted them at the size of the group at that time.
     let surges = works(world).filter(|(_, work)| work.group == group.name).filter_map(|(_, work)| work.phase().surge());
     let size = surges.map(|surge| surge.base_desired).chain([group.desired]).max().unwrap_or(group.desired);
     let allowed: u32 = match budget.strip_suffix('%') {
@@ -215,7 +216,7 @@ fn respects_budget(world: &World, group: &GroupState, instance: &InstanceId) -> 
     Ok(())
 }
 
-/// What can be restored is changed only after it stands in the borrowed settings.
+/// Driftless changes a setting that it must restore only after it has stored it in the borrowed settings.
 fn is_borrowed(world: &World, group: &GroupName, aws_write: &AwsWrite) -> Result<(), Violation> {
     let mut entries =
         world.table.rows().values().filter_map(|row| row.record.as_ref()).flat_map(|record| &record.borrowed_settings);

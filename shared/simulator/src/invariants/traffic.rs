@@ -1,4 +1,4 @@
-//! Judged right before each write that moves traffic, or takes away what carries it.
+//! Checked right before each write that moves traffic, or removes targets that carry it.
 
 use driftless_planner::action::WeightChange;
 use driftless_planner::ids::{GroupName, ImageId, TargetGroupArn};
@@ -11,10 +11,10 @@ use super::{Violation, home_of, of_its_fleet, serving};
 use crate::cloud::{Attribution, Life};
 use crate::world::World;
 
-/// A decision that was made before a veto may still be carried out for so long.
+/// A decision from before a veto may take effect until this long after it.
 const VETO_IS_KNOWN: SignedDuration = SignedDuration::from_secs(30);
 
-/// No request fails by our doing.
+/// Driftless causes no failed request.
 pub(super) fn requests(world: &World) -> Result<(), Violation> {
     match world.cloud.traffic().failed_by.get(&Attribution::Driftless) {
         Some(thousandths) if *thousandths > 0 => {
@@ -25,7 +25,7 @@ pub(super) fn requests(world: &World) -> Result<(), Violation> {
     }
 }
 
-/// Weights go to a color only where enough of it serve; back to the old one wherever anyone does.
+/// A color gets weight only at its minimum healthy. For a return to the old color one healthy target is enough.
 pub(super) fn weights(world: &World, change: &WeightChange) -> Result<(), Violation> {
     let Some(forward) = world.cloud.forwards_now().get(&change.place) else { return Ok(()) };
     let all = |weights: &std::collections::BTreeMap<TargetGroupArn, u32>| {
@@ -46,7 +46,7 @@ pub(super) fn weights(world: &World, change: &WeightChange) -> Result<(), Violat
     Ok(())
 }
 
-/// A target group of a color is attached: it gets traffic as soon as its targets are healthy.
+/// A target group is attached to a color: the color gets traffic as soon as its targets are healthy.
 pub(super) fn attach(world: &World, group: &GroupName) -> Result<(), Violation> {
     if world.history.homes.contains(group) { Ok(()) } else { gets_traffic(world, group) }
 }
@@ -64,13 +64,13 @@ fn gets_traffic(world: &World, group: &GroupName) -> Result<(), Violation> {
         let what = format!("{serve} serve in {group}, and the floor is {minimum_healthy}");
         return Err(violated(world, "traffic goes only to a color at its floor", what));
     }
-    // What is kept for forensics gets no traffic.
+    // An instance in Standby gets no traffic.
     let members = world.cloud.members(group).filter(|member| member.life != Life::Standby);
     let mut images = members.map(|member| &member.image);
     images.try_for_each(|image| is_not_vetoed(world, group, image))
 }
 
-/// An image that was said no to gets no more traffic.
+/// A vetoed image gets no more traffic.
 fn is_not_vetoed(world: &World, group: &GroupName, image: &ImageId) -> Result<(), Violation> {
     let Some(record) = record(world, group) else { return Ok(()) };
     match record.memory.vetoes.get(image) {
@@ -82,7 +82,7 @@ fn is_not_vetoed(world: &World, group: &GroupName, image: &ImageId) -> Result<()
     }
 }
 
-/// A refresh rolls out no vetoed image, but where it goes back.
+/// An instance refresh rolls out no vetoed image, except on its rollback.
 pub(super) fn refresh(world: &World, group: &GroupName, template: &TemplateVersion) -> Result<(), Violation> {
     let phase = record(world, group).and_then(|record| record.cutover.as_ref()).map(Cutover::phase);
     if matches!(phase, Some(CutoverPhase::RollingBack { .. })) {
@@ -92,7 +92,7 @@ pub(super) fn refresh(world: &World, group: &GroupName, template: &TemplateVersi
     content.and_then(|content| content.image.as_ref()).map_or(Ok(()), |image| is_not_vetoed(world, group, image))
 }
 
-/// A color leaves a shared target group only where others carry on.
+/// A color is detached from a shared target group only while the other color has enough healthy targets there.
 pub(super) fn detach(world: &World, group: &GroupName, target_group: &TargetGroupArn) -> Result<(), Violation> {
     let others = world.cloud.groups().values().filter(|other| other.name != *group);
     let others = others.filter(|other| other.target_groups.contains(target_group)).map(|other| &other.name);
@@ -108,7 +108,7 @@ pub(super) fn detach(world: &World, group: &GroupName, target_group: &TargetGrou
     Ok(())
 }
 
-/// A color is scaled to zero only without traffic, and not as the last that serves.
+/// A color is scaled to zero only without traffic, and not while it has the only healthy instances.
 pub(super) fn empty(world: &World, group: &GroupName) -> Result<(), Violation> {
     let Some(known) = world.cloud.groups().get(group) else { return Ok(()) };
     let weighed_just_now = world.history.people_weighed_at.is_some_and(|at| world.now.duration_since(at) <= ON_ITS_WAY);
@@ -127,10 +127,10 @@ pub(super) fn empty(world: &World, group: &GroupName) -> Result<(), Violation> {
     Ok(())
 }
 
-/// A cutover begins when the one before has ended.
+/// A cutover starts only after the one before has ended.
 ///
 /// # Errors
-/// There would be two.
+/// Two cutovers would be under way.
 pub fn one_cutover(world: &World, before: Option<&Cutover>, next: &Record) -> Result<(), Violation> {
     let (Some(before), Some(after)) = (before, &next.cutover) else { return Ok(()) };
     if before.id == after.id || next.memory.past.iter().any(|past| past.id == before.id) {
@@ -152,7 +152,8 @@ fn serving_or_just_now(world: &World, group: &GroupName) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-/// What a color needs that is to carry the fleet: a share of what the old color wants, and wanted a moment ago.
+/// The minimum healthy of a color that is to take all traffic: a percentage of the smaller of the old color's desired
+/// capacity now and a moment ago.
 fn minimum_healthy(world: &World, group: &GroupName) -> u32 {
     let Some(home) = home_of(world, group).and_then(|home| world.cloud.groups().get(home)) else { return 1 };
     let Some(known) = world.cloud.groups().get(group) else { return 1 };

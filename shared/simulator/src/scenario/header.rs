@@ -185,5 +185,5 @@ pub(crate) fn alarm(line: &mut Line<'_>, known: &Known) -> Result<AlarmSpec, Sce
     Ok(alarm)
 }
 
-/// What a line that describes no fleet yet should have been.
+/// What the first line of a file must be: a fleet.
 pub(crate) const FIRST_A_FLEET: Need = FLEET_LINE;

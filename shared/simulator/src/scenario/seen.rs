@@ -26,7 +26,7 @@ pub(super) struct Snapshot<'w> {
     pub(super) letters: &'w [Letter],
 }
 
-/// What was found where something else was expected.
+/// The actual value where the scenario expects another one.
 struct Found(String);
 
 impl fmt::Display for Found {

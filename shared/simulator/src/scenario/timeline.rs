@@ -24,7 +24,7 @@ pub(super) struct Letter {
     pub(super) subject: String,
 }
 
-/// Collects the timeline. It remembers what it has noted.
+/// Collects the timeline. The watcher knows what it has already noted.
 #[derive(Debug, Default)]
 pub(super) struct Watcher {
     pub(super) timeline: Vec<Moment>,
@@ -158,7 +158,7 @@ fn decided(cast: &Cast, fleet: &FleetName, entry: &HistoryEntry) -> String {
     if entry.why.as_str().is_empty() { said } else { format!("{said}: {}", entry.why) }
 }
 
-/// A write, in words.
+/// A write as a line of the timeline.
 fn done(cast: &Cast, aws_write: &AwsWrite) -> String {
     let AwsWrite::Weights(change) = aws_write else { return aws_write.to_string() };
     let name = |arn| {

@@ -110,7 +110,7 @@ impl<'a> Line<'a> {
         self.next >= self.words.len()
     }
 
-    /// The next word, which stays.
+    /// The next word, without taking it.
     pub(crate) fn peek(&self) -> Option<&Word> {
         self.words.get(self.next)
     }
@@ -122,7 +122,7 @@ impl<'a> Line<'a> {
         word
     }
 
-    /// Puts the last word back.
+    /// Steps back to the last word.
     pub(crate) fn back(&mut self) {
         self.next = self.next.saturating_sub(1);
     }
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_duration_is_told_as_it_is_written() {
+    fn a_duration_is_printed_as_it_is_written() {
         for text in ["0s", "30s", "5m", "1h", "1h30m", "26h1m1s"] {
             assert_eq!(spoken(duration(text).unwrap()), text);
         }

@@ -1,5 +1,5 @@
-//! The simulator, held to what the loop relies on of the world. The production adapters are held to the same, on the
-//! local stack.
+//! The simulator must fulfil the contracts on which the loop relies. The production adapters must fulfil the same
+//! contracts on the local stack.
 
 #![expect(clippy::print_stdout, reason = "what the simulator does otherwise is told, never passed over")]
 

@@ -1,4 +1,4 @@
-//! The simulated AWS without faults, and a hand that sets it up.
+//! The simulated AWS without faults, set up for the contracts.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -25,10 +25,10 @@ use driftless_simulator::world::{Happening, Shared, World as Simulation};
 use jiff::{SignedDuration, Timestamp};
 
 const MOMENT: SignedDuration = SignedDuration::from_secs(10);
-/// An hour: more than anything here takes.
+/// One hour in moments: longer than any contract takes.
 const PATIENCE: usize = 360;
 
-/// Where the simulator is known not to answer as AWS does.
+/// Known differences between the simulator and AWS.
 const DIFFERENCES: [(&str, &str); 1] = [(
     "what_a_person_writes_to_one_color_alone_is_no_base_for_the_other",
     "its Terraform writes to the template of one color, and that is taken for both; ours writes to both",
@@ -50,7 +50,7 @@ impl Simulated {
         Self { shared, function }
     }
 
-    /// Lets everything happen that happens, until it is ready.
+    /// Runs the simulation until the future is ready.
     pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);
         let bell = Arc::new(Bell(AtomicBool::new(true)));
@@ -107,10 +107,10 @@ impl Future for Until<'_> {
     }
 }
 
-/// How long a load balancer takes to judge a target.
+/// How long the load balancer takes to determine the health of a target.
 const JUDGING: SignedDuration = SignedDuration::from_secs(10);
 
-/// What AWS gives a target group.
+/// The default settings of a target group.
 const fn settings() -> TargetGroupSettings {
     TargetGroupSettings {
         stickiness: None,
@@ -134,7 +134,7 @@ fn image(number: u128) -> Image {
     }
 }
 
-/// A number that tells the things of one name from those of all others.
+/// A number that distinguishes the resources of one name from all others.
 fn number_of(name: &str) -> u128 {
     name.bytes().fold(7_u128, |number, byte| (number * 31 + u128::from(byte)) % (1 << 60))
 }
@@ -253,7 +253,7 @@ impl World for Simulated {
     }
 
     async fn health(&self, instance: &InstanceId, passes: bool) -> anyhow::Result<()> {
-        // What fails here is replaced, and its successor is healthy.
+        // Auto Scaling replaces the failed instance, and the replacement instance is healthy.
         if !passes {
             self.shared.lock().cloud.break_instance(instance, false);
         }

@@ -1,4 +1,4 @@
-//! A event burst: everything drifts at once, and Config says so twice, in no order.
+//! An event burst: all instances drift at once, and Config sends each event twice, in random order.
 
 use std::path::Path;
 use std::{env, fs};
@@ -18,18 +18,18 @@ use jiff::SignedDuration;
 use crate::page;
 use crate::support::{IdleFleets, calls, idle_fleets, run};
 
-/// The events come within a minute.
+/// The events arrive within one minute.
 const BURST: SignedDuration = SignedDuration::from_secs(60);
-/// What is watched from its beginning: the debounce is over by then, and the breaker has spoken.
+/// How long the test runs from the start of the burst: by then the debounce is over and the breaker is open.
 const WATCHED: SignedDuration = SignedDuration::from_mins(10);
 
-/// What a event burst came to.
+/// The result of an event burst.
 pub(crate) struct Burst {
     pub(crate) fleets: usize,
     pub(crate) events: usize,
-    /// Instances that an event is about, each under one rule.
+    /// Drifted instances, each under one rule.
     pub(crate) distinct: usize,
-    /// Facts that were stored: those that were not known.
+    /// Stored facts, without repetitions.
     pub(crate) stored: u64,
     pub(crate) passes: u64,
     pub(crate) counts: Counts,
@@ -37,7 +37,7 @@ pub(crate) struct Burst {
     pub(crate) took: SignedDuration,
 }
 
-/// All of these drift under a rule; each is reported twice, shuffled.
+/// All of these instances drift under a rule. Config reports each twice, in random order.
 fn break_out<'i>(world: &mut World, rule: &RuleName, instances: impl Iterator<Item = &'i InstanceId>) {
     let mut rng = Rng::new(11);
     let mut events: Vec<Fact> = Vec::new();
@@ -46,7 +46,7 @@ fn break_out<'i>(world: &mut World, rule: &RuleName, instances: impl Iterator<It
         world.cloud.judge(rule, instance, ComplianceType::NonCompliant);
         events.extend(std::iter::repeat_n(Fact::Compliance(breaks(rule, instance, now)), 2));
     }
-    // The event burst is what is sent here, and nothing else.
+    // Only the events of this function are sent.
     world.cloud.drain_events();
     let mut order: Vec<(u64, Fact)> = events.into_iter().map(|fact| (rng.draw(), fact)).collect();
     order.sort_by_key(|(place, _)| *place);
@@ -82,7 +82,7 @@ pub(crate) fn burst(fleets: usize, instances: u32) -> Burst {
     Burst { fleets, events: distinct * 2, distinct, stored, passes, counts: world.counts.clone(), took }
 }
 
-/// Facts that were stored, over all fleets.
+/// Number of stored facts of all fleets.
 fn filed(world: &World) -> u64 {
     world.table.rows().values().map(|row| row.filed).sum()
 }
@@ -100,8 +100,8 @@ const HEADER: [&str; 10] = [
     "queue empty after, s",
 ];
 
-/// Looks of a fleet in ten minutes of a event burst: its debounce begins, its breaker opens, its debounce ends, two resyncs, and one for
-/// each minute in which facts come.
+/// Passes over one fleet in ten minutes of an event burst: start of the debounce, opening of the breaker, end of the
+/// debounce, two resyncs, and one in each minute in which events arrive.
 const PASSES_OF_A_FLEET: u64 = 9;
 
 impl Burst {
@@ -116,7 +116,7 @@ impl Burst {
 
     fn row(&self) -> String {
         let Self { fleets, events, distinct, stored, passes, took, .. } = self;
-        let (filings, claims, bucketed) = (self.calls("file"), self.calls("claim_wake"), self.bucketed());
+        let (filings, claims, bucketed) = (self.calls("file"), self.calls("claim_request"), self.bucketed());
         let (by_fleet, took) = (passes.div_ceil(number(*fleets)), took.as_secs());
         format!(
             "| {fleets} | {events} | {distinct} | {stored} | {filings} | {claims} | {passes} | {by_fleet} | {bucketed} | {took} |"
@@ -128,7 +128,7 @@ fn number(count: usize) -> u64 {
     u64::try_from(count).unwrap()
 }
 
-/// What a measure comes to in event bursts of ever more events.
+/// A measure of event bursts of growing size.
 fn bars(name: &str, bursts: &[Burst], value: fn(&Burst) -> u64) -> Vec<Bar> {
     let bar = |(number, burst): (usize, &Burst)| {
         let value = f64::from(u32::try_from(value(burst)).unwrap());
@@ -138,7 +138,7 @@ fn bars(name: &str, bursts: &[Burst], value: fn(&Burst) -> u64) -> Vec<Bar> {
     bursts.iter().enumerate().map(bar).collect()
 }
 
-/// Holds a plot beside the page against what was counted; with `BLESS=1` writes it there.
+/// Compares a plot with the file beside the page; with `BLESS=1` writes the file.
 fn hold_plot(name: &str, drawn: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
     if env::var_os("BLESS").is_some() {
@@ -157,9 +157,9 @@ fn a_burst_is_looked_at_by_fleet_and_stored_by_instance() {
         let (fleets, distinct) = (number(burst.fleets), number(burst.distinct));
         assert_eq!(burst.stored, distinct, "each fact once");
         assert!(burst.passes <= fleets * PASSES_OF_A_FLEET, "{}", burst.row());
-        // What comes twice at the same moment is tried twice.
+        // Of two repetitions at the same moment, both try to store the fact.
         assert!(burst.calls("file") <= distinct + distinct / 10, "{}", burst.row());
-        assert!(burst.calls("claim_wake") <= fleets * PASSES_OF_A_FLEET, "{}", burst.row());
+        assert!(burst.calls("claim_request") <= fleets * PASSES_OF_A_FLEET, "{}", burst.row());
     }
     page::hold("event-burst", &HEADER, &bursts.iter().map(Burst::row).collect::<Vec<_>>());
     let of_100_fleets = &bursts[2..];
@@ -172,11 +172,11 @@ fn a_burst_is_looked_at_by_fleet_and_stored_by_instance() {
     hold_plot("performance-growth.svg", &svg("An event burst over 100 fleets: what grows with its events", "", &bars));
 }
 
-/// A rollback may come so much later in a event burst.
+/// How much an event burst may delay a rollback.
 const DELAY_MAX: SignedDuration = SignedDuration::from_secs(2);
 
-/// From the moment when an alarm is in ALARM until the old color has the traffic again, in a event burst of all other fleets or not.
-fn rollback_takes(is_stormy: bool) -> SignedDuration {
+/// The time from ALARM until the old color has all traffic, with or without an event burst in all other fleets.
+fn rollback_takes(is_in_burst: bool) -> SignedDuration {
     let IdleFleets { mut simulation, fleets, rule } = idle_fleets(Size { fleets: 101, instances: 50 });
     let (web, others): (Vec<_>, Vec<_>) = fleets.iter().partition(|(name, _)| name.as_str() == "fleet-0000");
     let web: FleetName = web[0].0.clone();
@@ -187,14 +187,14 @@ fn rollback_takes(is_stormy: bool) -> SignedDuration {
         world.cloud.add_image(image, Build::Good);
         world.advance_cloud();
     }
-    // Up, shifted, baked: by then the old color is kept warm.
+    // After 45 minutes the cutover has shifted and baked, and the old color is kept warm.
     run(&mut simulation, SignedDuration::from_mins(45));
     let phase = |world: &World| {
         let record = world.table.rows()[&web].record.as_ref().unwrap();
         record.cutover.as_ref().map(|cutover| cutover.phase().name())
     };
     assert_eq!(phase(&simulation.shared().lock()), Some("warm"));
-    if is_stormy {
+    if is_in_burst {
         let instances = others.iter().flat_map(|(_, instances)| instances.iter());
         break_out(&mut simulation.shared().lock(), &rule, instances);
     }
@@ -217,6 +217,6 @@ fn rollback_takes(is_stormy: bool) -> SignedDuration {
 #[test]
 #[ignore = "made for the profile sim: make scale runs it"]
 fn a_rollback_is_not_delayed_by_a_burst() {
-    let (calm, stormy) = (rollback_takes(false), rollback_takes(true));
-    assert!(stormy <= calm + DELAY_MAX, "{stormy:#} in a burst, {calm:#} without one");
+    let (calm, in_burst) = (rollback_takes(false), rollback_takes(true));
+    assert!(in_burst <= calm + DELAY_MAX, "{in_burst:#} in an event burst, {calm:#} without one");
 }

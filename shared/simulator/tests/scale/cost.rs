@@ -1,5 +1,5 @@
-//! What it costs: counted calls times list prices, as docs/cost.md holds it. No figure there is written by hand but the
-//! prices, and what stands in `fixed` as the template has it.
+//! Cost: counted calls times list prices, in the tables of docs/cost.md. Only the prices, and the quantities of the
+//! template in `fixed`, are written by hand.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,13 +13,13 @@ use jiff::SignedDuration;
 use crate::burst::burst;
 use crate::support::{IdleFleets, calls, idle_fleets, run};
 
-/// So long an account is watched; a month is so many hours.
+/// The simulated time, which is extrapolated to a month.
 const WATCHED_HOURS: i64 = 1;
 const MONTH_HOURS: i64 = 730;
-/// When the prices were looked up.
+/// The date of the prices.
 const DATE: &str = "2026-11-21";
 
-/// A list price of us-east-1, in dollars, with what of it is free each month.
+/// A list price of us-east-1 in dollars, with the monthly free tier.
 struct Price {
     what: &'static str,
     dollars: f64,
@@ -64,45 +64,47 @@ const PRICES: [Price; 14] = [
     price(TRACES, 5.00, 1e6, "traces", 1e5),
 ];
 
-/// How much of what.
+/// Quantities by billed unit.
 type Amounts = BTreeMap<&'static str, f64>;
 
-/// What Lambda bills, in gigabytes and seconds. A run of a detector is one call; half of 128 MB and the other times of a call on
-/// the simulated AWS are rounded up.
+/// Lambda bills gigabyte-seconds. One call of a detector runs with 128 MB for a time that is rounded up, since calls on
+/// the simulated AWS have no real duration.
 const DETECTOR_GIGABYTES: f64 = 0.125;
 const DETECTOR_SECONDS: f64 = 0.1;
 const RECONCILE_GIGABYTES: f64 = 0.25;
 
-/// A table's row, an event, a request: everything small is one unit.
+/// A row, an event or a request: each is small enough for one unit.
 const WRITE: f64 = 1.0;
-/// A part of a transaction costs twice.
+/// Each item of a transaction costs two units.
 const IN_TRANSACTION: f64 = 2.0;
 const EVENTUAL: f64 = 0.5;
-/// A row of the resync's memory, in bytes, of which a unit reads 4 KB.
+/// Size of a stored fingerprint in bytes. One unit reads 4 KB.
 const FINGERPRINT: f64 = 110.0;
-/// Lambda polls each queue so often an hour when nothing comes: five pollers that wait for 20 seconds.
+/// Polls of an empty queue in an hour: Lambda has five pollers that wait for 20 s each.
 const POLLS_PER_HOUR: f64 = 5.0 * 180.0;
-/// The queues of three detectors, and the reconcile queue.
+/// The queues of the three detectors and the reconcile queue.
 const QUEUES: f64 = 4.0;
-/// The line of a fleet's metric in the log.
+/// Size of a metric line of one fleet in the log, in bytes.
 const METRIC_LINE: f64 = 250.0;
 
 fn number(count: u64) -> f64 {
     f64::from(u32::try_from(count).unwrap())
 }
 
-/// What was counted, in what is billed. `events`: of AWS, each of which a detector sees; `indexed`: instances whose fleet was
-/// remembered.
+/// The counts in billed units. `events`: events of AWS, each of which starts a detector; `indexed`: instances whose
+/// fleet the index stores.
 fn billed(counts: &Counts, fleets: usize, events: usize, indexed: usize) -> Amounts {
     let of = |operation: &str| number(calls(counts, operation));
     let fleets = number(u64::try_from(fleets).unwrap());
     let [events, indexed] = [events, indexed].map(|count| number(u64::try_from(count).unwrap()));
     let (of_detectors, of_reconcile) = (events / 10.0, number(counts.functions));
     let resyncs = of("open_fleets");
-    // State, lease, and a row each of history and outbox; a fact and the count of wakes.
+    // A commit writes four items (record, lease, history, outbox); storing a fact writes two (the fact and the request
+    // count).
     let transactions = of("commit") * 4.0 + of("file") * 2.0;
     let locks = of("acquire") + of("release") + of("claim_request") + of("take_immediate_run");
-    // A target group of each color, and an alarm, of every fleet that the resync wakes: as many as remember it afterwards.
+    // The resync stores four index entries for each fleet that it requests: a target group of each color, an alarm and
+    // the fingerprint.
     let others = of("mark_delivered")
         + of("mark_published")
         + of("remember") * 4.0
@@ -110,11 +112,11 @@ fn billed(counts: &Counts, fleets: usize, events: usize, indexed: usize) -> Amou
         + of("give_slot")
         + indexed;
     let decided = of("load") * (1.0 + 3.0 + EVENTUAL) + of("freezes") * 2.0;
-    // Of ten facts: the entry of each in the index; and what was heard of each, with the lease of its fleet.
+    // A batch of ten facts reads the index entry of each, and its deduplication time with the lease of its fleet.
     let shared = (of("dynamodb:BatchGetItem") * 10.0 + of("remembered") * 20.0) * EVENTUAL;
     let resynced = resyncs * EVENTUAL * (2.0 + (fleets * FINGERPRINT / 4096.0).ceil());
     let requests = of("sqs:SendMessage") + of("sqs:SendMessageBatch");
-    // An event is put, received and deleted; its fact as well. Ten go together where they come together.
+    // An event is sent, received and deleted, and so is its fact. A batch holds ten where they arrive together.
     let carried = events + of_detectors * 3.0 + of_reconcile * 2.0;
     let lived = counts.lived.as_secs_f64() * RECONCILE_GIGABYTES;
     Amounts::from([
@@ -131,7 +133,7 @@ fn billed(counts: &Counts, fleets: usize, events: usize, indexed: usize) -> Amou
     ])
 }
 
-/// What is billed by the month, whatever happens.
+/// Monthly cost without any event.
 fn fixed(fleets: usize) -> Amounts {
     let fleets = number(u64::try_from(fleets).unwrap());
     let hours = f64::from(i32::try_from(MONTH_HOURS).unwrap());
@@ -144,7 +146,7 @@ fn fixed(fleets: usize) -> Amounts {
     ])
 }
 
-/// What a month of an account costs in which nothing happens.
+/// Monthly cost of an account in which nothing changes.
 fn idle(fleets: usize) -> Amounts {
     let IdleFleets { mut simulation, .. } = idle_fleets(Size { fleets, instances: 10 });
     run(&mut simulation, SignedDuration::from_hours(WATCHED_HOURS));

@@ -1,6 +1,8 @@
-//! Scale: what grows with what. The production loop on large accounts; docs/performance.md holds what is counted.
+//! Scale: how calls, time and memory grow with the account. The production loop runs on large accounts;
+//! docs/performance.md has the counts.
 //!
-//! Ten thousand events take the loop a while: `make scale` runs these in the profile `sim`. With `BLESS=1` they write their tables.
+//! Ten thousand events take minutes: `make scale` runs these tests in the profile `sim`. With `BLESS=1` they write
+//! their tables.
 
 #![cfg(test)]
 

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use crate::page;
 use crate::support::{IdleFleets, idle_fleets, run};
 
-/// What one item of DynamoDB holds, in bytes.
+/// The size limit of a DynamoDB item, in bytes.
 const ITEM_MAX: usize = 400 * 1024;
 
 /// The record of a fleet all of whose instances have drifted, in bytes of JSON.
@@ -23,7 +23,7 @@ fn record_of(instances: u32) -> usize {
         }
         world.cloud.drain_events();
     }
-    // Beyond the debounce: what the breaker says of each is on record as well.
+    // After the debounce the record also holds the breaker's finding for each instance.
     run(&mut simulation, SignedDuration::from_mins(20));
     let world = simulation.shared().lock();
     assert!(world.violations.is_empty(), "{:?}", world.violations);

@@ -1,4 +1,4 @@
-//! The tables of docs/performance.md that are counted here.
+//! The tables of docs/performance.md that these tests count.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -7,7 +7,7 @@ use std::{env, fs};
 /// One test writes at a time.
 static PAGE: Mutex<()> = Mutex::new(());
 
-/// Holds a table of the page against what was counted; with `BLESS=1` writes it there.
+/// Compares a table of the page with the counts; with `BLESS=1` writes the table.
 pub(crate) fn hold(name: &str, header: &[&str], rows: &[String]) {
     let _turn = PAGE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/performance.md");

@@ -1,4 +1,4 @@
-//! The resync of large accounts: what it asks, what it holds, whom it wakes and when.
+//! The resync of large accounts: its calls, its memory, and which fleets it requests when.
 
 use std::collections::BTreeMap;
 use std::mem::size_of;
@@ -14,14 +14,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::page;
 
-/// What the function may hold, in bytes.
+/// The memory of the function, in bytes.
 const MEMORY: usize = 256 << 20;
-/// What an allocation costs beside what is in it, at most.
+/// The largest overhead of an allocation, in bytes.
 const ALLOCATION: usize = 32;
-/// Wakes are spread over this long, in seconds, and it takes some to send them.
+/// Requests are spread over 240 s; sending them takes up to 10 s more.
 const SPREAD: i64 = 240 + 10;
 
-/// What the resync asks for all fleets at once, apart from wakes.
+/// Calls that the resync makes for all fleets together, apart from requests.
 const BATCHED: [&str; 10] = [
     "account_events",
     "autoscaling:DescribeAutoScalingGroups",
@@ -48,7 +48,7 @@ impl Counted {
         self.calls.iter().filter(|(name, _)| **name != "sqs:SendMessageBatch").map(|(_, count)| count).sum()
     }
 
-    /// Seconds from the first wake to the last.
+    /// Seconds from the first request to the last.
     fn spread(&self) -> i64 {
         let first = self.requested.iter().min().copied().unwrap_or(self.begun);
         let last = self.requested.iter().max().copied().unwrap_or(self.begun);
@@ -65,12 +65,12 @@ impl Counted {
     }
 }
 
-/// What a text takes on the heap.
+/// Heap size of a text, in bytes.
 fn text(text: &str) -> usize {
     text.len() + ALLOCATION
 }
 
-/// What the resync holds of a group.
+/// Memory of the resync for a group, in bytes.
 fn held(group: &Group) -> usize {
     let tags = group.tags.iter().map(|(key, value)| text(key) + text(value) + 2 * size_of::<String>());
     let member = |member: &Member| {
@@ -83,7 +83,7 @@ fn held(group: &Group) -> usize {
 
 fn counted(fleets: usize, instances: u32) -> Counted {
     let start: Timestamp = "2026-11-02T08:00:00Z".parse().unwrap();
-    // No fleet was ever looked at: every one is to be woken, which is the most that a resync can find.
+    // No fleet has been reconciled yet: the resync requests every fleet, which is its largest case.
     let Account { world, .. } = Account::new(Size { fleets, instances }, start, &mut Rng::new(7)).unwrap();
     let mut simulation = Simulation::resynced_after(SignedDuration::from_hours(1), world, Defaults::default());
     let mut world = simulation.shared().lock();
@@ -101,7 +101,7 @@ fn counted(fleets: usize, instances: u32) -> Counted {
     for (name, count) in &before.calls {
         *calls.entry(name).or_default() -= count;
     }
-    // The one that weighs them.
+    // Without the call of the test itself.
     *calls.entry("autoscaling:DescribeAutoScalingGroups").or_default() -= 1;
     calls.retain(|_, count| *count > 0);
     let mut requested: Vec<Timestamp> = world.queue.visible_times().collect();

@@ -1,4 +1,4 @@
-//! Accounts that Driftless has looked at, and what is counted from then on.
+//! Accounts that Driftless manages already, and the counts from then on.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -10,7 +10,7 @@ use driftless_simulator::rng::Rng;
 use driftless_simulator::world::Counts;
 use jiff::{SignedDuration, Timestamp};
 
-/// An account after its first ten minutes with Driftless: every fleet is adopted, and has nothing to do.
+/// An account after its first ten minutes with Driftless: every fleet is managed and idle.
 pub(crate) struct IdleFleets {
     pub(crate) simulation: Simulation,
     pub(crate) fleets: BTreeMap<driftless_planner::ids::FleetName, Vec<driftless_planner::ids::InstanceId>>,
@@ -31,13 +31,13 @@ pub(crate) fn idle_fleets(size: Size) -> IdleFleets {
     IdleFleets { simulation, fleets, rule }
 }
 
-/// Lets everything happen for so long.
+/// Runs the simulation for `length`.
 pub(crate) fn run(simulation: &mut Simulation, length: SignedDuration) {
     let until = simulation.shared().lock().now + length;
     let Ok(()) = simulation.run_until(until, |_| Ok::<(), Infallible>(()));
 }
 
-/// How often a call was made.
+/// Number of calls of an operation.
 pub(crate) fn calls(counts: &Counts, operation: &str) -> u64 {
     counts.calls.get(operation).copied().unwrap_or(0)
 }

@@ -1,4 +1,4 @@
-//! The invariant checkers of what begins: each says no to what it is there for, and yes to what is right.
+//! Tests of the invariant checkers of admission: each reports its violation, and accepts the correct case.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use serde_json::json;
 
 use crate::cloud::{after, cloud, group, members, mins, rule, zone};
 
-/// Eight that serve, of which so many are drifted, and a look at them a minute later.
+/// Eight healthy instances, `drifted` of them drifted, and a pass over them a minute later.
 fn world(tags: &[(&str, &str)], drifted: usize) -> World {
     let mut cloud = cloud(8);
     for (key, value) in
@@ -47,7 +47,7 @@ fn at_work(world: &World) -> Replacement {
         paused_since: None,
         policy: Box::new(Policy::from_tags(&BTreeMap::new(), &Defaults::default()).unwrap()),
     };
-    // As it is stored: nobody but the planner brings one into a phase.
+    // Deserialized from its stored form: only the planner can set a phase.
     let drift = BTreeSet::from([DriftReason::Rule(rule())]);
     let stored = json!({
         "group": group(),
@@ -61,7 +61,7 @@ fn at_work(world: &World) -> Replacement {
     serde_json::from_value(stored).unwrap()
 }
 
-/// So many replacements begin in one commit.
+/// A commit that starts `count` replacements.
 fn begins(world: &World, count: usize) -> Decision {
     let mut next = Record::new("app".parse().unwrap());
     for id in members(&world.cloud).into_iter().take(count) {
@@ -94,7 +94,7 @@ fn nothing_begins_where_more_than_the_share_drifted_at_once() {
 }
 
 #[test]
-fn drift_that_came_after_the_look_could_not_be_known() {
+fn drift_after_the_read_is_not_expected_to_be_known() {
     let world = world(&[], 3);
     let known_at = world.now - mins(1);
     let at = |groups: Timestamp| broken(&world, 1, None, Pass { groups, ..pass(&world) });
@@ -118,7 +118,7 @@ fn no_more_begin_than_the_budget_and_what_goes_on_is_not_judged_again() {
 }
 
 #[test]
-fn a_share_of_the_budget_is_one_of_what_the_look_showed() {
+fn a_percentage_budget_is_of_the_group_that_the_read_showed() {
     let world = world(&[("budget", "25%")], 0);
     for (count, verdict) in [(2, None), (3, Some("never more than the budget at once"))] {
         assert_eq!(judged(&world, count), verdict, "{count} of 8");
@@ -149,9 +149,9 @@ fn nothing_begins_outside_the_window() {
     }
 }
 
-/// Two ways to tell the hours: what the policy reads, and what the judge knows by heart.
+/// The policy's parser and the table in the invariant checker must agree on the open hours.
 #[test]
-fn the_judge_knows_the_windows_of_a_day_by_heart() {
+fn the_invariant_checker_and_the_policy_agree_on_the_windows() {
     let dawn: Timestamp = "2026-11-20T07:00:00Z".parse().unwrap();
     for (text, hours) in WINDOWS {
         let tags = BTreeMap::from([("driftless:window".to_owned(), text.to_owned())]);
@@ -166,7 +166,7 @@ fn the_judge_knows_the_windows_of_a_day_by_heart() {
 }
 
 #[test]
-fn nothing_begins_in_a_freeze_that_the_look_showed() {
+fn no_work_starts_in_a_freeze_that_the_read_showed() {
     let mut world = world(&[], 1);
     let since = world.now - mins(10);
     for (expires_at, verdict) in [

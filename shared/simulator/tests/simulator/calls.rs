@@ -1,7 +1,7 @@
-//! What each decision takes, counted: the calls and the rounds of every phase, as docs/calls.md holds them. The production
-//! loop makes the calls, stories bring it through the phases.
+//! The calls and the rounds of each decision in every phase, compared with docs/calls.md. The production loop makes the
+//! calls; scenarios lead it through the phases.
 //!
-//! `BLESS=1 cargo test -p driftless-simulator --test simulator calls` writes the page anew: read the difference.
+//! `BLESS=1 cargo test -p driftless-simulator --test simulator calls` writes the page: read the difference.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ use driftless_planner::record::{CutoverPhaseKind, PhaseKind};
 use driftless_simulator::calls::{Call, Snapshot, aws_calls, aws_rounds, rounds};
 use driftless_simulator::scenario::Scenario;
 
-/// What is told, and the file among the scenarios that tells it, or the story itself.
+/// The title of each scenario, and its file in `tests/scenarios` or its text.
 const STORIES: &[(&str, &str)] = &[
     (
         "An idle fleet",
@@ -41,14 +41,14 @@ const STORIES: &[(&str, &str)] = &[
     ("Weights that a person has moved", "31-a-person-moves-the-weights-mid-way"),
 ];
 
-/// A decision that changes nothing may read in so many rounds.
+/// The most rounds of reads for a decision that changes nothing.
 const IDLE_ROUNDS_MAX: usize = 3;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The looks of every story, told once.
+/// The passes of every scenario. Each scenario runs once.
 fn stories() -> &'static [(&'static str, Vec<Snapshot>)] {
     static TOLD: OnceLock<Vec<(&str, Vec<Snapshot>)>> = OnceLock::new();
     TOLD.get_or_init(|| {
@@ -71,7 +71,7 @@ fn passes(story: &str) -> Vec<Snapshot> {
     calls.passes()
 }
 
-/// Of the looks that find a phase, the one that takes most. What is several at once is no phase.
+/// For each phase, the pass with the most calls. A state with several phases at once is left out.
 fn most() -> BTreeMap<&'static str, &'static Snapshot> {
     let mut most: BTreeMap<&str, &Snapshot> = BTreeMap::new();
     let weight =
@@ -87,7 +87,7 @@ fn most() -> BTreeMap<&'static str, &'static Snapshot> {
     most
 }
 
-/// The calls in words: those of a round together, and an arrow to those that wait for them.
+/// The calls as text: the calls of a round together, with an arrow between rounds.
 fn chain(calls: &[Call]) -> String {
     let round = |round: &Vec<&Call>| {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! The simulated AWS, held against what our notes on AWS say.
+//! The simulated AWS behaves as our notes on AWS say.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ pub(crate) fn rule() -> RuleName {
     "sg-closed".parse().unwrap()
 }
 
-/// A group of so many behind a target group with all of the traffic, up and serving.
+/// A group of `size` healthy instances behind a target group with all traffic.
 pub(crate) fn cloud(size: u32) -> Cloud {
     let mut cloud = Cloud::new(Rng::new(7), start());
     cloud.add_image(image(1), Build::Good);
@@ -243,7 +243,7 @@ fn config_finds_what_is_launched_from_a_drifted_image_after_its_delay() {
 }
 
 #[test]
-fn an_edited_rule_hits_many_at_once_and_a_mended_one_nobody() {
+fn an_edited_rule_makes_many_instances_drift_and_a_corrected_one_none() {
     let mut cloud = cloud(6);
     cloud.edit_rule(&rule(), 100);
     let broken = |cloud: &Cloud| cloud.instances().values().filter(|known| !known.breaks.is_empty()).count();
@@ -253,7 +253,7 @@ fn an_edited_rule_hits_many_at_once_and_a_mended_one_nobody() {
 }
 
 #[test]
-fn an_instance_refresh_rolls_the_group_and_goes_back_when_it_is_told() {
+fn an_instance_refresh_rolls_the_group_and_rolls_back_on_request() {
     let mut cloud = cloud(3);
     cloud.add_image(image(2), Build::Good);
     let content = TemplateContent { image: Some(image_id(2)), written_for: None, settings: BTreeMap::new() };

@@ -1,4 +1,5 @@
-//! Rules of AWS that a cutover meets: health that is not known, load on the new color, weights of nothing, whose doing it was.
+//! Rules of AWS that matter for a cutover: unknown health, load on the new color, weights that are all 0, and the
+//! attribution of failed requests.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,7 @@ fn weights(blue: u32, green: u32) -> BTreeMap<TargetGroupArn, u32> {
     BTreeMap::from([(target_group("blue"), blue), (target_group("green"), green)])
 }
 
-/// Image and template version 2 of such a build.
+/// Publishes image 2 and template version 2 with this behavior.
 fn publish(cloud: &mut Cloud, build: Build) {
     cloud.add_image(image(2), build);
     let content = TemplateContent { image: Some(image_id(2)), written_for: None, settings: BTreeMap::new() };
@@ -121,7 +122,7 @@ fn targets_are_checked_from_the_moment_a_forward_names_their_target_group() {
 }
 
 #[test]
-fn an_instance_that_a_smaller_capacity_takes_is_the_doing_of_who_made_it_smaller() {
+fn a_scale_in_is_attributed_to_the_actor_that_lowered_the_capacity() {
     let by = |cloud: &mut Cloud| {
         after(cloud, mins(2));
         cloud.endings().iter().map(|ending| ending.by).collect::<Vec<_>>()
@@ -153,13 +154,13 @@ fn a_group_has_the_template_of_a_refresh_only_when_it_has_succeeded() {
     assert!(cloud.members(&group()).all(|member| member.image == image_id(2)));
 }
 
-/// What was not answered, in whole requests, by whose doing.
+/// Failed requests of an actor, in whole requests.
 fn failed_by(cloud: &Cloud, attribution: Attribution) -> u128 {
     cloud.traffic().failed_by.get(&attribution).copied().unwrap_or(0) / 1_000
 }
 
 #[test]
-fn who_takes_the_last_that_answers_away_answers_for_what_fails() {
+fn the_actor_that_removes_the_last_responding_target_is_responsible_for_failed_requests() {
     let mut cloud = cloud(2);
     cloud.edit_group(&group(), |group| (group.min, group.max) = (0, 4));
     let [one, other] = &members(&cloud)[..] else { panic!() };
@@ -173,7 +174,7 @@ fn who_takes_the_last_that_answers_away_answers_for_what_fails() {
 
 #[test]
 fn what_breaks_by_itself_is_nobodys_doing_even_where_the_rest_is_taken_at_that_moment() {
-    // The load balancer needs 20 s to find out, and who writes 8 s to see it.
+    // The load balancer needs 20 s to report the target as unhealthy, and a writer needs 8 s to see that.
     for (later, by_driftless) in [(7, false), (27, false), (28, true)] {
         let mut cloud = cloud(2);
         cloud.edit_group(&group(), |group| group.elb_health = false);
@@ -188,7 +189,7 @@ fn what_breaks_by_itself_is_nobodys_doing_even_where_the_rest_is_taken_at_that_m
 }
 
 #[test]
-fn who_gives_traffic_to_nobody_answers_for_what_fails() {
+fn the_actor_that_gives_weight_to_an_empty_target_group_is_responsible_for_failed_requests() {
     let weights = BTreeMap::from([(target_group("blue"), 50), (target_group("green"), 50)]);
     let mut by_person = cloud(2);
     by_person.edit_forward(&listener(), |forward| forward.weights.clone_from(&weights));
@@ -203,7 +204,7 @@ fn who_gives_traffic_to_nobody_answers_for_what_fails() {
 }
 
 #[test]
-fn who_takes_all_weights_away_answers_for_what_fails() {
+fn the_actor_that_sets_all_weights_to_zero_is_responsible_for_failed_requests() {
     let mut cloud = cloud(2);
     cloud.edit_forward(&listener(), |forward| forward.weights.values_mut().for_each(|weight| *weight = 0));
     after(&mut cloud, SignedDuration::from_secs(30));

@@ -1,8 +1,8 @@
-//! Guards by name in scenarios: a name that a guard shared with another one still means it.
+//! Guards by name in scenarios: a name that two guards once shared still matches both.
 
 use driftless_simulator::scenario::Scenario;
 
-/// How much does not hold of a fleet whose drifted instance waits, since its groups follow `$Latest`.
+/// Number of failed expectations for a fleet whose drifted instance waits because its groups follow `$Latest`.
 fn unmet(expectation: &str) -> usize {
     let text = format!(
         "# Nothing is replaced before the groups launch a numbered version.

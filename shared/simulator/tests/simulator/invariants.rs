@@ -1,4 +1,4 @@
-//! The invariant checkers themselves: each says no to what it is there for, and yes to what is right.
+//! Tests of the invariant checkers: each reports its violation, and accepts the correct case.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ fn green() -> GroupName {
     "app-green".parse().unwrap()
 }
 
-/// Blue with three that have the traffic, and green with so many; blue was there first.
+/// Blue with three instances and all traffic, and green with `size` instances. Blue was live first.
 fn world(size: u32) -> World {
     let mut cloud = cloud(3);
     let tags = BTreeMap::from([("driftless:fleet".to_owned(), "app".to_owned())]);
@@ -35,7 +35,7 @@ fn world(size: u32) -> World {
 }
 
 #[test]
-fn what_people_protect_stays_until_they_release_it() {
+fn an_instance_that_an_operator_protects_stays_until_the_protection_ends() {
     let mut world = world(0);
     let [drifted, other, third] = &members(&world.cloud)[..] else { panic!() };
     world.history.drifted.insert(drifted.clone(), world.now);

@@ -1,4 +1,4 @@
-//! The simulator, seen from outside. Each other file is one suite of facts.
+//! Tests of the simulator through its public interface, one suite in each file.
 
 #![cfg(test)]
 

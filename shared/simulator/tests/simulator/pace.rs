@@ -1,5 +1,5 @@
-//! How soon it acts: the time of a whole replacement and of a whole cutover, against what AWS and the policy take of it. In
-//! virtual time: the machine that runs the test has no part in it.
+//! The duration of a whole replacement and of a whole cutover, compared with the time that AWS and the policy need. It
+//! is virtual time, so the speed of the machine has no effect.
 
 use driftless_planner::fact::ComplianceType;
 use driftless_planner::image::Image;
@@ -11,25 +11,25 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::page;
 
-/// A whole replacement or cutover may take so much longer than what AWS and the policy take, in percent.
+/// The most that Driftless may add to the time of AWS and the policy, in percent.
 const OVERHEAD_MAX: f64 = 5.0;
-/// What has not ended by then does not end.
+/// A replacement or cutover that is not over by then has failed.
 const END: SignedDuration = SignedDuration::from_hours(4);
 const WARM_UP: SignedDuration = SignedDuration::from_mins(1);
 
 /// Where the time went.
 #[derive(Debug)]
 struct Pace {
-    /// From the cause to the end.
+    /// From the cause to the end of all work.
     took: SignedDuration,
-    /// In which AWS had something to do: to bring the event, to launch, boot, judge, drain or shut down.
+    /// Time in which AWS was working: it delivered the event, launched, booted, checked health, drained or shut down.
     of_aws: SignedDuration,
-    /// Which the policy wants to be watched.
+    /// Waits of the policy.
     of_policy: SignedDuration,
 }
 
 impl Pace {
-    /// How much longer it took than AWS and the policy, in percent.
+    /// The time beyond AWS and the policy, in percent.
     fn overhead(&self) -> f64 {
         100.0 * (self.took.as_secs_f64() / (self.of_aws + self.of_policy).as_secs_f64() - 1.0)
     }
@@ -49,7 +49,7 @@ fn idle(layout: &str, policy: &str) -> Simulation {
     simulation
 }
 
-/// Whether AWS has something to do of its own.
+/// Whether AWS is working.
 fn is_aws_at_work(world: &World) -> bool {
     let groups = world.cloud.groups().values();
     let mut unfinished = groups.filter(|group| {
@@ -70,7 +70,7 @@ fn is_at_work(world: &World) -> bool {
     record.is_some_and(|record| record.cutover.is_some() || !record.replacements.is_empty())
 }
 
-/// Lets something happen, and measures until all that comes of it is over.
+/// Applies `cause` and measures until the fleet is idle.
 fn measured(mut simulation: Simulation, of_policy: SignedDuration, cause: impl FnOnce(&mut World)) -> Pace {
     let (begin, brought_at) = {
         let mut world = simulation.shared().lock();
@@ -110,7 +110,7 @@ fn cut_over(layout: &str, policy: &str, watched: SignedDuration) -> Pace {
 #[test]
 fn what_is_done_takes_hardly_longer_than_aws_and_the_policy_take_of_it() {
     let weighted = "weighted, blue live";
-    // Three steps, of which the last is the bake; a step is a minute of the alarm and two for its delay.
+    // Three steps, of which the last is the bake. A step is one minute of the alarm and two for its delay.
     let (steps, bake, warm) = (mins(2 * 3), mins(15), mins(60));
     let paces = [
         ("a replacement, by weights", replaced(weighted, "", mins(5))),
@@ -120,7 +120,7 @@ fn what_is_done_takes_hardly_longer_than_aws_and_the_policy_take_of_it() {
         ("that is not debounced", replaced(weighted, "debounce=0s", SignedDuration::ZERO)),
         ("a cutover, by weights", cut_over(weighted, "", steps + bake + warm)),
         ("in a shared target group", cut_over("shared target group, blue live", "weights=100", bake + warm)),
-        // What Driftless adds is about half a minute, however short the watches are.
+        // Driftless adds about 30 s, however short the waits are.
         ("with short watches", cut_over(weighted, "weights=100 bake=5m keep-warm=0s", mins(5))),
     ];
     let row = |(what, pace): &(&str, Pace)| {

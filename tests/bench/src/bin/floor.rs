@@ -1,4 +1,4 @@
-//! The least that a function could take: the calls that one was seen to make, over plain sockets, unsigned, in the same
+//! The lower bound for a function: it makes the recorded calls of a function over plain sockets, unsigned, in the same
 //! rounds. It speaks the Lambda Runtime API and does nothing else.
 //!
 //! `floor <script>`, where the script is a text of `round` lines and, below each, `call <address> <length>` lines that are

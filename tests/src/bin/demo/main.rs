@@ -1,8 +1,8 @@
-//! The demo, in three scenes on a local AWS, by the very functions and the very template that would be deployed: a server
-//! drifts; a new image takes the traffic; a bad image gives it back. Requests run through it all the time.
+//! The demo: three scenes on a local AWS, with the functions and the template that are deployed. A server drifts; a new
+//! image takes the traffic; a bad image is rolled back. Requests run all the time.
 //!
-//! It ends with who served them, and with an error if the story did not end as it should. With `--keep` the local AWS and
-//! the servers go on until Ctrl-C.
+//! At the end it prints which servers answered the requests; it exits with an error if a scene did not end as expected.
+//! With `--keep` the local AWS and the servers run until Ctrl-C.
 
 mod picture;
 mod requests;
@@ -46,7 +46,7 @@ async fn main() -> ExitCode {
 async fn play(screen: Screen, keep: bool) -> anyhow::Result<()> {
     screen.line(&screen.bold("Driftless: servers are never repaired, they are replaced\n"));
     let started = Instant::now();
-    // The times of production: on a busy machine a function may need seconds, and nothing here lets one fail.
+    // The timeout of production: on a busy machine a function may need seconds.
     let stack = LocalStack::start_with(&[("FunctionTimeoutSeconds", "30")]).await?;
     screen.line(&format!(
         "The local AWS is up, and template.yaml is deployed to it with the built functions ({:.0} s).\n",
@@ -69,7 +69,7 @@ async fn play(screen: Screen, keep: bool) -> anyhow::Result<()> {
     told
 }
 
-/// Plays the scenes. Answers the bad image.
+/// Plays the scenes. Returns the bad image.
 async fn tell(mut timeline: Timeline<'_>, screen: Screen) -> anyhow::Result<String> {
     screen.line(&format!("\n  {}", picture::legend(screen)));
     scenes::drift(&mut timeline).await?;
@@ -77,7 +77,7 @@ async fn tell(mut timeline: Timeline<'_>, screen: Screen) -> anyhow::Result<Stri
     scenes::rollback(&mut timeline).await
 }
 
-/// Says who served the requests, and checks what must hold of the whole.
+/// Prints which servers answered the requests, and checks the whole run.
 async fn end(
     stack: &LocalStack,
     load: &mut Load,
@@ -102,7 +102,7 @@ async fn end(
     Ok(())
 }
 
-/// How to look around in what is left running.
+/// Prints how to inspect the running local AWS.
 fn inspect(stack: &LocalStack, fleet: &Fleet, load: &Load, screen: Screen) {
     let listener = fleet.listener().unwrap_or("(no listener)");
     let table = stack.deployment().output("TableName").unwrap_or("(no table)");

@@ -1,4 +1,4 @@
-//! A group as a row of signs, one an instance.
+//! A group as a row of symbols, one for each instance.
 
 use std::collections::BTreeSet;
 
@@ -6,20 +6,20 @@ use driftless_tests::fleet::{FleetView, GroupView, InstanceView};
 
 use crate::screen::Screen;
 
-/// Wide enough for five signs.
+/// The column is wide enough for five symbols.
 const SIGNS: usize = 5;
 
-/// A fleet at one moment, as far as the picture shows it.
+/// The state of a fleet that the picture shows.
 #[derive(Debug, Clone)]
 pub(crate) struct FleetView {
     pub(crate) view: FleetView,
-    /// What blue gets of a hundred requests, and what green gets.
+    /// The traffic of blue and of green, in percent.
     pub(crate) shares: [i32; 2],
-    /// Instances that serve though something is wrong with them: they have drifted, or answer errors.
+    /// Instances in service that have drifted or return errors.
     pub(crate) bad: BTreeSet<String>,
 }
 
-/// The signs, explained once.
+/// The legend of the symbols.
 pub(crate) fn legend(screen: Screen) -> String {
     format!(
         "{} serves   {} serves, but has drifted or answers errors   {} is coming   {} runs, not healthy yet   {} is leaving",
@@ -31,12 +31,12 @@ pub(crate) fn legend(screen: Screen) -> String {
     )
 }
 
-/// What stands above the columns.
+/// The heading of the columns.
 pub(crate) fn heading() -> String {
     format!("  {:>7}  {:<16}  {:<16}  what happens", "", "blue", "green")
 }
 
-/// Both groups with their shares of the traffic, in a width that does not change.
+/// Both groups with their shares of the traffic, in a fixed width.
 pub(crate) fn of(view: &FleetView, screen: Screen) -> anyhow::Result<String> {
     let [blue, green] = view.shares;
     let column = |color: &str, share: i32| {
@@ -51,7 +51,7 @@ fn shown(share: i32, screen: Screen) -> String {
     if share == 0 { screen.dim(&text) } else { screen.bold(&text) }
 }
 
-/// One sign an instance: who serves first, unattributed instances and leavers last.
+/// One symbol for each instance: healthy ones first, launching and terminating ones last.
 fn signs(group: &GroupView, bad: &BTreeSet<String>, screen: Screen) -> String {
     let mut instances: Vec<(u8, String)> =
         group.instances.iter().map(|instance| sign(instance, bad.contains(&instance.id), screen)).collect();
@@ -64,7 +64,7 @@ fn signs(group: &GroupView, bad: &BTreeSet<String>, screen: Screen) -> String {
 
 fn sign(instance: &InstanceView, is_bad: bool, screen: Screen) -> (u8, String) {
     match instance.lifecycle.as_str() {
-        // Out of the load balancer first: Auto Scaling shows it a moment later.
+        // The load balancer shows the deregistration a moment before Auto Scaling shows the termination.
         "InService" if instance.target.as_deref() == Some("draining") => (4, screen.dim("×")),
         "InService" if instance.serves() && is_bad => (0, screen.red("◆")),
         "InService" if instance.serves() => (1, screen.green("●")),

@@ -1,4 +1,4 @@
-//! The requests: who served them, which failed, and by whose fault.
+//! The requests: which servers answered them, which failed, and why.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use driftless_tests::load::{Answers, Tally};
 
 use crate::screen::Screen;
 
-/// A tally in a sentence, where all that failed may have been answered by one bad image.
+/// The tally as a sentence. A bad image may have caused all failures.
 pub(crate) fn sentence(tally: &Tally, bad_image: Option<&str>) -> String {
     let by_group = tally.answers.iter().fold(BTreeMap::<&str, u64>::new(), |mut groups, (server, answers)| {
         *groups.entry(server.group.as_str()).or_default() += answers.served;
@@ -24,7 +24,7 @@ pub(crate) fn sentence(tally: &Tally, bad_image: Option<&str>) -> String {
     format!("Of {} requests {}; {failed}.", tally.requests(), served.join(", "))
 }
 
-/// Nothing failed but what a bad image answered itself.
+/// Checks that only the bad image returned errors.
 pub(crate) fn check(tally: &Tally, bad_image: Option<&str>) -> anyhow::Result<()> {
     ensure!(tally.requests() > 0, "there were no requests");
     ensure!(tally.lost.is_empty(), "requests were lost: {:?}", tally.lost);
@@ -33,7 +33,7 @@ pub(crate) fn check(tally: &Tally, bad_image: Option<&str>) -> anyhow::Result<()
     Ok(())
 }
 
-/// Who served how many, color by color and server by server; how many failed, and by whose fault.
+/// Prints the answered requests by color and server, and the failed ones by cause.
 pub(crate) fn show(tally: &Tally, bad_image: &str, screen: Screen) {
     screen.line(&screen.bold("\nWho served\n"));
     screen.line(&screen.dim(&format!("  {:<58}{:>8}{:>8}", "", "served", "failed")));

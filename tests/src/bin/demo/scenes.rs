@@ -1,4 +1,4 @@
-//! The three scenes, and how each must end.
+//! The three scenes, and the expected end of each.
 
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use crate::stage::{FLEET, PATIENCE, RULE};
 use crate::timeline::Timeline;
 use crate::words;
 
-/// A bad image answers every tenth request with an error: too few to be noticed at 10 % of the traffic.
+/// A bad image returns an error for every tenth request: at 10 % of the traffic too few for the alarm.
 pub(crate) const FAILS_EVERY: u64 = 10;
 
 /// Scene 1: a server drifts, and is replaced.
@@ -55,7 +55,7 @@ pub(crate) async fn cutover(timeline: &mut Timeline<'_>) -> anyhow::Result<()> {
         &[
             "Green gets servers of it, two first and then the rest. They take 10, 50 and 100 % of the traffic, and at each step the",
             "alarms are watched.",
-            "Blue is kept warm for a while and then scaled to zero; how large the fleet may be travels to green.",
+            "Blue is kept warm for a while and then scaled to zero; green takes over the bounds of the fleet.",
         ],
     );
     let (earlier, is_over) = (timeline.load.tally(), ended(timeline, "done"));
@@ -78,7 +78,7 @@ pub(crate) async fn cutover(timeline: &mut Timeline<'_>) -> anyhow::Result<()> {
     )
 }
 
-/// Scene 3: the next image is bad, and its errors send the traffic back. Answers the image.
+/// Scene 3: the next image is bad, and its errors cause a rollback. Returns the image.
 pub(crate) async fn rollback(timeline: &mut Timeline<'_>) -> anyhow::Result<String> {
     let before = timeline.view().clone();
     timeline.begin(
@@ -94,10 +94,10 @@ pub(crate) async fn rollback(timeline: &mut Timeline<'_>) -> anyhow::Result<Stri
     timeline.show(&format!("the pipeline publishes {image}, build 3")).await?;
     timeline.stack.put(&Event::image_available(&image)?).await?;
     timeline.follow("the alarm", |timeline, _| timeline.is_alarmed()).await?;
-    let (raised, decided) = (Instant::now(), timeline.history().len());
-    ensure!(timeline.shares() == [50, 50], "the alarm went off while the shares were {:?}", timeline.shares());
+    let (alarmed_at, decided) = (Instant::now(), timeline.history().len());
+    ensure!(timeline.shares() == [50, 50], "the alarm went into ALARM while the shares were {:?}", timeline.shares());
     timeline.follow("the rollback", |timeline, _| timeline.shares() == [0, 100]).await?;
-    let back_after = raised.elapsed().as_secs_f64();
+    let back_after = alarmed_at.elapsed().as_secs_f64();
     let next = timeline.history().get(decided).context("the traffic went back without a decision")?;
     ensure!(next.get("to").and_then(Value::as_str) == Some("vetoed"), "the next decision was another one: {next}");
     timeline.follow("the rollback", |timeline, record| is_back(timeline, record) && !timeline.is_alarmed()).await?;
@@ -118,7 +118,7 @@ pub(crate) async fn rollback(timeline: &mut Timeline<'_>) -> anyhow::Result<Stri
     Ok(image)
 }
 
-/// Whether from now on this state is reached, on-call is told of it, and nothing is under way any more.
+/// Whether from now on this state is reached, on-call has its message, and no work is in progress.
 fn ended(timeline: &Timeline<'_>, state: &'static str) -> impl Fn(&Timeline<'_>, &Value) -> bool + use<> {
     let (history, letters) = (timeline.history().len(), timeline.letters().len());
     let kind = if state == "replaced" { "replaced" } else { "cutover-ended" };
@@ -140,7 +140,7 @@ fn is_empty(field: Option<&Value>) -> bool {
     }
 }
 
-/// What speaks against an image, as Driftless remembers it.
+/// The stored reason of an image's veto.
 async fn veto(timeline: &Timeline<'_>, image: &str) -> anyhow::Result<String> {
     let state = timeline.stack.table().fleet(FLEET).await?.state.context("there is no record")?;
     let veto =
@@ -151,7 +151,7 @@ async fn veto(timeline: &Timeline<'_>, image: &str) -> anyhow::Result<String> {
     Ok(words.join("; "))
 }
 
-/// What the pager of on-call showed.
+/// Prints the page that on-call received.
 fn show_page(timeline: &Timeline<'_>) -> anyhow::Result<()> {
     let is_page = |letter: &&driftless_tests::inbox::Letter| letter.kind() == Some("rolling-back");
     let letter = timeline.letters().iter().find(is_page).context("on-call was not paged")?;

@@ -1,8 +1,8 @@
-//! What the demo writes on: standard output, with color where an operator looks at it.
+//! The output of the demo: standard output, with color on a terminal.
 
 use std::io::{IsTerminal as _, Write as _};
 
-/// Lines are as wide as most windows of an operator who looks at a demo.
+/// The width of a line, in characters.
 const WIDTH: usize = 128;
 
 /// Standard output.
@@ -21,11 +21,11 @@ impl Screen {
     /// Writes a line.
     #[expect(clippy::unused_self, reason = "only whoever has the screen writes on it")]
     pub(crate) fn line(self, text: &str) {
-        // Nobody is left to read it when standard output is closed: the story goes on to its exit code.
+        // If standard output is closed, the demo still runs to its exit code.
         let _ = writeln!(std::io::stdout().lock(), "{text}");
     }
 
-    /// Writes words behind a prefix, in as many lines as they need; further lines are indented to where the words begin.
+    /// Writes text after a prefix, wrapped; further lines are indented to the start of the text.
     pub(crate) fn wrapped(self, prefix: &str, indent: usize, words: &str) {
         for (number, line) in lines_of(words, WIDTH.saturating_sub(indent)).iter().enumerate() {
             let before = if number == 0 { prefix.to_owned() } else { " ".repeat(indent) };
@@ -60,7 +60,7 @@ impl Screen {
         self.paint("33", text)
     }
 
-    /// Held back.
+    /// Dimmed.
     pub(crate) fn dim(self, text: &str) -> String {
         self.paint("2", text)
     }
@@ -70,7 +70,7 @@ impl Screen {
     }
 }
 
-/// Words in lines of so many visible characters, as far as words allow.
+/// Wraps text at `width` visible characters; a longer word stays whole.
 fn lines_of(words: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in words.split(' ') {
@@ -85,7 +85,7 @@ fn lines_of(words: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// How many characters of a text are seen: a color is none.
+/// Number of visible characters: color codes do not count.
 fn visible(text: &str) -> usize {
     let mut is_color = false;
     let seen = text.chars().filter(|character| {

@@ -1,4 +1,4 @@
-//! The stage: a fleet of three with its policy and its alarms.
+//! The setup: a fleet of three instances with its policy and its alarms.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::screen::Screen;
 pub(crate) const FLEET: &str = "app";
 pub(crate) const RULE: &str = "approved-amis";
 const INSTANCES: i32 = 3;
-/// For what takes moments, with room for a busy machine.
+/// The timeout for a short operation, with a margin for a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Real fleets take minutes for each of these; the order of things is the same.
+/// Short durations. In production each is minutes; the order of events is the same.
 const POLICY: [(&str, &str); 11] = [
     ("mode", "act"),
     ("rules", RULE),
@@ -36,10 +36,10 @@ const CHECKING: Duration = Duration::from_secs(3);
 const LEAVING: Duration = Duration::from_secs(3);
 const WARM_UP_SECONDS: i32 = 4;
 
-/// What the story is about.
+/// The resources of the demo.
 pub(crate) struct Stage {
     pub(crate) fleet: Fleet,
-    /// The fleet before anything happened.
+    /// The fleet before the first scene.
     pub(crate) before: FleetView,
     pub(crate) inbox: Inbox,
     /// One for each color.
@@ -47,7 +47,7 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Makes the fleet, and lets Driftless see it once.
+    /// Creates the fleet, and reconciles it once.
     pub(crate) async fn set(stack: &LocalStack, screen: Screen) -> anyhow::Result<Self> {
         let mut inbox = stack.inbox("on-call").await?;
         let at_once = Some(Duration::ZERO);
@@ -65,11 +65,11 @@ impl Stage {
             let alarm = stack.create_alarm(&format!("{group}-errors"), target_group).await?;
             alarms.push(ErrorAlarm::new(alarm, &group));
         }
-        // Config knows the rule: it holds every server for compliant.
+        // Config knows the rule: every server is compliant.
         for instance in &before.group("blue")?.instances {
             stack.control().set_compliance(&instance.id, RULE, ComplianceType::Compliant, None).await?;
         }
-        // Seen once as it is: what is published from now on is newer than what runs.
+        // After this pass, a newly published image is newer than the release.
         stack.resync().await?;
         inbox.wait_for_kind(FLEET, "adopted", PATIENCE).await?;
         stack.wait_until_idle(PATIENCE).await?;

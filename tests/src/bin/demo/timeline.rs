@@ -1,4 +1,4 @@
-//! The timeline: a line whenever something happens, with the fleet as it was then.
+//! The timeline: a line for each change, with the fleet at that time.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -14,14 +14,14 @@ use crate::picture::{self, FleetView};
 use crate::screen::Screen;
 use crate::words;
 
-/// How often the fleet is looked at.
+/// The poll interval of the fleet.
 const POLL_EVERY: Duration = Duration::from_millis(150);
-/// For a whole scene, with room for a busy machine.
+/// The timeout of a scene, with a margin for a busy machine.
 const PATIENCE: Duration = Duration::from_mins(3);
-/// Where the words begin: below the heading of their column.
+/// The column where the text begins, below its heading.
 const INDENT: usize = 47;
 
-/// What is shown as it happens.
+/// Shows changes as they happen.
 pub(crate) struct Timeline<'a> {
     pub(crate) stack: &'a LocalStack,
     pub(crate) fleet: &'a Fleet,
@@ -66,32 +66,32 @@ impl<'a> Timeline<'a> {
         })
     }
 
-    /// The fleet as it was last shown.
+    /// The fleet as last shown.
     pub(crate) const fn view(&self) -> &FleetView {
         &self.last.view
     }
 
-    /// Everything that was decided so far.
+    /// The history so far.
     pub(crate) fn history(&self) -> &[Value] {
         &self.history
     }
 
-    /// What on-call has got so far.
+    /// The messages to on-call so far.
     pub(crate) fn letters(&self) -> &[Letter] {
         self.inbox.letters()
     }
 
-    /// The share of each color.
+    /// The share of each color, in percent.
     pub(crate) const fn shares(&self) -> [i32; 2] {
         self.last.shares
     }
 
-    /// The fewest servers that worked at any look.
+    /// The fewest healthy servers at any poll.
     pub(crate) const fn fewest_serving(&self) -> usize {
         self.fewest_serving
     }
 
-    /// A part of the story begins: its heading, and what it is about.
+    /// Begins a scene: prints its heading and its subject.
     pub(crate) fn begin(&self, heading: &str, about: &[&str]) {
         self.screen.line(&format!("\n{}\n", self.screen.bold(heading)));
         for line in about {
@@ -100,18 +100,18 @@ impl<'a> Timeline<'a> {
         self.screen.line(&format!("\n{}", self.screen.dim(&picture::heading())));
     }
 
-    /// This instance has drifted: it is shown so from now on.
+    /// Marks an instance as drifted from now on.
     pub(crate) fn mark_drifted(&mut self, instance: &str) {
         self.drifted.insert(instance.to_owned());
     }
 
-    /// A line of the story's own: when, both colors as they are now, what.
+    /// Writes a line: the time, both colors now, and the text.
     pub(crate) async fn show(&mut self, what: &str) -> anyhow::Result<()> {
         self.last = view(self.fleet, self.bad()).await?;
         self.write(what)
     }
 
-    /// A line with the picture of the last pass: what has changed since gets one of its own.
+    /// Writes a line with the fleet of the last poll. A later change gets its own line.
     fn write(&mut self, what: &str) -> anyhow::Result<()> {
         self.fewest_serving = self.fewest_serving.min(self.last.view.serving());
         let elapsed = self.started.elapsed().as_secs_f64();
@@ -120,7 +120,8 @@ impl<'a> Timeline<'a> {
         Ok(())
     }
 
-    /// Shows what is decided, sent and seen, until a condition holds that is looked at between any two passes.
+    /// Shows decisions, messages and changes of the fleet until a condition is true, which is checked between two
+    /// polls.
     pub(crate) async fn follow(
         &mut self,
         awaited: &str,
@@ -128,7 +129,7 @@ impl<'a> Timeline<'a> {
     ) -> anyhow::Result<()> {
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
-            // Asked before the history is read: what ended it has been written by then.
+            // The record is read before the history, so that the history already has the end of the work.
             let record = self.record().await?;
             self.show_decisions().await?;
             self.show_letters().await?;
@@ -199,7 +200,7 @@ impl<'a> Timeline<'a> {
         if what.is_empty() { Ok(()) } else { self.write(&self.screen.dim(&what.join("; "))) }
     }
 
-    /// Instances with which something is wrong.
+    /// Drifted instances, and those of a bad image.
     fn bad(&self) -> BTreeSet<String> {
         let tally = self.load.tally();
         let answer_errors = tally.answers.iter().filter(|(_, answers)| answers.errors > 0);

@@ -1,11 +1,11 @@
-//! What happened, in words for somebody who does not know the code.
+//! Descriptions of events for a reader who does not know the code.
 
 use driftless_tests::fleet::{FleetView, GroupView};
 use serde_json::Value;
 
 use crate::picture::FleetView;
 
-/// An entry of the history, as an operator tells it. None: what it says is said by another one.
+/// A history entry as a sentence. None: another entry already says it.
 pub(crate) fn told(entry: &Value) -> Option<String> {
     let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
     let (from, to, why) = (text("from"), text("to"), text("why"));
@@ -33,7 +33,7 @@ pub(crate) fn told(entry: &Value) -> Option<String> {
         "rolling-back" => format!("{}: the traffic goes back first, everything else comes later", beginning(why)),
         "rolled-back" => "rolled back: the good color has everything again".to_owned(),
         "refused" => format!("{from} is refused from now on: {why}"),
-        // What was borrowed and is given back.
+        // Borrowed settings that are restored.
         "released" if why == "restored" => format!("restored: {}", borrowed(from)),
         "released" => format!("{} stays: {why}", borrowed(from)),
         _ if to.starts_with("lt-") => format!("Driftless knows the fleet now: the release is {to}"),
@@ -46,12 +46,12 @@ fn beginning(why: &str) -> &str {
     why.split(": ").next().unwrap_or(why)
 }
 
-/// What was borrowed from a group for a while, as the borrowed settings has it, without what it was.
+/// The name of a borrowed setting, without its value.
 fn borrowed(from: &str) -> &str {
     from.split(" (").next().unwrap_or(from)
 }
 
-/// What Auto Scaling and the load balancer did between two passes, as far as the picture shows it.
+/// The changes of Auto Scaling and the load balancer between two polls, as far as the picture shows them.
 pub(crate) fn seen_between(before: &FleetView, now: &FleetView) -> anyhow::Result<Vec<String>> {
     let mut seen = Vec::new();
     if before.shares != now.shares {
@@ -92,7 +92,7 @@ const fn is(count: usize) -> &'static str {
     if count == 1 { "is" } else { "are" }
 }
 
-/// Both groups in a line: how large they are, and may be.
+/// The sizes and bounds of both groups, in one line.
 pub(crate) fn sizes(view: &FleetView) -> anyhow::Result<String> {
     let of = |color: &str| {
         let group = view.group(color)?;
@@ -111,14 +111,14 @@ mod tests {
     }
 
     #[test]
-    fn a_rollback_is_told_without_the_numbers_of_the_alarm() {
+    fn a_rollback_is_described_without_the_numbers_of_the_alarm() {
         let why = "alarm app-blue-errors is in ALARM: Threshold Crossed: 1 datapoint [9.0]";
         let told = told(&entry("shifting", "rolling-back", why)).unwrap();
         assert_eq!(told, "alarm app-blue-errors is in ALARM: the traffic goes back first, everything else comes later");
     }
 
     #[test]
-    fn what_was_borrowed_is_told_by_its_name() {
+    fn a_borrowed_setting_is_described_by_its_name() {
         let from = "MaxSize of app-blue (was 3)";
         assert_eq!(told(&entry(from, "released", "restored")).unwrap(), "restored: MaxSize of app-blue");
         let stays =
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_without_words_of_its_own_is_told_as_it_is() {
+    fn an_entry_without_a_description_is_printed_unchanged() {
         assert_eq!(told(&entry("a", "b", "c")).unwrap(), "a → b: c");
     }
 }

@@ -1,4 +1,4 @@
-//! The local stack, the production adapters on it, and a hand that sets it up.
+//! The local stack with the production adapters, set up for the contracts.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -21,14 +21,14 @@ use driftless_tests::stack::{LocalStack, REGION};
 use jiff::SignedDuration;
 
 const MOMENT: Duration = Duration::from_millis(50);
-/// Half a minute: more than anything here takes.
+/// Half a minute in moments: longer than any contract takes.
 const PATIENCE: usize = 600;
-/// Until a fleet is up.
+/// The timeout for the start of a fleet.
 const UP: Duration = Duration::from_secs(15);
-/// How long things take: long enough to be seen, short enough to wait for.
+/// The duration of emulated changes: long enough to be observed, short enough to wait for.
 const PACE: Duration = Duration::from_millis(200);
 
-/// Where the emulators are not like AWS, and why nobody made them.
+/// Known differences between the emulators and AWS, and why they stay.
 const DIFFERENCES: [(&str, &str); 2] = [
     ("a_group_that_is_not_there_is_gone_to_attachments_too", "moto answers 500 where AWS says ValidationError"),
     (
@@ -54,13 +54,13 @@ impl Local {
         Ok(Self { stack, ports, images: AtomicU32::new(0) })
     }
 
-    /// It has been held to everything.
+    /// Every contract was checked.
     pub(super) async fn end(&self) -> anyhow::Result<()> {
         self.stack.leave_evidence().await
     }
 }
 
-/// What `reconcile` runs on, with the local endpoints that its environment has there.
+/// The adapters of `reconcile`, with the local endpoints of its environment.
 fn adapters(stack: &LocalStack) -> anyhow::Result<Aws> {
     let fleets = ["AUTO_SCALING", "CONFIG_SERVICE", "EC2", "ELASTIC_LOAD_BALANCING_V2"];
     let fleets = fleets.map(|service| (format!("AWS_ENDPOINT_URL_{service}"), stack.fleet_endpoint().to_owned()));

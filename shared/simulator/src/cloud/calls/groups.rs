@@ -26,7 +26,7 @@ const START: &str = "autoscaling:StartInstanceRefresh";
 const ROLL_BACK: &str = "autoscaling:RollbackInstanceRefresh";
 
 impl GroupState {
-    /// Writes the desired capacity: what is too much by then, Driftless takes.
+    /// Writes the desired capacity. Driftless is the actor of the terminations that follow.
     const fn sized(&mut self, desired: u32, now: Timestamp) {
         if desired < self.desired {
             self.shrunk_at = now;
@@ -41,7 +41,7 @@ impl Cloud {
         self.groups.get_mut(group).ok_or_else(|| gone(operation))
     }
 
-    /// Writes the bounds as one: a minimum above the size raises it, a maximum below it lowers it (3.2).
+    /// Writes the bounds in one call: a minimum above desired capacity raises it, a maximum below lowers it (3.2).
     fn bound(&mut self, name: &GroupName, min: u32, max: u32, desired: Option<u32>) -> CallResult<()> {
         let now = self.now;
         let group = self.known(UPDATE, name)?;
@@ -87,7 +87,8 @@ impl Cloud {
         Ok(())
     }
 
-    /// Launches one instance at once, idempotent by its token for eight hours, which no day here exceeds (3.4).
+    /// Launches one instance synchronously. The call is idempotent by its token for eight hours, longer than a run uses
+    /// a token (3.4).
     pub fn launch(&mut self, group: &GroupName, zone: &Zone, token: &str) -> CallResult<Launched> {
         if let Some(known) = self.launch_tokens.get(token) {
             let is_same = |instance: &Instance| instance.group == *group && instance.zone == *zone;
@@ -118,7 +119,7 @@ impl Cloud {
         Ok(Launched::Instance(id))
     }
 
-    /// Switches scale-in protection: of instances in service only (3.1).
+    /// Sets scale-in protection. AWS accepts the call only for instances in service (3.1).
     pub fn protect(&mut self, group: &GroupName, instance: &InstanceId, protection: Protection) -> CallResult<()> {
         self.known(PROTECT, group)?;
         let is_member = |known: &&mut Instance| known.life != Life::Gone && known.group == *group;
@@ -131,7 +132,7 @@ impl Cloud {
         }
         known.protected = protection == Protection::On;
         self.touch(group);
-        // A scale-in that found everyone protected goes on with whom it may take now.
+        // A scale-in that found all instances protected may continue now.
         self.balances_soon(group);
         Ok(())
     }
@@ -162,13 +163,13 @@ impl Cloud {
         Ok(())
     }
 
-    /// Empties a group.
+    /// Scales a group to zero.
     pub fn empty(&mut self, group: &GroupName, maximum: u32) -> CallResult<()> {
         self.known(UPDATE, group)?;
         self.bound(group, 0, maximum, Some(0))
     }
 
-    /// Sets an instance aside.
+    /// Moves an instance to Standby.
     pub fn enter_standby(
         &mut self,
         group: &GroupName,
@@ -206,7 +207,7 @@ impl Cloud {
         Ok(())
     }
 
-    /// Gives a group a numbered template version.
+    /// Sets the launch template version of a group.
     pub fn set_template(&mut self, group: &GroupName, template: &TemplateVersion) -> CallResult<()> {
         if !self.templates.contains_key(template) {
             return Err(refused(UPDATE, "You must use a valid fully-formed launch template."));
@@ -264,7 +265,7 @@ impl Cloud {
         Ok(id)
     }
 
-    /// Sends an instance refresh back.
+    /// Rolls an instance refresh back.
     pub fn roll_back_refresh(&mut self, group: &GroupName) -> CallResult<()> {
         let known = self.known(ROLL_BACK, group)?;
         let is_under_way = known.refresh.as_ref().is_some_and(|refresh| refresh.told.status.is_under_way());

@@ -37,7 +37,7 @@ impl Cloud {
         Ok(names.filter_map(|name| self.seen(name)).collect())
     }
 
-    /// Every group with the fleet tag, whatever it says.
+    /// Every group with the fleet tag, whatever its value.
     pub fn all_groups(&mut self) -> CallResult<Vec<Group>> {
         if self.is_blind {
             return Ok(Vec::new());
@@ -46,7 +46,7 @@ impl Cloud {
         Ok(names.filter_map(|name| self.seen(name)).collect())
     }
 
-    /// One group, as it is.
+    /// One group, without lag.
     pub fn group(&mut self, name: &GroupName) -> CallResult<Option<Group>> {
         Ok(self.described(name))
     }
@@ -81,7 +81,7 @@ impl Cloud {
         Ok(self.groups.get(group).ok_or_else(|| gone(ACTIVITIES))?.launch_failure.clone())
     }
 
-    /// What Config says.
+    /// The instances that are non-compliant with a rule.
     pub fn non_compliant(&mut self, rule: &RuleName) -> CallResult<RuleReading> {
         if !self.rules.contains_key(rule) {
             return Ok(RuleReading::NoSuchRule);
@@ -91,7 +91,7 @@ impl Cloud {
         Ok(RuleReading::NonCompliant(found.collect()))
     }
 
-    /// What EC2 says of instances: those that are gone too, for an hour.
+    /// The instances as EC2 describes them. Terminated instances stay visible for an hour.
     pub fn machines(&mut self, ids: &BTreeSet<InstanceId>) -> CallResult<BTreeMap<InstanceId, Ec2Instance>> {
         let known = ids.iter().filter_map(|id| self.instances.get(id));
         Ok(known
@@ -107,7 +107,7 @@ impl Cloud {
             .collect())
     }
 
-    /// What a template version says.
+    /// The content of a template version.
     pub fn template(&mut self, version: &TemplateVersion) -> CallResult<Option<TemplateContent>> {
         Ok(self.templates.get(version).cloned())
     }
@@ -117,7 +117,7 @@ impl Cloud {
         Ok(self.newest(template))
     }
 
-    /// Writes a version.
+    /// Writes a launch template version.
     pub fn write_template(
         &mut self,
         template: &TemplateId,
@@ -135,7 +135,8 @@ impl Cloud {
             return Err(error(CREATE_VERSION, CallErrorKind::Refused, text));
         }
         let written = self.write_version(template, base, image, token);
-        // A base of its own template that is missing is gone; whatever the other color's template lacks, the adapter refuses.
+        // A missing base version of the same template is gone. A field that the other color's template lacks is refused
+        // by the adapter.
         let is_own = base.template == *template;
         let kind = if is_own { CallErrorKind::Gone } else { CallErrorKind::Refused };
         written.ok_or_else(|| error(CREATE_VERSION, kind, "InvalidLaunchTemplateId.VersionNotFound"))
@@ -151,7 +152,7 @@ impl Cloud {
         Ok(self.images.values().filter(|image| Self::is_tagged(image)).filter(is_of).cloned().collect())
     }
 
-    /// The images of any fleet.
+    /// The images of all fleets.
     pub fn all_images(&mut self) -> CallResult<Vec<Image>> {
         Ok(self.images.values().filter(|image| Self::is_tagged(image)).cloned().collect())
     }
@@ -174,14 +175,14 @@ impl Cloud {
         Ok(meant.map(|(name, alarm)| (name.clone(), told(alarm))).collect())
     }
 
-    /// Alarms that ring.
+    /// Alarms that are in ALARM.
     pub fn in_alarm(&mut self) -> CallResult<BTreeMap<AlarmName, Alarm>> {
         let in_alarm = self.alarms.iter().filter(|(_, alarm)| alarm.state == AlarmStateValue::Alarm);
         Ok(in_alarm.map(|(name, alarm)| (name.clone(), told(alarm))).collect())
     }
 }
 
-/// EC2 tells launch times so.
+/// EC2 reports launch times in whole seconds.
 fn whole_seconds(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
 }

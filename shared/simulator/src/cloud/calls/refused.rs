@@ -1,4 +1,4 @@
-//! How AWS says no.
+//! The errors of AWS.
 
 use driftless_reconciler::ports::{CallError, CallErrorKind};
 
