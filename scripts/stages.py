@@ -6,8 +6,8 @@
     scripts/stages.py test --list               their names
 
 A stage passes, fails, or is left out: a command that finds what it needs missing ends with code 77, and its last line says why.
-`CI=true` takes a stage that was left out for a failure. A stage that searches where nobody has been yet may also find something
-(code 76): that is told loudly, and fails nothing; in every other stage it is a failure. At the end stands what each took, as time
+`CI=true` takes a stage that was left out for a failure. A stage that searches new seeds may also find something
+(code 76): that is reported, and fails nothing; in every other stage it is a failure. At the end stands what each took, as time
 on the clock and as processor time (user and system). What a stage left running and did not wait for has a row of its own.
 """
 
@@ -60,7 +60,7 @@ class Run:
     def __init__(self, stages: list[table.Stage]) -> None:
         self.waiting = list(stages)
         self.names = {stage.name for stage in stages}
-        # Each child is kept: one that nobody holds is reaped by the next Popen, and how it ended is lost.
+        # Each child is kept: a child without a reference is reaped by the next Popen, and its exit code is lost.
         self.running: dict[int, tuple[table.Stage, float, subprocess.Popen[bytes]]] = {}
         self.ended: dict[str, Ended] = {}
         self.is_alone = len(stages) == 1

@@ -1,7 +1,7 @@
 """Updates the control plane in two steps, with an approval between them: `create` writes a change set and shows it, `execute`
 carries it out while CloudFormation watches the stack's own alarms, and takes it back when one of them goes into ALARM.
 
-The first deployment is a person's: `sam deploy --guided`. Its parameters are kept from then on.
+An operator makes the first deployment: `sam deploy --guided`. Its parameters are kept from then on.
 """
 
 import argparse
@@ -85,7 +85,7 @@ def create(options):
 
 
 def table_of(changes):
-    """What the person who approves reads. A replaced resource is the one to look at twice."""
+    """What the operator who approves reads. A replaced resource needs the most attention."""
     rows = [f"| {c['Action']} | {c['LogicalResourceId']} | {c['ResourceType']} | {c.get('Replacement', '')} |" for c in changes]
     return "\n".join(["| action | resource | type | replaced |", "| --- | --- | --- | --- |", *rows])
 

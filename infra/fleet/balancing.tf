@@ -32,7 +32,7 @@ resource "aws_lb_target_group" "this" {
 # that no action names is not checked.
 
 resource "aws_lb_listener" "weighted" {
-  #checkov:skip=CKV_AWS_2:HTTPS is the default. HTTP must be asked for, for networks that nobody else is in.
+  #checkov:skip=CKV_AWS_2:HTTPS is the default. HTTP must be set explicitly, for private networks.
   count = var.listener != null && var.layout == "weighted" ? 1 : 0
 
   load_balancer_arn = var.listener.load_balancer_arn
@@ -65,7 +65,7 @@ resource "aws_lb_listener" "weighted" {
 }
 
 resource "aws_lb_listener" "single" {
-  #checkov:skip=CKV_AWS_2:HTTPS is the default. HTTP must be asked for, for networks that nobody else is in.
+  #checkov:skip=CKV_AWS_2:HTTPS is the default. HTTP must be set explicitly, for private networks.
   count = var.listener != null && var.layout != "weighted" ? 1 : 0
 
   load_balancer_arn = var.listener.load_balancer_arn

@@ -45,7 +45,7 @@ variable "approved_images" {
 locals {
   approved_images_rule = "${var.name}-approved-images"
 
-  # What an alarm looks at: each color, or what both share.
+  # The scope of an alarm: one color, or what both colors share.
   guarded = var.guard_alarms == null ? {} : var.target == null ? { for key, group in local.groups : key => group.name } : { for key in local.target_groups : key => contains(["blue", "green"], key) ? "${var.name}-${key}" : var.name }
 
   error_alarms        = var.target == null ? {} : { for key, name in local.guarded : key => "${name}-errors" }

@@ -4,7 +4,7 @@ terraform {
   required_providers {
     aws = {
       source = "hashicorp/aws"
-      # Version 6 is another set of resources: nobody has shown yet that a plan after a cutover is empty there.
+      # Version 6 is another set of resources: no test has shown yet that a plan after a cutover is empty there.
       version = ">= 5.100, < 6.0"
     }
   }

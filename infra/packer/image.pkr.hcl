@@ -142,7 +142,7 @@ build {
   provisioner "shell" {
     # The first script that fails ends the build, and with it the image.
     execute_command = "sudo env {{ .Vars }} bash -e {{ .Path }}"
-    # Hardening removes the helper script itself; afterwards nobody can log in to do it.
+    # Hardening removes the helper script itself; afterwards no login is possible to do it.
     skip_clean = true
     env = {
       IMAGE_FLEET  = var.fleet

@@ -1,4 +1,4 @@
-"""The container holds one static program that runs as nobody, on a file system that it can only read."""
+"""The container has one static program, which runs without root on a read-only file system."""
 
 import hashlib
 import io

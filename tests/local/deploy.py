@@ -31,7 +31,7 @@ QUICK_POLL = {"Delay": 0.2, "MaxAttempts": 600}
 
 
 class DeployError(Exception):
-    """What went wrong, for a person to read."""
+    """The error as text for an operator."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def why_it_failed(cloudformation: Any, change_set: dict[str, str]) -> str:
 
 
 def describe(aws: LocalAws, stack: str) -> dict[str, Any]:
-    """What was deployed, as the emulator holds it."""
+    """What was deployed, as the emulator stores it."""
     cloudformation = aws.client("cloudformation")
     outputs = cloudformation.describe_stacks(StackName=stack)["Stacks"][0].get("Outputs", [])
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)

@@ -19,7 +19,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def serve(port: int, account: str) -> None:
     """Serves until the process ends. moto reads its environment at import, hence the imports here."""
-    # No public images: nobody asks for them, and each reset would load hundreds.
+    # No public images: no test needs them, and each reset would load hundreds.
     os.environ.update(MOTO_ACCOUNT_ID=account, MOTO_PORT=str(port), MOTO_EC2_LOAD_DEFAULT_AMIS="false")
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
     from werkzeug.serving import make_server

@@ -14,7 +14,7 @@ DENY = tomllib.loads((ROOT / "deny.toml").read_text())
 def compiled():
     """Every package that a build of everything compiles, with its license: {(name, version): license}.
 
-    `cargo tree` resolves features as the build does; `cargo metadata` also lists what is switched on by nobody.
+    `cargo tree` resolves features as the build does; `cargo metadata` also lists features that no crate enables.
     """
     targets = [word for target in DENY["graph"]["targets"] for word in ("--target", target)]
     listed = subprocess.run(

@@ -46,7 +46,7 @@ def variants(file, enum):
 
 
 def guards():
-    """The names of the guards, each once, from the page that a test of the planner holds to its list of names."""
+    """The names of the guards, each once, from the page that a test of the planner compares with its list of names."""
     tables = (ROOT / "docs" / "guards.md").read_text().split("## Earlier names", 1)[0]
     return sorted(set(re.findall(r"(?m)^\| `([^`]*)` \|", tables)))
 

@@ -82,7 +82,7 @@ class Schemas(unittest.TestCase):
                 self.assertEqual([error.message for error in validator.iter_errors(body)], [])
 
     def holds_each_field(self, name, whole):
-        """Each field is asked for, and looked at."""
+        """Each field is required, and its value is checked."""
         validator = strict(name)
         for field in whole:
             with self.subTest(field):

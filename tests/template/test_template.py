@@ -79,7 +79,7 @@ def rules_for(sample):
 
 class Tools(unittest.TestCase):
     def test_cfn_lint_finds_nothing(self):
-        # Three partitions: what one of them does not offer is found before somebody deploys there.
+        # Three partitions: what one of them does not offer is found before a deployment there.
         result = run("cfn-lint", "--regions", "us-east-1", "cn-north-1", "us-gov-west-1", "--", str(TEMPLATE))
         self.assertEqual((result.returncode, result.stdout), (0, ""), result.stderr)
 

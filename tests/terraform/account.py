@@ -26,7 +26,7 @@ def register_image(ec2: Any, name: str) -> str:
 
 
 def variables_of(example: str, client: Callable[[str], Any], image: str) -> dict[str, Any]:
-    """What an example must be told, in an account that has a default network and nothing else."""
+    """The variables of an example, in an account with only a default network."""
     ec2 = client("ec2")
     network = next(v["VpcId"] for v in ec2.describe_vpcs()["Vpcs"] if v["IsDefault"])
     filters = [{"Name": "vpc-id", "Values": [network]}]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 PROVIDER = "registry.terraform.io/hashicorp/aws"
 PROVIDER_VERSION = "5.100.0"
-# What the provider's folder must hold, per platform, as `terraform providers lock` writes it.
+# What the provider's folder must contain, per platform, as `terraform providers lock` writes it.
 PROVIDER_HASHES = {"linux_amd64": "h1:edXOJWE4ORX8Fm+dpVpICzMZJat4AX0VRCAy/xkcOc0="}
 
 # How a stage of scripts/stages.py says that it was left out.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Whether the hardening held. The build ends with it, and fails with it; it stays on the image as `check-image`, so that
-# whoever doubts an instance can ask again. Prints every problem, and exits with 1 if there is one. Changes nothing.
+# an operator can run it again on any instance. Prints every problem, and exits with 1 if there is one. Changes nothing.
 set -euo pipefail
 
 problems=0
@@ -86,7 +86,7 @@ application() {
         problem 'app.service is open for more than it needs'
 }
 
-# The audit: all places that somebody other than root may write to, but those that begin empty at each boot.
+# The audit: all places that an account other than root may write to, except those that are empty at each boot.
 who_may_write() {
     local folder
     for folder in /usr /etc /opt /boot /srv /root; do

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Puts the application and its configuration in place: owned by root, writable by nobody, root included until it insists.
+# Puts the application and its configuration in place: owned by root, with no write permission for any account.
 # Needs app.tar, the root file system of the container, beside `scripts/`; IMAGE_FLEET, IMAGE_BUILD and IMAGE_COMMIT.
 set -euo pipefail
 umask 022
@@ -37,7 +37,7 @@ for file in "$here"/configs/app/**; do
     install -D --owner root --group root --mode 0444 "$file" "/${file#"$here"/configs/app/}"
 done
 
-# Read by the unit, and by whoever wonders what runs here. Without a time: the same input makes the same image.
+# Read by the unit, and by an operator who checks which release runs here. Without a time: the same input makes the same image.
 printf 'IMAGE_FLEET=%s\nIMAGE_BUILD=%s\nIMAGE_COMMIT=%s\n' "$IMAGE_FLEET" "$IMAGE_BUILD" "$IMAGE_COMMIT" > /etc/image-release
 chmod 0444 /etc/image-release
 

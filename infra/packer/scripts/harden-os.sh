@@ -63,7 +63,7 @@ only_root_writes() {
     done
     find / -xdev -type f -perm /002 -exec chmod o-w {} +
     find / -xdev -type d -perm /002 ! -perm /1000 -exec chmod +t {} +
-    # A directory of mail for a group that nobody is in.
+    # A mail directory of a group without members.
     find /var/local /var/mail /var/spool/mail -maxdepth 0 -type d -exec chmod go-w {} + 2>/dev/null || true
 }
 
@@ -72,7 +72,7 @@ nothing_of_the_build() {
     rm -rf /var/cache/dnf /var/cache/yum /var/cache/apt/archives /var/lib/apt/lists /var/cache/ldconfig/aux-cache
     rm -f /var/cache/apt/*.bin
     rm -rf /var/lib/cloud/instance /var/lib/cloud/instances /var/lib/cloud/data /var/lib/cloud/sem
-    # What accounts were before: with passwords that no longer hold.
+    # Backups of the account files, with old passwords.
     rm -f /etc/passwd- /etc/shadow- /etc/group- /etc/gshadow- /etc/subuid- /etc/subgid-
     rm -f /var/lib/systemd/random-seed /var/lib/systemd/credential.secret /root/.bash_history /home/*/.bash_history
     find /var/log -type f -exec truncate --size 0 {} +

@@ -8,5 +8,5 @@ dnf --assumeyes --quiet upgrade --releasever=latest
 dnf --assumeyes --quiet install amazon-ssm-agent audit
 systemctl enable amazon-ssm-agent.service auditd.service
 
-# The session of this build lives on in its process; nobody will open another one. Session Manager is the way in.
+# The session of this build lives on in its process; no other session will be opened. Session Manager is the way in.
 dnf --assumeyes --quiet remove openssh-server ec2-instance-connect

@@ -20,7 +20,7 @@ def events_of_aws_services_can_be_put() -> None:
 
 def delayed_messages_are_polled_promptly() -> None:
     """AWS: polls a function's queue all the time. ministack: looks once a second for a message whose delay or visibility
-    timeout has passed. So it is woken ten times a second."""
+    timeout has passed. So the correction triggers it ten times a second."""
 
     def wake_poller() -> None:
         while True:

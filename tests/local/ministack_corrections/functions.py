@@ -29,7 +29,7 @@ def access_key_id(function_name: str) -> str:
 
 def each_function_has_its_own_access_key() -> None:
     """AWS: a function calls with the credentials of its own role. ministack: all functions have the account id as access
-    key. So the key is derived from the function's name, and whoever records calls can tell who made them."""
+    key. So the key is derived from the function's name, and a recording of the calls shows which function made them."""
 
     def execution_credentials(config: dict[str, Any]) -> dict[str, str]:
         return {
@@ -72,7 +72,7 @@ def functions_are_killed_at_once() -> None:
 
 
 def urls_name_their_caller() -> None:
-    """AWS: a function behind a URL with AWS_IAM is told who has signed the request. ministack: tells it nothing of them. So
+    """AWS: a function behind a URL with AWS_IAM gets the identity of the signer. ministack: passes none. So
     the event says it, for a user whose name is the access key."""
     build = lambda_svc._build_function_url_event
 

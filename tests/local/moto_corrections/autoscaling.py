@@ -1,4 +1,4 @@
-"""Corrections of moto's Auto Scaling: instances take time, bounds hold, and a client token launches once."""
+"""Corrections of moto's Auto Scaling: instances take time to launch, the size limits apply, and a client token launches once."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def activities(group: FakeAutoScalingGroup) -> list[Activity]:
 
 
 def suspended(group: FakeAutoScalingGroup, process: str) -> bool:
-    """Whether SuspendProcesses holds this process of the group."""
+    """Whether this process of the group is suspended."""
     return any(entry["ProcessName"] == process for entry in group.suspended_processes)
 
 

@@ -83,7 +83,7 @@ def roll_back(group: FakeAutoScalingGroup) -> Refresh:
 
 
 def go_on(group: FakeAutoScalingGroup) -> None:
-    """Replaces one more, once all serve; ends the refresh when all are replaced and it has been watched."""
+    """Replaces one more instance, once all are healthy; ends the refresh when all are replaced and it has been watched."""
     refresh = under_way(group)
     if refresh is None or not _is_whole(group):
         return

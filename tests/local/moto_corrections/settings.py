@@ -38,7 +38,7 @@ class Settings:
         return dataclasses.asdict(self)
 
     def reset(self) -> None:
-        """Back to the defaults, in place: other modules hold this object."""
+        """Back to the defaults, in place: other modules have a reference to this object."""
         self.update(dataclasses.asdict(Settings()))
 
 

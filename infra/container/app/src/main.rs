@@ -89,7 +89,7 @@ fn response(request_line: &str, about: &str) -> String {
     )
 }
 
-/// What this release is, as JSON. What nobody said is left out.
+/// What this release is, as JSON. A value that is not set is left out.
 fn about(variable: impl Fn(&str) -> Option<String>) -> String {
     let known: Vec<String> =
         RELEASE.iter().filter_map(|(name, key)| Some(format!("\"{name}\":{}", quoted(&variable(key)?)))).collect();

@@ -68,7 +68,7 @@ variable "required_applications" {
 }
 
 variable "association_compliance" {
-  description = "Makes the rule that State Manager's associations hold on every instance."
+  description = "Creates the rule that every instance complies with its State Manager associations."
   type        = bool
   default     = true
 }
