@@ -35,8 +35,8 @@ pub(crate) fn protected_by_tag(draft: &Draft<'_>, id: &InstanceId) -> Option<Wai
     holds.then(|| Waiting::Protected { by: Protector::Tag { reason: reason.clone() }, until })
 }
 
-/// `driftless:protect=<reason> until <time>` ends at that time. Without a time that can be read it does not end: a
-/// protection that someone meant must not be lost to a typing error.
+/// `driftless:protect=<reason> until <time>` ends at that time. Without a valid time it does not end: a typing error
+/// must not remove a protection.
 fn protection_expiry(reason: &UntrustedText) -> Option<Timestamp> {
     reason.as_str().rsplit_once(" until ").and_then(|(_, time)| time.trim().parse().ok())
 }

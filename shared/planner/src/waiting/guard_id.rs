@@ -79,13 +79,13 @@ pub enum GuardId {
     BothColorsAlarm,
     /// An alarm that guards the cutover does not exist.
     GuardAlarm,
-    /// Another hand moved the traffic.
+    /// An external change moved the traffic.
     Traffic,
     /// So many of the new color must serve.
     ColorMinHealthy,
     /// So many of the old color must serve to take the traffic back.
     RollbackMinHealthy,
-    /// Somebody of the old color must serve before the new one is let go.
+    /// The old color must have a healthy instance before the new color is scaled to zero.
     OldColor,
     /// Only an operator can say how it goes on.
     Operator,

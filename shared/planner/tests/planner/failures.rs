@@ -251,7 +251,7 @@ fn what_comes_in_another_zone_while_a_launch_is_refused_is_somebody_elses() {
 fn what_comes_after_a_launch_was_refused_is_somebody_elses_in_its_zone_too() {
     // EC2 tells launch times in whole seconds: what comes in the very second may be ours.
     for (waited, is_taken) in [(secs(0), true), (secs(1), false)] {
-        // The second instance runs in the zone in which somebody else's newcomer comes.
+        // The second instance is in the zone in which an instance from outside Driftless is launched.
         let mut stage = Stage::drifted(3, &[2]);
         stage.reconcile_and_crash();
         stage.scripted.insert("launch", ActionResult::Failed("InsufficientInstanceCapacity: no room".into()));

@@ -1,4 +1,4 @@
-//! What may not start, and why: each guard with its reason, and that it lets go again.
+//! Each guard blocks with its reason, and stops blocking when the cause is gone.
 
 use driftless_planner::action::{ActionResult, CapacityChange};
 use driftless_planner::image::Image;
@@ -24,7 +24,7 @@ fn check(guard: GuardId, words: &str, change: impl FnOnce(&mut Stage)) -> Stage 
     stage
 }
 
-/// Lets go when the cause is gone.
+/// The guard stops blocking when the cause is gone.
 fn check_scales_to_zero(mut stage: Stage, change: impl FnOnce(&mut Stage)) {
     change(&mut stage);
     stage.settle_clean(4);
@@ -237,7 +237,7 @@ fn a_policy_that_is_invalid_for_a_while_changes_no_phase_without_a_line_in_the_h
     for debounce in ["soon", "5m", "soon", "5m"] {
         stage.wait(secs(10));
         stage.tag("debounce", debounce);
-        // Each look checks that the history leads from the one phase to the other.
+        // Each pass checks that the history leads from one phase to the other.
         let decision = stage.reconcile();
         phases.push(stage.phase(1));
         let waits = decision.waiting.get(&id(1));
