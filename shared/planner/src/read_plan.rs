@@ -182,7 +182,7 @@ pub fn second(fleet: &FleetName, seen: &Observation, record: Option<&Record>, po
     }
     for (id, replacement) in record.into_iter().flat_map(|record| &record.replacements) {
         read_plan.machines.insert(id.clone());
-        // The record may hold an image to which an operator can roll back.
+        // An operator may want to inspect the replacement instance, which a cancellation would terminate.
         read_plan.machines.extend(replacement.phase().successor().cloned());
         let Some(group) = seen.group(&replacement.group) else { continue };
         let is_there = |successor: &InstanceId| group.active().any(|member| member.id == *successor);

@@ -45,7 +45,7 @@ pub enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::AlarmInAlarm => "an alarm of its policy rings",
+            Self::AlarmInAlarm => "an alarm of its policy is in ALARM",
             Self::WorkIsOpen => "work is open",
             Self::GroupsAreGone => "work is open, and its groups are gone",
             Self::InstanceDrifted => "an instance breaks a rule of the list",

@@ -65,7 +65,8 @@ fn is_scaled_to_zero(draft: &Draft<'_>, group: &Group) -> bool {
     (group.min, group.max, group.desired) == (0, 0, 0) || draft.input().outcomes.iter().any(goes)
 }
 
-/// Rolls back if the new color is too small without the old one. Applies until the old color is scaled to zero.
+/// Waits while the new color is below its minimum healthy, and rolls back at the deadline, or at once if most of it is
+/// unhealthy.
 fn too_few_serve(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Option<Transition> {
     if let Some(step) = mostly_unhealthy(draft, context, cutover) {
         return Some(step);

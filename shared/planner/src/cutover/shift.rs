@@ -114,7 +114,7 @@ fn watch(
 enum Moved {
     /// The write is in progress.
     NotYet,
-    /// This must end first.
+    /// The step waits for this reason to end.
     Waits(Waiting),
     /// Only an operator can decide.
     Lost(String),

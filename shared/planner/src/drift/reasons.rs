@@ -53,14 +53,14 @@ fn is_moving(record: &Record) -> bool {
     record.cutover.as_ref().is_some_and(Cutover::stops_replacements)
 }
 
-/// Whether this pass could read all drift reasons of a drifted instance.
+/// Whether this pass can tell if the reason still applies to the instance.
 pub(super) fn can_be_told(draft: &Draft<'_>, standing: &FleetState<'_>, id: &InstanceId, reason: &DriftReason) -> bool {
     match reason {
         DriftReason::Template { .. } | DriftReason::Image { .. } => {
             standing.live.is_some() && draft.record().release.is_some() && !is_moving(draft.record())
         }
         DriftReason::Age => draft.input().seen.machines.get(id).is_found(),
-        // Rules have their own results for each instance, and the record holds the other two.
+        // Each rule has a read result of its own, and the record holds alarms and operator requests.
         DriftReason::Rule(_) | DriftReason::Alarm(_) | DriftReason::Operator { .. } => true,
     }
 }

@@ -348,8 +348,8 @@ impl Cutover {
         self.phase = phase;
     }
 
-    /// Changes its timers and the data of its phase, for the model checker, which compares records without irrelevant
-    /// differences. Ignored if it would change the phase.
+    /// Changes its timers and the data of its phase, for callers that compare records without irrelevant differences. A
+    /// change that would lead to another phase keeps the phase.
     pub fn change_data(&mut self, change: impl FnOnce(&mut CutoverPhase, &mut Clocks)) {
         let mut changed = self.phase.clone();
         let mut clocks = Clocks { since: self.since, deadline: self.deadline, paused_since: self.paused_since };

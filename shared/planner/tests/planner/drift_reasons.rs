@@ -128,7 +128,7 @@ fn an_alarm_that_is_over_clears_the_instance() {
     assert_eq!(stage.phase(1), "verifying");
     stage.tag("alarms", "web-5xx");
     stage.reconcile();
-    assert_eq!(stage.phase(1), "verifying", "it was admitted under an alarm that still rings");
+    assert_eq!(stage.phase(1), "verifying", "it was admitted under an alarm that is still in ALARM");
     stage.alarm("disk-1", AlarmState::Ok, &[1]);
     stage.settle_clean(8);
     assert!(stage.has(&id(1)));

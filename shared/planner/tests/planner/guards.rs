@@ -8,7 +8,7 @@ use driftless_planner::template::TemplateReference;
 use driftless_planner::waiting::{GuardId, Waiting};
 use driftless_testkit::{GROUP, Stage, around, content, id, image, image_id, mins, refresh, secs, version};
 
-/// With this change the drifted instance 1 of 4 waits for this guard, with these words; and nothing else happens.
+/// With this change the drifted instance 1 of 4 waits for this guard, with this reason, and no action follows.
 fn check(guard: GuardId, words: &str, change: impl FnOnce(&mut Stage)) -> Stage {
     let mut stage = Stage::drifted(4, &[1]);
     change(&mut stage);
@@ -88,7 +88,7 @@ fn a_template_that_is_not_the_release() {
     };
     let stage = check(GuardId::Group, words, |stage| moved(stage, 2));
     check_scales_to_zero(stage.clone(), |stage| moved(stage, 1));
-    // Accepted by an operator: to observe and back. The other instances run it already.
+    // An operator accepted the version by a switch to observe and back. The other instances already run it.
     check_scales_to_zero(stage, |stage| {
         for member in stage.group().members.iter_mut().filter(|member| member.id != id(1)) {
             member.template = Some(version(2));
@@ -148,7 +148,7 @@ fn a_tag_that_protects_until_a_time() {
 }
 
 #[test]
-fn what_auto_scaling_or_a_person_has() {
+fn an_instance_that_auto_scaling_or_an_operator_is_changing() {
     let stage = check(GuardId::InService, "in standby", |stage| {
         lifecycle_of(stage, 1, Lifecycle::Standby);
         stage.group().desired = 3;
