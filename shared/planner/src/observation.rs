@@ -80,7 +80,6 @@ pub struct Group {
 pub struct Member {
     pub id: InstanceId,
     pub zone: Zone,
-    /// The lifecycle state.
     pub lifecycle: Lifecycle,
     /// Whether Auto Scaling considers it healthy.
     pub healthy: bool,
@@ -95,7 +94,6 @@ pub struct Member {
 /// The lifecycle state of an instance, as Auto Scaling reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lifecycle {
-    /// Launching, hooks included.
     Pending,
     InService,
     /// Terminating, draining and hooks included.
@@ -173,7 +171,6 @@ pub struct Account {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Freeze {
-    /// The operator's reason.
     pub reason: UntrustedText,
     pub owner: UntrustedText,
     /// When the operator set it.

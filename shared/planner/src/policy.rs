@@ -158,7 +158,6 @@ pub enum PolicyError {
         key: String,
         /// The value as written.
         value: String,
-        /// The expected form.
         expected: String,
     },
     /// One setting has two values, under its name and under its earlier name.

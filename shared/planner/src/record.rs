@@ -87,7 +87,6 @@ pub struct Record {
     /// What Driftless would have done in observe mode since the last digest. None: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed: Option<Box<Observed>>,
-    /// Instances in quarantine.
     pub quarantined: BTreeMap<InstanceId, Quarantined>,
     /// The back-off of a capacity shortage. None: no shortage.
     pub back_off: Option<BackOff>,

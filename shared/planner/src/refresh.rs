@@ -18,7 +18,6 @@ pub struct Refresh {
     /// How much of the group it has replaced, in percent.
     pub percentage: u8,
     pub started_at: Timestamp,
-    /// AWS's status reason.
     pub reason: Option<UntrustedText>,
 }
 

@@ -180,7 +180,7 @@ fn apply(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, before: &R
     }
 }
 
-/// Removes the drift of an instance that turned out to be a replacement instance. Its own replacement judges it, and
+/// Removes the drift of an instance that turned out to be a replacement instance. Its own replacement evaluates it, and
 /// later the repeat drift guard: a surge of its own would start an endless chain.
 fn drop_successor_entry(draft: &mut Draft<'_>, successor: Option<&InstanceId>) {
     let Some(successor) = successor else { return };

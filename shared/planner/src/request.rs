@@ -26,7 +26,6 @@ pub enum ReconcileRequest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FleetRequest {
-    /// The fleet.
     pub fleet: FleetName,
     /// When a delayed request was due. The lease item stores the time of the pending request; the comparison shows
     /// whether a request that arrives a moment early is that one.

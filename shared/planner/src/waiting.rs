@@ -90,12 +90,7 @@ pub enum Waiting {
     /// Too many instances drifted at once.
     #[serde(rename = "breaker", alias = "breaker-open")]
     #[error("the breaker is open: {drifted} of {members} instances drifted at once, limit {limit}")]
-    BreakerOpen {
-        drifted: u32,
-        members: u32,
-        /// The limit.
-        limit: Percent,
-    },
+    BreakerOpen { drifted: u32, members: u32, limit: Percent },
     /// Many fleets drifted at once under this rule, which is probably at fault.
     #[serde(rename = "rule-breaker", alias = "rule-breaker-open")]
     #[error("the breaker is open for rule {rule}: {fleets} fleets drifted under this rule at once")]

@@ -37,7 +37,6 @@ struct Range {
 pub struct WindowError {
     /// The entry of the list.
     pub entry: String,
-    /// The error.
     pub problem: &'static str,
 }
 

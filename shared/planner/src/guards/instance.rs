@@ -84,7 +84,7 @@ fn not_at_size(instance: &Instance<'_>) -> Option<GroupProblem> {
 }
 
 /// Blocks an instance that appeared after a launch call without a response: it may be the replacement instance of that
-/// launch, whose replacement judges it.
+/// launch, whose replacement evaluates it.
 pub(super) fn is_no_successor(instance: &Instance<'_>) -> GuardAnswer {
     let launched_at = instance.draft.input().seen.machines.get(instance.id).found().map(|machine| machine.launched_at);
     let awaits_it = |replacement: &Replacement| {

@@ -23,7 +23,6 @@ pub struct Replacement {
     pub group: GroupName,
     /// The zone of the instance, and of its replacement instance.
     pub zone: Zone,
-    /// The drift reasons.
     pub drift: BTreeSet<DriftReason>,
     /// Config's annotations, by rule: evidence that outlives the instance.
     pub findings: BTreeMap<RuleName, Finding>,
@@ -218,7 +217,6 @@ pub struct Cancelling {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Refused {
-    /// The requested zone.
     pub zone: Zone,
     /// When the refusal was read.
     pub at: Timestamp,
@@ -310,7 +308,6 @@ pub struct Quarantined {
     pub since: Timestamp,
     /// When it is terminated, unless an operator takes it out earlier.
     pub until: Timestamp,
-    /// Its drift reasons.
     pub drift: BTreeSet<DriftReason>,
 }
 
