@@ -1,4 +1,4 @@
-//! What is to be done, and what came of it.
+//! The actions that a decision asks the shell to perform, and the result of each.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::refresh::RefreshPlan;
 use crate::template::{TemplateReference, TemplateVersion};
 use crate::text::UntrustedText;
 
-/// One thing to do. Each can be repeated: done again on a world in which it is done, it changes nothing.
+/// One change to make in AWS. Every action is idempotent: performed again after it took effect, it changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Raise `MaxSize` to make room.
@@ -22,32 +22,33 @@ pub enum Action {
         /// The value to write.
         maximum: u32,
     },
-    /// Launch the successor of a drifted instance.
+    /// Launch the replacement instance of a drifted instance.
     Launch { group: GroupName, zone: Zone, replaces: InstanceId, token: String },
     /// Write the desired capacity: one up for a successor, or back down when none came.
     SetDesired {
         group: GroupName,
         /// The value it must still have.
         expected: u32,
-        /// The value to write.
+        /// Write the desired capacity: one more for a replacement instance, or one less when none was launched.
         desired: u32,
-        /// The drifted instance for whose sake.
+        /// The drifted instance that the surge replaces.
         replaces: InstanceId,
     },
-    /// Switch scale-in protection of a successor on or off.
+    /// Switch scale-in protection of a replacement instance on or off.
     Protect { group: GroupName, instance: InstanceId, protection: Protection },
     /// Terminate one instance by its id.
     Terminate {
         group: GroupName,
         instance: InstanceId,
-        /// The desired capacity that the group must still have: whether to lower it was decided on it.
+        /// The desired capacity that the group must still have: the decision whether to lower it assumed this value.
         expected_desired: u32,
         /// Whether desired capacity goes down with it.
         capacity: CapacityChange,
-        /// What it is to us: a freeze holds back the end of a drifted instance, never the end of a extra instance.
+        /// The role of the instance: a freeze defers the termination of a drifted instance, never that of an extra
+        /// instance.
         role: Role,
     },
-    /// Set a drifted instance aside for forensics: out of its target groups, still of its group.
+    /// Move a drifted instance to standby for forensics: it leaves its target groups and stays in its group.
     EnterStandby {
         group: GroupName,
         instance: InstanceId,
@@ -58,9 +59,9 @@ pub enum Action {
     },
     /// Take one of the cutover slots that the fleets of this account share, before a cutover begins.
     TakeSlot,
-    /// Give the cutover slot back.
+    /// Return the cutover slot.
     GiveSlot,
-    /// Write `MinSize`: pin it, let it follow, or put it back.
+    /// Write `MinSize`: to pin it, to follow the live group, or to restore it.
     SetMinimum {
         group: GroupName,
         /// The value it must still have.
@@ -68,16 +69,17 @@ pub enum Action {
         /// The value to write.
         minimum: u32,
     },
-    /// Write minimum and desired capacity as 0 and the maximum as given: a color is scaled to zero.
+    /// Scale a color to zero: minimum and desired capacity become 0, the maximum becomes the given value.
     ScaleToZero {
         group: GroupName,
         /// The bounds that it must still have.
         expected: Bounds,
         /// The maximum to write.
         maximum: u32,
-        /// The target group whose weight must be 0 right before. None: the layout has none of its own.
+        /// The target group whose weight must be 0 right before the write. None: the layout has no target group of its
+        /// own for this color.
         without_traffic: Option<TargetGroupArn>,
-        /// Forward: the old color is scaled to zero after a cutover. Back: the new one, after it was undone.
+        /// Forward: the old color is scaled to zero after a cutover. Back: the new color, after the cutover was undone.
         direction: Direction,
     },
     /// Write a launch template version.
@@ -86,15 +88,15 @@ pub enum Action {
         group: GroupName,
         /// The template that gets the version.
         template: TemplateId,
-        /// What it says, but for the image.
+        /// The version that the new one copies, except for the image.
         base: TemplateVersion,
         image: ImageId,
         token: String,
     },
-    /// Give a group a launch template version.
+    /// Set the launch template version of a group.
     SetTemplate {
         group: GroupName,
-        /// What it must still use.
+        /// The template reference that the group must still have.
         expected: TemplateReference,
         template: TemplateVersion,
     },
@@ -103,7 +105,7 @@ pub enum Action {
         /// The group whose traffic grows.
         group: GroupName,
         change: WeightChange,
-        /// Healthy targets that must be there right before the write, by target group.
+        /// Healthy targets that each target group must have right before the write.
         gate: BTreeMap<TargetGroupArn, u32>,
         direction: Direction,
     },
@@ -130,13 +132,13 @@ pub enum Action {
     /// Start an instance refresh of a single group.
     StartRefresh {
         group: GroupName,
-        /// What it is asked for.
+        /// The settings of the refresh.
         plan: RefreshPlan,
     },
-    /// Send an instance refresh back.
+    /// Roll back an instance refresh.
     RollBackRefresh {
         group: GroupName,
-        /// The refresh that must be the one under way.
+        /// The refresh that must be the one in progress.
         refresh: RefreshId,
     },
 }
@@ -150,15 +152,15 @@ pub struct Bounds {
     pub desired: u32,
 }
 
-/// A write of weights: what must still be there, and what takes its place. Everything else about the action stays.
+/// A write of weights: the expected values and the new ones. The write keeps all other settings of the forward action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WeightChange {
     pub place: ForwardPlace,
-    /// The weights that it must still have.
+    /// The weights that the action must still have.
     pub expected: BTreeMap<TargetGroupArn, u32>,
     /// The weights to write, for the same target groups.
     pub weights: BTreeMap<TargetGroupArn, u32>,
-    /// The stickiness that it must still have.
+    /// The stickiness that the action must still have.
     pub expected_stickiness: Option<SignedDuration>,
     /// The stickiness to write with them.
     pub stickiness: Option<SignedDuration>,
@@ -168,9 +170,9 @@ pub struct WeightChange {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
-    /// To the new color: a disruption, which a freeze holds back.
+    /// To the new color: a disruption, which a freeze blocks.
     Forward,
-    /// To the old color: nothing holds it back.
+    /// To the old color: no guard blocks it.
     Back,
 }
 
@@ -184,25 +186,26 @@ pub enum Protection {
 /// What a termination does to the desired capacity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CapacityChange {
-    /// It goes down by one: the surge raised it.
+    /// It goes down by one: the surge had raised it by one.
     Decrement,
-    /// It stays: the surge did not raise it, or someone lowered it meanwhile.
+    /// It stays: the surge did not raise it, or an external change has lowered it since.
     Keep,
 }
 
-/// What a terminated instance is to us.
+/// The role of a terminated instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// The drifted one: its termination is a disruption.
+    /// The drifted instance: its termination is a disruption.
     Drifted,
-    /// The successor of a surge that is abandoned: its termination puts things back.
+    /// The replacement instance of an abandoned surge: its termination restores the earlier state.
     Extra,
-    /// Set aside by us, in standby, and kept long enough: it counts in no capacity. A freeze keeps the evidence.
+    /// An instance that Driftless moved to standby and whose quarantine is over. It counts in no capacity. A freeze
+    /// keeps it, as evidence.
     Quarantined,
 }
 
 impl Action {
-    /// Whether it disrupts, so that a freeze which came after the decision holds it back.
+    /// Whether the action disrupts the fleet, so that a freeze which began after the decision blocks it.
     pub const fn is_disruptive(&self) -> bool {
         match self {
             Self::SetMaximum { expected, maximum: to, .. }
@@ -222,7 +225,7 @@ impl Action {
         }
     }
 
-    /// The group that it changes. None: it changes no group.
+    /// The group that the action changes. None: it changes no group.
     pub const fn group(&self) -> Option<&GroupName> {
         match self {
             Self::SetMaximum { group, .. }
@@ -244,7 +247,8 @@ impl Action {
         }
     }
 
-    /// The instance for whose sake it is done: a drifted one, or the one that it acts on. None: it is about a group.
+    /// The drifted instance that the action serves, or else the instance that it changes. None: the action is about a
+    /// group.
     pub const fn for_the_sake_of(&self) -> Option<&InstanceId> {
         if let Self::Launch { replaces: instance, .. }
         | Self::SetDesired { replaces: instance, .. }
@@ -258,7 +262,7 @@ impl Action {
         }
     }
 
-    /// The word for it in logs and messages.
+    /// The name of the action in logs and messages.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::SetMaximum { .. } => "set-maximum",
@@ -282,47 +286,45 @@ impl Action {
     }
 }
 
-/// What came of an action. It is input of the next decision of the same run, and lost in a crash: then the action is
-/// derived again, and repeated.
+/// An action and its result, as input of the next decision in the same run. A crash loses it; the next run then derives
+/// the action again and repeats it, which is safe because actions are idempotent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// What was to be done.
     pub action: Action,
-    /// What came of it.
     pub result: ActionResult,
 }
 
-/// What came of an action.
+/// The result of an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ActionResult {
-    /// Done, or already so.
+    /// Performed now, or already in effect.
     Done,
-    /// Launched, as this instance.
+    /// Launched, with the id of the new instance.
     Launched(InstanceId),
-    /// The launch template version was written, as this number.
+    /// The launch template version was written, with its number.
     Written(TemplateVersion),
-    /// The instance refresh was started, as this one.
+    /// The instance refresh was started, with its id.
     Started(RefreshId),
     /// All cutover slots are taken by other fleets.
     NoSlot,
-    /// What it was to act on is gone.
+    /// The resource that the action changes no longer exists.
     Gone,
-    /// Not now: AWS is busy with the group, or answered nothing that can be relied on. Reconcile again soon.
+    /// AWS is busy with the group, or its response cannot be relied on. Requeue soon.
     Busy(UntrustedText),
-    /// The value that was decided on is no longer the live one. Nothing was written.
+    /// The live value differs from the expected one. Nothing was written.
     Changed,
-    /// A freeze came after the decision. Nothing was written.
+    /// A freeze began after the decision. Nothing was written.
     Frozen,
-    /// The endpoint or the group does not offer the call.
+    /// The endpoint or the group does not support the call.
     Unsupported,
-    /// AWS tried and could not, with its message.
+    /// AWS tried and failed, with its message.
     Failed(UntrustedText),
-    /// Our permissions do not allow it, with AWS's message.
+    /// IAM denied the call, with AWS's message.
     Denied(UntrustedText),
 }
 
 impl ActionResult {
-    /// Whether it came out as decided. What follows in the same decision was decided on that.
+    /// Whether the result is the one that the decision assumed. The later actions of the same decision depend on it.
     pub const fn is_as_decided(&self) -> bool {
         matches!(self, Self::Done | Self::Launched(_) | Self::Written(_) | Self::Started(_) | Self::Gone)
     }

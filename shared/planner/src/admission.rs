@@ -1,4 +1,4 @@
-//! What may start: the oldest drift first, spread over zones.
+//! Admission of replacements: the longest-drifted instance first, spread over zones.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,16 +20,17 @@ use crate::policy::{Mode, Policy, ReplaceBy};
 use crate::record::{DriftReason, Phase, StopReason, Stopped, Surge, SurgeMethod, Terminating};
 use crate::waiting::Waiting;
 
-/// What every guard says of each drifted instance.
+/// The result of every guard for each drifted instance.
 pub(crate) type Explained = BTreeMap<InstanceId, Vec<GuardResult>>;
 
-/// Would-be replacements of an observed fleet that on-call is told of at once. The rest would say the same.
+/// In observe mode on-call gets a message at once about so many would-be replacements at most. The others would repeat
+/// it.
 const WOULD_REPLACE_MAX: usize = 5;
 
-/// Lets through what may start: the oldest drift first, spread over zones.
+/// Admits replacements: the longest-drifted instance first, spread over zones.
 ///
-/// Where someone asks why, what every guard says of each instance is noted when it is asked: each that starts changes
-/// what the next one is told.
+/// With `explained`, records the result of every guard for an instance when its turn comes, because each admission
+/// changes the input of the next one.
 pub(crate) fn admit(
     draft: &mut Draft<'_>,
     standing: &FleetState<'_>,
@@ -47,7 +48,8 @@ pub(crate) fn admit(
     let mut has_started = true;
     loop {
         if has_started {
-            // Of one age, the zone with the fewest surges goes first: each that starts changes that, and nothing else does.
+            // Among equally old drift, the zone with the fewest surges goes first. Only an admission changes these
+            // counts.
             let slots = slots_by_zone(draft);
             let slots_of = |zone: &Zone| slots.get(zone).copied().unwrap_or(0);
             candidates
@@ -68,7 +70,7 @@ pub(crate) fn admit(
     }
 }
 
-/// What follows from the guards' answers beside whether the instance starts: what is read next, and what on-call is told.
+/// Acts on the guards' results besides admission: requests further reads, and notifies on-call.
 fn note_answers(
     draft: &mut Draft<'_>,
     standing: &FleetState<'_>,
@@ -78,7 +80,7 @@ fn note_answers(
     lacks_hooks: bool,
 ) {
     let otherwise = refusal.and_then(|refusal| refusal.otherwise.as_ref());
-    // What blocks before the instance is looked at says nothing of it.
+    // A guard that blocks before it examines the instance says nothing about the instance.
     if otherwise.is_none_or(|waiting| looks_at_the_instance(waiting.guard())) {
         if lacks_hooks {
             draft.requeue(draft.input().now + RECHECK_MIN);
@@ -101,7 +103,8 @@ fn note_answers(
     }
 }
 
-/// A backlog is told of as a whole, and so is what goes beyond a handful.
+/// Whether to notify on-call about this instance. A backlog gets one message as a whole, and so do would-be
+/// replacements beyond the first few.
 fn is_worth_telling(draft: &Draft<'_>, id: &InstanceId) -> bool {
     let key = |id: &InstanceId| Condition::WouldReplace { instance: id.clone() }.key();
     let told = |id: &&InstanceId| draft.record().conditions.contains_key(&key(id));
@@ -126,7 +129,8 @@ fn would_do(
     Some(format!("{}; {what}", reasons.join(", ")))
 }
 
-/// A floor that is the whole group at its size, so that nothing can ever go before its successor comes.
+/// Why no instance can ever terminate before its replacement instance launches: the minimum healthy equals the whole
+/// group.
 fn nothing_can_go_first(standing: &FleetState<'_>) -> Option<String> {
     let (policy, Group { name, desired, .. }) = (standing.policy.as_ref().ok()?, standing.live?);
     let minimum_healthy = policy.min_healthy.of_rounded_up(*desired);
@@ -140,7 +144,7 @@ fn nothing_can_go_first(standing: &FleetState<'_>) -> Option<String> {
     })
 }
 
-/// How many surges are under way in each zone.
+/// The number of surges in progress in each zone.
 fn slots_by_zone(draft: &Draft<'_>) -> BTreeMap<Zone, usize> {
     let mut slots = BTreeMap::new();
     for replacement in draft.record().replacements.values().filter(|replacement| replacement.phase().surge().is_some())
@@ -158,7 +162,7 @@ fn wait(draft: &mut Draft<'_>, id: &InstanceId, waiting: &Waiting) {
     let Some(replacement) = draft.record().replacements.get(id) else { return };
     let is_young = matches!(waiting, Waiting::Debounce { .. });
     let next = if is_young { Phase::Debouncing } else { Phase::Blocked(waiting.clone()) };
-    // Numbers in a reason change while the reason stays: only another guard is a step.
+    // The numbers in a reason change while the reason stays. Only a change of the blocking guard is a step.
     let is_known = match (replacement.phase(), &next) {
         (Phase::Blocked(before), Phase::Blocked(_)) => before.guard() == waiting.guard(),
         (before, next) => before.kind() == next.kind(),
@@ -170,7 +174,7 @@ fn wait(draft: &mut Draft<'_>, id: &InstanceId, waiting: &Waiting) {
     }
 }
 
-/// The members that are not known to have been launched before this second.
+/// The members that may have been launched within the current second: EC2 reports launch times in whole seconds.
 fn recently_launched(draft: &Draft<'_>, group: &Group) -> BTreeSet<InstanceId> {
     let launched_at = |id: &InstanceId| draft.input().seen.machines.get(id).found().map(|machine| machine.launched_at);
     let is_recent = |id: &&InstanceId| launched_at(id).is_none_or(|at| at.as_second() >= draft.input().now.as_second());
@@ -180,8 +184,8 @@ fn recently_launched(draft: &Draft<'_>, group: &Group) -> BTreeSet<InstanceId> {
 fn start(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Findings, id: &InstanceId) {
     let now = draft.input().now;
     let (Some(group), Ok(policy)) = (standing.live, &standing.policy) else { return };
-    // Surges side by side share one base: the capacity that the group had before the first of them, or less, if someone
-    // took it below that since.
+    // Parallel surges share one base: the capacity that the group had before the first of them, or a lower one that an
+    // external change has set since.
     let base = bases(draft, group).chain([group.desired]).min().unwrap_or_default();
     let method = match policy.replace {
         ReplaceBy::TerminateFirst => SurgeMethod::LaunchAfter,
@@ -209,7 +213,7 @@ fn start(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Findings, 
     let phase =
         if goes_first { Phase::Terminating(Terminating { surge, terminated: false }) } else { Phase::Launching(surge) };
     draft.enter(id, phase, format!("all guards agree; attempt {attempt}"));
-    // Tried again for want of room it is no news: on-call knows of the shortage.
+    // A retry after a capacity shortage is not reported: on-call already knows of the shortage.
     if !is_retry_for_room {
         draft.tell(Details::ReplacementStarted {
             instance: id.clone(),
@@ -228,7 +232,7 @@ fn start(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Findings, 
     }
 }
 
-/// No deadline is shorter than the group's own hooks may take: they are how it boots and how it drains.
+/// Extends the deadlines to the group's own lifecycle hook timeouts, within which an instance may boot and drain.
 fn with_patience_for_hooks(draft: &Draft<'_>, policy: &Policy, group: &Group) -> Policy {
     let mut policy = policy.clone();
     if let Some(hooks) = draft.input().seen.hook_timeouts.get(&group.name).found() {
@@ -238,8 +242,8 @@ fn with_patience_for_hooks(draft: &Draft<'_>, policy: &Policy, group: &Group) ->
     policy
 }
 
-/// A successor that fails for what its ancestor was replaced for is no drift: the image or the rule is wrong, and a
-/// further successor would be the next link of an endless chain. Stops at the first recurrence.
+/// Stops a replacement whose replacement instance drifts for the same reasons. The image or the rule is at fault then,
+/// and further replacement instances would drift too, without end. The first repeat drift is enough.
 fn stop_drifted_from_the_start(draft: &mut Draft<'_>) {
     let image = draft.record().release.as_ref().map(|release| release.image.clone());
     let drifted_from_the_start: Vec<(InstanceId, InstanceId)> = draft

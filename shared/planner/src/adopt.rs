@@ -1,4 +1,4 @@
-//! Where a fleet stands: what its groups form, which one is live, what its policy is, and what stands in the way.
+//! The state of a fleet: its layout, its live group, its policy, and any obstacle to changing it.
 
 use crate::draft::Draft;
 use crate::fleet::{Layout, obstacles};
@@ -10,30 +10,30 @@ use crate::record::Release;
 use crate::template::TemplateReference;
 use crate::text::UntrustedText;
 
-/// Where a fleet stands now.
+/// The state of a fleet in this pass.
 #[derive(Debug)]
 pub(crate) struct FleetState<'a> {
     /// The group that receives the traffic. None: misconfigured.
     pub(crate) live: Option<&'a Group>,
     /// The policy. Err: why it is invalid.
     pub(crate) policy: Result<Policy, UntrustedText>,
-    /// What stands in the way of changing anything: the fleet is misconfigured or not adoptable.
+    /// Why Driftless must not change the fleet: it is misconfigured or not adoptable.
     pub(crate) obstacle: Option<UntrustedText>,
 }
 
 impl FleetState<'_> {
-    /// The mode that the tags say. None: they say nothing valid.
+    /// The mode that the tags set. None: the tags set no valid mode.
     pub(crate) fn mode(&self) -> Option<Mode> {
         self.policy.as_ref().ok().map(|policy| policy.mode)
     }
 
-    /// Whether this is the live group.
+    /// Whether this group is the live one.
     pub(crate) fn is_live(&self, group: &GroupName) -> bool {
         self.live.is_some_and(|live| live.name == *group)
     }
 }
 
-/// Finds out where the fleet stands, and adopts it when it is Driftless saw the fleet for the first time.
+/// Finds the state of the fleet, and adopts a fleet that Driftless sees for the first time.
 pub(crate) fn assess_fleet<'a>(draft: &mut Draft<'a>) -> FleetState<'a> {
     let seen = draft.input().seen;
     let layout = match Layout::of(draft.input().fleet, &seen.groups) {
@@ -46,7 +46,7 @@ pub(crate) fn assess_fleet<'a>(draft: &mut Draft<'a>) -> FleetState<'a> {
     if let Err(problem) = &policy {
         draft.is_in(Condition::PolicyInvalid, problem.clone());
     }
-    // While a cutover moves the traffic, the record says which color is live: the load balancer may be a write ahead.
+    // While a cutover moves the traffic, the record says which color is live: the load balancer may be one write ahead.
     let moving = draft.record().cutover.as_ref().is_some_and(|cutover| !cutover.is_untouched());
     let found = if moving { layout.recorded(draft.record().live) } else { layout.live(seen, draft.record().live) };
     let (live, color) = match found {
@@ -67,9 +67,9 @@ pub(crate) fn assess_fleet<'a>(draft: &mut Draft<'a>) -> FleetState<'a> {
     }
 }
 
-/// Adopting writes down what the live group runs, as a number; it changes nothing. While a fleet is only observed the
-/// release follows the group, so that switching to `observe` and back is how an operator accepts a template that was
-/// changed by hand.
+/// Records the template version of the live group as a number. Adoption changes nothing in AWS. In observe mode the
+/// recorded release follows the group, so an operator accepts a manual template change by switching to `observe` and
+/// back.
 fn follow_release(draft: &mut Draft<'_>, live: &Group, policy: Option<&Policy>) {
     if draft.record().cutover.as_ref().is_some_and(|cutover| !cutover.is_untouched()) {
         return;

@@ -1,4 +1,4 @@
-//! CloudWatch alarms, as CloudWatch tells them now.
+//! CloudWatch alarms, as CloudWatch reports them now.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,27 +13,28 @@ use crate::text::UntrustedText;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alarm {
     pub state: AlarmState,
-    /// When it entered this state.
+    /// When the alarm entered this state.
     pub since: Timestamp,
     pub reason: UntrustedText,
-    /// What its dimensions name: they tell whose alarm it is.
+    /// The resources that its dimensions name: they tell which instance or group the alarm watches.
     pub subject: AlarmSubject,
-    /// Period × evaluation periods: how long it takes to ring. None: a composite alarm, which has no period of its own.
+    /// Period × evaluation periods: how long the alarm takes to go into ALARM. None: a composite alarm, which has no
+    /// period of its own.
     pub window: Option<SignedDuration>,
 }
 
-/// An entry of `driftless:alarms`: the name of an alarm, or the beginning of names with a `*` at the end, for alarms
-/// that are made with each instance.
+/// An entry of `driftless:alarms`: the name of an alarm, or a name prefix that ends in `*`, for alarms that are created
+/// with each instance.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum AlarmPattern {
     Name(AlarmName),
-    /// Every alarm whose name begins so.
+    /// Every alarm whose name begins with this text.
     Prefix(String),
 }
 
 impl AlarmPattern {
-    /// Whether it means this alarm.
+    /// Whether this entry matches the alarm.
     pub fn matches(&self, name: &AlarmName) -> bool {
         match self {
             Self::Name(own) => own == name,
@@ -47,7 +48,7 @@ impl FromStr for AlarmPattern {
 
     fn from_str(text: &str) -> Result<Self, IdError> {
         match text.strip_suffix('*') {
-            // A bare `*` would let every alarm of the account stop a cutover, or call an instance drifted.
+            // A bare `*` would let every alarm of the account stop a cutover, or mark an instance as drifted.
             Some("") => Err(IdError {
                 what: "an alarm",
                 rule: "a name, or at least one character before *",
@@ -92,7 +93,8 @@ pub enum AlarmState {
     InsufficientData,
 }
 
-/// What the dimensions of an alarm's metrics name. All empty for a composite alarm: it is known by its name.
+/// The resources that the dimensions of an alarm's metrics name. All empty for a composite alarm, which only its name
+/// identifies.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AlarmSubject {

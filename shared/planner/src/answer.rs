@@ -1,21 +1,22 @@
-//! The form of everything that may stand in the way: an id, what it asks, and one function that answers. Deciding takes
-//! the first of a list that blocks; explaining asks the whole list. So that both go by one order, a list is written once.
+//! The common form of guards and checks: an id, the requirement, and one function that evaluates it. A decision takes
+//! the first entry of a list that blocks; an explanation evaluates the whole list. Both use the same list, so that they
+//! agree on the order.
 
-/// What a guard, or a check, answers.
+/// The result of a guard or a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer<R> {
     Agrees,
-    /// It is not so, and this is why.
+    /// The requirement is not met, for this reason.
     Blocks(R),
-    /// It could not be asked: what it looks at is not known while another one blocks.
+    /// Not evaluated: its input is unknown while another guard blocks.
     NotAsked,
 }
 
-/// What one guard, or one check, says.
+/// A guard or a check with its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckResult<I, R> {
     pub id: I,
-    /// What must be so, in words.
+    /// The requirement, in words.
     pub asks: &'static str,
     pub answer: Answer<R>,
 }
@@ -23,12 +24,12 @@ pub struct CheckResult<I, R> {
 /// A row of a list.
 pub(crate) struct Guard<I, A> {
     pub(crate) id: I,
-    /// What must be so, in words.
+    /// The requirement, in words.
     pub(crate) asks: &'static str,
     pub(crate) ask: A,
 }
 
-/// A function that answers, together with how much it looks at.
+/// A function that evaluates a guard, with the input that it needs.
 pub(crate) trait Ask<Q> {
     type Reason;
 
@@ -36,7 +37,7 @@ pub(crate) trait Ask<Q> {
 }
 
 impl<R> Answer<R> {
-    /// Why not. None: it agrees, or was not asked.
+    /// The reason why the guard blocks. None: the guard passes, or was not evaluated.
     pub fn reason(self) -> Option<R> {
         match self {
             Self::Blocks(reason) => Some(reason),
@@ -46,13 +47,14 @@ impl<R> Answer<R> {
 }
 
 impl<R> From<Option<R>> for Answer<R> {
-    /// It agrees where there is no reason why not.
+    /// No reason means that the guard passes.
     fn from(reason: Option<R>) -> Self {
         reason.map_or(Self::Agrees, Self::Blocks)
     }
 }
 
-/// The reasons of those that block, in the order of the list. Each guard is asked when the reason before it was taken.
+/// The reasons of the guards that block, in the order of the list. Lazy: a guard is evaluated when the caller has taken
+/// the reason before it.
 pub(crate) fn reasons<'l, I: 'l, A: Ask<Q> + 'l, Q>(
     guards: impl IntoIterator<Item = &'l Guard<I, A>>,
     question: &Q,
@@ -60,7 +62,7 @@ pub(crate) fn reasons<'l, I: 'l, A: Ask<Q> + 'l, Q>(
     guards.into_iter().filter_map(move |guard| guard.ask.answer(question).reason())
 }
 
-/// What all of them say, in the order of the list.
+/// The results of all guards, in the order of the list.
 pub(crate) fn verdicts<'l, I: Copy + 'l, A: Ask<Q> + 'l, Q>(
     guards: impl IntoIterator<Item = &'l Guard<I, A>>,
     question: &Q,

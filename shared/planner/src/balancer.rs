@@ -1,4 +1,5 @@
-//! What a load balancer does with traffic: forward actions with their weights, and settings of target groups.
+//! Load balancer settings that a cutover reads and writes: forward actions with their weights, and target group
+//! settings.
 
 use std::collections::BTreeMap;
 
@@ -7,19 +8,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{ListenerArn, RuleArn, TargetGroupArn};
 
-/// A forward action, as it is now.
+/// A forward action, as read in this pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forward {
     pub place: ForwardPlace,
-    /// The weight of each target group that it names, 0 to 999. A forward to a single target group counts as weight 1.
+    /// The weight, 0 to 999, of each target group in the action. A forward to a single target group counts as weight 1.
     pub weights: BTreeMap<TargetGroupArn, u32>,
-    /// How long its own stickiness keeps a client with one target group. None: it is off.
+    /// How long the action's own stickiness keeps a client with one target group. None: stickiness is off.
     pub stickiness: Option<SignedDuration>,
-    /// The kind of load balancer that it belongs to. Only application load balancers weigh target groups.
+    /// The kind of load balancer of this action. Only application load balancers weight target groups.
     pub balancer: BalancerKind,
 }
 
-/// Where a forward action stands.
+/// The place of a forward action.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ForwardPlace {
@@ -40,16 +41,15 @@ pub enum BalancerKind {
 /// Settings of a target group that a cutover depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TargetGroupSettings {
-    /// How long its stickiness keeps a client with one target. None: it is off.
+    /// How long stickiness keeps a client with one target. None: stickiness is off.
     pub stickiness: Option<SignedDuration>,
-    /// How long a leaving target may finish its requests.
+    /// How long a deregistering target may finish its requests.
     pub deregistration_delay: SignedDuration,
-    /// How long a new target gets less than its share.
+    /// How long a new target gets less than its share of requests.
     pub slow_start: SignedDuration,
 }
 
-/// With which of its two API families Auto Scaling was told of a target group. What one attached, only the same one
-/// detaches.
+/// The Auto Scaling API family that attached a target group. Only the same family can detach it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AttachmentApi {

@@ -1,5 +1,5 @@
-//! Reversible settings of a group: changed through the record's borrowed settings, and restored where they are still what was
-//! written.
+//! Borrowed settings of a group: Driftless records each setting before it changes it, and restores it if the live value
+//! is still the one that Driftless wrote.
 
 mod borrow;
 
@@ -17,18 +17,19 @@ pub(crate) use borrow::{
     borrow_maximum, borrow_minimum, borrow_template, forget_borrowed, hand_over, maximum_before, note, restore,
 };
 
-/// A maximum that is up for this long is no matter of a surge any more. Replacements that follow each other keep it up
-/// for as long as they last, and none lasts an hour with the deadlines that a policy has by default.
+/// A maximum that stays raised for longer than this is not due to one surge. Consecutive replacements keep it raised
+/// while they last, and with default deadlines none lasts an hour.
 const RAISED_FOR_LONG: SignedDuration = SignedDuration::from_hours(1);
 
-/// Raises the maximum, through the borrowed settings, where the surges of a group do not fit under it.
+/// Raises the maximum, as a borrowed setting, if the surges of a group do not fit under it.
 pub(crate) fn make_room(draft: &mut Draft<'_>, group: &Group, base: u32) {
     let surges = u32::try_from(draft.record().slots_used(&group.name)).unwrap_or(u32::MAX);
     let is_launching = |phase: &Phase| matches!(phase, Phase::Launching(_));
     let launches =
         draft.record().replacements.values().filter(|other| other.group == group.name && is_launching(other.phase()));
     let launches = u32::try_from(launches.count()).unwrap_or(u32::MAX);
-    // A describe that trails shows a desired capacity without the newest successors: then the base tells.
+    // A delayed describe shows a desired capacity without the newest replacement instances: the base then gives the
+    // right number.
     let needed = base.saturating_add(surges).max(group.desired.saturating_add(launches));
     if group.max >= needed {
         return;
@@ -37,7 +38,8 @@ pub(crate) fn make_room(draft: &mut Draft<'_>, group: &Group, base: u32) {
     draft.raise_maximum(&group.name, group.max, needed);
 }
 
-/// Each raise has an entry of its own, so that one which was committed and never written is told from the one before.
+/// Records a raise. Each raise has an entry of its own, so that a raise which was committed but never written differs
+/// from the one before.
 fn note_raise(draft: &mut Draft<'_>, group: &Group, needed: u32) {
     let raised =
         |entry: &&mut BorrowedSetting| entry.group == group.name && matches!(entry.setting, Setting::Maximum { .. });
@@ -49,7 +51,7 @@ fn note_raise(draft: &mut Draft<'_>, group: &Group, needed: u32) {
             return;
         }
         if group.max != *wrote {
-            // What someone else wrote meanwhile is what must be there again.
+            // The value that an external change wrote meanwhile becomes the value to restore.
             let is_other = |entry: &BorrowedSetting| {
                 entry.group != group.name || !matches!(entry.setting, Setting::Maximum { .. })
             };
@@ -61,7 +63,7 @@ fn note_raise(draft: &mut Draft<'_>, group: &Group, needed: u32) {
     draft.borrowed_settings().push(BorrowedSetting { group: group.name.clone(), setting, since });
 }
 
-/// Scale-in must not take the one instance that has just been launched for a purpose.
+/// Protects a replacement instance from scale-in, which could otherwise terminate the instance that was just launched.
 pub(crate) fn protect(draft: &mut Draft<'_>, group: &Group, successor: &Member) {
     // Auto Scaling accepts protection only for instances in service.
     if successor.protected || successor.lifecycle != Lifecycle::InService {
@@ -87,10 +89,11 @@ pub(crate) fn protect(draft: &mut Draft<'_>, group: &Group, successor: &Member) 
     });
 }
 
-/// Restores what the borrowed settings holds for surges that are over. A setting that someone else changed meanwhile is theirs.
+/// Restores the borrowed settings of surges that are over. Keeps a setting that an external change has written
+/// meanwhile.
 pub(crate) fn restore_borrowed(draft: &mut Draft<'_>) {
     let seen = draft.input().seen;
-    // The newest first: a raise over a raise is taken back before the one below it.
+    // The newest first: a raise on top of another one is restored before the one below it.
     for entry in draft.record().borrowed_settings.clone().into_iter().rev() {
         let Some(group) = seen.group(&entry.group) else {
             if !seen.groups.is_empty() {
@@ -105,7 +108,7 @@ pub(crate) fn restore_borrowed(draft: &mut Draft<'_>) {
                 }
             }
             Setting::Protection { instance } => restore_protection(draft, &entry, group, instance),
-            // A cutover puts them back itself; what one left behind that is over is restored below.
+            // A cutover restores these itself. What a finished cutover left behind is restored below.
             Setting::BorrowedMinimum { .. }
             | Setting::BorrowedMaximum { .. }
             | Setting::Template { .. }
@@ -119,7 +122,7 @@ pub(crate) fn restore_borrowed(draft: &mut Draft<'_>) {
     }
 }
 
-/// Whether no later raise of the same group is still to be taken back.
+/// Whether no later raise of the same group remains to be restored.
 fn is_newest_raise(draft: &Draft<'_>, entry: &BorrowedSetting) -> bool {
     let of_group =
         |known: &&BorrowedSetting| known.group == entry.group && matches!(known.setting, Setting::Maximum { .. });
@@ -140,8 +143,8 @@ fn restore_maximum(draft: &mut Draft<'_>, entry: &BorrowedSetting, group: &Group
     }
 }
 
-/// Desired capacity does not fit under the old maximum. A scaling policy releases of it again; an operator who wrote it must
-/// be told that only our raise made it possible.
+/// The desired capacity does not fit under the old maximum. A scaling policy will lower it again. An operator who wrote
+/// it must learn that only Driftless's raise made room for it.
 fn does_not_fit(draft: &mut Draft<'_>, entry: &BorrowedSetting, group: &Group, had: u32) {
     let overdue_at = entry.since + RAISED_FOR_LONG;
     if draft.input().now < overdue_at {
@@ -193,7 +196,7 @@ fn forget(draft: &mut Draft<'_>, entry: &BorrowedSetting, why: &str) {
     draft.history().setting(setting, instance, why);
 }
 
-/// What someone else wrote stands, whatever we had written before.
+/// Forgets the raises of a group: the value of an external change stays, whatever Driftless wrote before.
 fn forget_raises(draft: &mut Draft<'_>, group: &GroupName, why: &str) {
     for entry in draft.record().borrowed_settings.clone() {
         if entry.group == *group && matches!(entry.setting, Setting::Maximum { .. }) {

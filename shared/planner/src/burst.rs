@@ -1,6 +1,6 @@
-//! Event bursts: one bad rule, and AWS Config reports every instance of an account within a minute. Such facts can wait for one
-//! another, so that looks grow with the fleets and not with the events, and so that Auto Scaling and EC2, whose calls all share
-//! one bucket, have some left for a rollback.
+//! Event bursts: after one bad rule, AWS Config reports every instance of an account within a minute. Driftless
+//! coalesces such facts, so that the number of passes grows with the fleets and not with the events. Calls to Auto
+//! Scaling and EC2 share one rate limit for each account, and a rollback needs some of it.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -8,21 +8,22 @@ use crate::fact::Fact;
 use crate::hash::fnv1a;
 use crate::ids::FleetName;
 
-/// A fleet whose facts wait is looked at once in so long, at a second of its own. A hundred fleets make two passes a second
-/// then, of some six calls to Auto Scaling and EC2 each: well below what an account may ask of them. Against the minutes for which
-/// a drift must last it is little; a drift that comes alone is looked at on the spot.
+/// The time within which a fleet with coalesced facts gets one pass, at a second of its own. A hundred fleets then make
+/// two passes a second with about six calls to Auto Scaling and EC2 each, well below the account's rate limits. The
+/// delay is short against the minutes of the debounce. Drift outside a burst gets a pass at once.
 pub const COALESCE_WITHIN: SignedDuration = SignedDuration::from_secs(60);
 
-/// So many looks on the spot may such facts cause within a minute, over all fleets: a event burst that comes slowly fills no batch, and is
-/// one all the same. They are a tenth of the calls that an account may make in it.
+/// Immediate passes that facts which can wait may cause in one minute, over all fleets. A burst that arrives slowly
+/// fills no batch, so this limit catches it. These passes use a tenth of the calls that an account may make in a
+/// minute.
 pub const IMMEDIATE_RUNS_PER_MINUTE_MAX: u32 = 20;
 
-/// Facts about so many fleets in one batch of the queue, which has room for ten, are no coincidence.
+/// Facts about this many fleets in one batch of the queue (ten messages at most) are no coincidence.
 const BURST_FLEETS: usize = 4;
 
 impl Fact {
-    /// Whether it can wait for what else is reported. Config's verdict is acted on only when it has lasted, and Config itself
-    /// took minutes to find it. An alarm, an image and an operator's word cannot wait.
+    /// Whether the fact can wait for others. Driftless acts on a compliance result only after the debounce, and Config
+    /// took minutes to find it. An alarm, an image and an operator's command cannot wait.
     pub const fn can_wait(&self) -> bool {
         match self {
             Self::Compliance(_) => true,
@@ -36,13 +37,13 @@ pub fn minute_of(now: Timestamp) -> i64 {
     now.as_second().div_euclid(60)
 }
 
-/// Whether facts that can wait, about so many fleets at once, are a event burst.
+/// Whether facts that can wait, about so many fleets at once, are an event burst.
 pub const fn is_burst(fleets: usize) -> bool {
     fleets >= BURST_FLEETS
 }
 
-/// When a fleet whose facts wait is looked at: its own second of each [`COALESCE_WITHIN`], the next one after now. Whoever asks until then
-/// is told the same.
+/// The time of the coalesced pass: the next occurrence of the fleet's own second in each [`COALESCE_WITHIN`]. Until
+/// then every caller gets the same time.
 pub fn coalesced_at(fleet: &FleetName, now: Timestamp) -> Timestamp {
     let period = COALESCE_WITHIN.as_secs();
     let own = i64::try_from(fnv1a(fleet.as_str().as_bytes()) % period.unsigned_abs()).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! What may take the traffic: chosen from what is read at every pass, never from an event.
+//! The choice of a candidate for the next cutover: from what each pass reads, never from an event.
 
 mod builds;
 mod checks;
@@ -22,21 +22,21 @@ use crate::text::UntrustedText;
 
 pub(crate) use checks::verdicts;
 
-/// What was chosen, and what the choice found out on its way.
+/// The chosen candidate, and the findings of the choice.
 #[must_use = "why an image is refused is remembered only when it is noted"]
 pub(crate) struct Choice {
     /// The candidate of this pass, if there is one.
     candidate: Option<Candidate>,
-    /// Why each newer image is none. None: no image was looked at, since an operator's request comes first.
+    /// Why each newer image is not a candidate. None: no image was checked, because an operator's request comes first.
     refused: Option<BTreeMap<ImageId, ImageProblem>>,
-    /// What an operator asked for cannot be had any more.
+    /// The release that an operator requested is no longer available.
     requested_is_gone: bool,
-    /// When a candidate that is deferred may be tried again.
+    /// When a deferred candidate may be tried again.
     recheck: Option<Timestamp>,
 }
 
 impl Choice {
-    /// Remembers what was found out, says once why each image is refused, and answers the candidate.
+    /// Stores the findings, reports once why each image is refused, and returns the candidate.
     pub(crate) fn note(self, draft: &mut Draft<'_>) -> Option<Candidate> {
         if self.requested_is_gone {
             draft.drop_request();
@@ -61,7 +61,7 @@ fn note_refused(draft: &mut Draft<'_>, refused: BTreeMap<ImageId, UntrustedText>
     *draft.refused() = refused;
 }
 
-/// Chooses among what an operator asked for, the images and the template versions that were read.
+/// Chooses among the operator's request, the images and the template versions that this pass read.
 pub(crate) fn choose(draft: &Draft<'_>, policy: &Policy, live: &Group, release: &Release) -> Choice {
     let request = draft.record().memory.requested.as_ref();
     let requested = request.and_then(|why| requested(draft, release, why));
@@ -85,14 +85,14 @@ fn newest(
         let (image, build) = image?;
         return Some(Candidate { image, base: release.template.clone(), build, why: CandidateReason::Image });
     };
-    // What the release runs was vetoed since: on fresh instances it would get traffic once more.
+    // The release's own image has been vetoed since: a template cutover would launch it again, with traffic.
     let is_vetoed = draft.record().memory.vetoes.contains_key(&release.image);
     let of_release = (!is_vetoed).then(|| (release.image.clone(), release.build.clone()));
     let (image, build) = image.or(of_release)?;
     Some(Candidate { image, base, build, why: CandidateReason::Template { differs_in } })
 }
 
-/// The candidate, unless an earlier try holds it back, and when that is over.
+/// The candidate, unless an earlier failure defers it; and when the deferral ends.
 fn unless_deferred(
     draft: &Draft<'_>,
     release: &Release,
@@ -106,7 +106,7 @@ fn unless_deferred(
     (is_over.then_some(candidate), deferred.until)
 }
 
-/// What an operator asked for comes first. None: it cannot be had any more.
+/// The release that an operator requested, which comes first. None: it is no longer available.
 fn requested(draft: &Draft<'_>, release: &Release, why: &CandidateReason) -> Option<Candidate> {
     let target = match why {
         CandidateReason::Redeploy { .. } => release.clone(),
@@ -118,7 +118,7 @@ fn requested(draft: &Draft<'_>, release: &Release, why: &CandidateReason) -> Opt
     (!is_vetoed).then(|| Candidate { image, base, build, why: why.clone() })
 }
 
-/// The last release that has proven itself, other than the one that runs. Never simply "the previous one".
+/// The last good release other than the current one. Never simply the previous one.
 pub(crate) fn last_good(draft: &Draft<'_>, release: &Release) -> Option<Release> {
     let memory = &draft.record().memory;
     let is_other = |good: &&Release| good.image != release.image || good.template != release.template;
@@ -128,7 +128,7 @@ pub(crate) fn last_good(draft: &Draft<'_>, release: &Release) -> Option<Release>
 
 type RefusedImages = BTreeMap<ImageId, ImageProblem>;
 
-/// The newest of the images that may take the traffic, with its build, and why the other newer ones may not.
+/// The newest image that may take the traffic, with its build, and why the other newer images may not.
 fn newest_image(
     draft: &Draft<'_>,
     policy: &Policy,
@@ -138,9 +138,9 @@ fn newest_image(
     let mut refused = BTreeMap::new();
     for applicant in Applicant::all(draft, policy, release) {
         match applicant.problem() {
-            // What is deferred is still what the fleet should run: no older image takes its place.
+            // A deferred image remains the one that the fleet should run: no older image replaces it.
             None | Some(ImageProblem::Deferred { .. }) => {}
-            // What is older, or another fleet's, is no news.
+            // An image that is older, or of another fleet, needs no message.
             Some(ImageProblem::NotNamed | ImageProblem::NotNewer) => continue,
             Some(problem) => {
                 refused.insert(applicant.image.id.clone(), problem);
@@ -165,7 +165,7 @@ fn order(one: &Applicant<'_>, other: &Applicant<'_>) -> Ordering {
     by_build.then(one.created_at.cmp(&other.created_at)).then(one.id.cmp(&other.id))
 }
 
-/// The launch template of a group, where it is the release's: newer versions of it are candidates.
+/// The launch template of a group, if it is the release's: newer versions of it are candidates.
 pub(crate) fn live_template<'g>(live: &'g Group, release: &Release) -> Option<&'g TemplateId> {
     match &live.template {
         TemplateReference::Numbered(version) if version.template == release.template.template => {
@@ -175,7 +175,8 @@ pub(crate) fn live_template<'g>(live: &'g Group, release: &Release) -> Option<&'
     }
 }
 
-/// A version that someone else wrote after the release's: Terraform changed user data, say. With what differs.
+/// A version that an external change wrote after the release's (for example new user data by Terraform), with the
+/// differences.
 fn newer_template(draft: &Draft<'_>, live: &Group, release: &Release) -> Option<(TemplateVersion, Vec<String>)> {
     let seen = draft.input().seen;
     let template = live_template(live, release)?;

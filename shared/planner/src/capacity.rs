@@ -1,7 +1,7 @@
-//! Where AWS has no room: the whole fleet waits, and no attempt counts against an instance.
+//! Capacity shortages of AWS: the whole fleet backs off, and no attempt counts against an instance.
 //!
-//! A shortage is of the zone and the instance type, so that the next drifted instance of the fleet would meet it too. Other
-//! fleets are not touched. On-call hears of it once, when it begins, and not at every try.
+//! A shortage concerns a zone and an instance type, so the next drifted instance of the fleet would meet it too. Other
+//! fleets continue. On-call gets one message when the shortage begins, not one at every retry.
 
 use jiff::SignedDuration;
 
@@ -12,12 +12,12 @@ use crate::record::{BackOff, CancelReason, Phase};
 use crate::text::UntrustedText;
 use crate::waiting::Waiting;
 
-/// The first pause; each further one doubles. Most shortages pass in minutes.
+/// The first pause; each further one doubles it. Most shortages pass within minutes.
 const PAUSE_MIN: SignedDuration = SignedDuration::from_mins(2);
-/// The longest pause: an hour after AWS has room again the fleet has noticed.
+/// The longest pause: the fleet finds out within an hour that AWS has capacity again.
 const PAUSE_MAX: SignedDuration = SignedDuration::from_hours(1);
 
-/// Why a surge is abandoned whose launch failed with this message.
+/// The reason to abandon a surge whose launch failed with this message.
 pub(crate) fn reason_of(message: &UntrustedText) -> CancelReason {
     match classify(message.as_str()) {
         LaunchFault::Capacity => CancelReason::NoCapacity(message.clone()),
@@ -25,7 +25,7 @@ pub(crate) fn reason_of(message: &UntrustedText) -> CancelReason {
     }
 }
 
-/// Notes that a launch found no room. Several of one pass are one.
+/// Records that a launch found no capacity. Several in one pass count as one.
 pub(crate) fn back_off(draft: &mut Draft<'_>, message: UntrustedText) {
     let now = draft.input().now;
     let known = draft.record().back_off.as_ref();
@@ -37,12 +37,11 @@ pub(crate) fn back_off(draft: &mut Draft<'_>, message: UntrustedText) {
     draft.no_room(BackOff { since, until: now + pause, tries, message });
 }
 
-/// Says that there is no room for as long as that is so. It is over when a launch succeeded, or when nothing asks for
-/// one any more.
+/// Keeps the capacity condition open until a launch succeeds, or until no replacement needs a launch any more.
 pub(crate) fn announce(draft: &mut Draft<'_>) {
     let Some(back_off) = draft.record().back_off.clone() else { return };
     let is_wanted = draft.record().replacements.values().any(|replacement| {
-        // Whatever else holds a replacement back: it asks for no launch.
+        // A replacement that waits for another reason needs no launch.
         matches!(
             replacement.phase(),
             Phase::Launching(_) | Phase::LaunchingAfter(_) | Phase::Blocked(Waiting::CapacityShort { .. })

@@ -1,5 +1,5 @@
-//! A linter for decisions: what must hold for every record and every decision, whatever led to it. The planner's tests, the
-//! simulator and the model checker ask it at every step.
+//! Invariants of every record and every decision, whatever led to it. The planner's tests, the simulator and the model
+//! checker verify them at every step.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -12,7 +12,7 @@ use crate::record::history::Change;
 use crate::record::transitions::{CUTOVER, REPLACEMENT, Step, Table, allows};
 use crate::record::{Cutover, Phase, Record, Replacement, SCHEMA_VERSION};
 
-/// Everything that is wrong with a record, in words. Empty: nothing.
+/// The violated invariants of a record, in words. Empty: none.
 pub fn record(record: &Record) -> Vec<String> {
     let mut wrong = Vec::new();
     if record.schema_version != SCHEMA_VERSION {
@@ -44,7 +44,7 @@ pub fn record(record: &Record) -> Vec<String> {
     wrong
 }
 
-/// Everything that is wrong with a decision about a fleet whose record this is, in words. Empty: nothing.
+/// The violated invariants of a decision on a fleet with this record, in words. Empty: none.
 pub fn decision(before: Option<&Record>, decision: &Decision) -> Vec<String> {
     let mut wrong = record(&decision.next);
     wrong.extend(phases(before, decision));
@@ -93,8 +93,7 @@ pub fn decision(before: Option<&Record>, decision: &Decision) -> Vec<String> {
     wrong
 }
 
-/// Between two records a phase is the same, or the history leads from the one to the other by steps of its machine, in
-/// their order.
+/// Between two records a phase stays, or the history leads from one phase to the other by valid transitions, in order.
 fn phases(before: Option<&Record>, decision: &Decision) -> Vec<String> {
     let mut wrong = Vec::new();
     let empty = BTreeMap::new();
@@ -119,7 +118,7 @@ fn phases(before: Option<&Record>, decision: &Decision) -> Vec<String> {
     wrong
 }
 
-/// Whether these steps lead from one phase to another. None: there is none.
+/// Whether these transitions lead from one phase to another. None: no phase.
 fn chain<P: Copy + PartialEq + Debug, E: Copy + PartialEq + Debug>(
     table: &Table<P, E>,
     (before, after): (Option<P>, Option<P>),

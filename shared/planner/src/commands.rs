@@ -1,5 +1,5 @@
-//! What people and pipelines want: each command is used once, journaled with its actor, and answered with the state that it
-//! led to, or with the reason why not.
+//! Commands of operators and pipelines: each is executed once, stored in the history with its actor, and answered with
+//! the resulting state or with the reason for its refusal.
 
 use std::collections::BTreeMap;
 
@@ -17,17 +17,17 @@ use crate::record::{ANSWERED_MAX, Answered, CandidateReason, Cutover, CutoverPha
 use crate::text::UntrustedText;
 use crate::vetoes;
 
-/// The answer to a command. Err: it was not done, and why.
+/// The result of a command. Err: the command was refused, with the reason.
 type Answer = Result<String, String>;
 
-/// What commands ask of a later step.
+/// What commands ask of a later step of the same decision.
 #[derive(Debug, Default)]
 pub(crate) struct Orders {
-    /// What becomes of the cutover: it is undone.
+    /// The transition that undoes the cutover.
     pub(crate) cutover: Option<Transition>,
 }
 
-/// Follows the commands that were filed, in the order in which they were sent.
+/// Executes the stored commands in the order in which they were sent.
 pub(crate) fn follow(draft: &mut Draft<'_>, standing: &FleetState<'_>) -> Orders {
     let mut orders = Orders::default();
     for fact in filed(draft) {
@@ -40,7 +40,7 @@ pub(crate) fn follow(draft: &mut Draft<'_>, standing: &FleetState<'_>) -> Orders
     orders
 }
 
-/// What was followed already is not followed again, however long it stays on file or how often it comes.
+/// Drops commands that were already executed, however long they stay stored or however often they arrive.
 pub(crate) fn drop_answered(draft: &mut Draft<'_>) {
     let filed = draft.input().facts.iter().filter_map(|fact| match fact {
         Fact::Command(command) => Some((command.request.as_str(), fact)),
@@ -60,7 +60,7 @@ pub(crate) fn drop_answered(draft: &mut Draft<'_>) {
     }
 }
 
-/// An operator's word on which color is live comes before anything is told from the groups.
+/// Applies an operator's choice of the live color before the groups are examined.
 pub(crate) fn accept_live(draft: &mut Draft<'_>) {
     for fact in filed(draft) {
         let Command::AcceptLive { color } = &fact.command else { continue };
@@ -157,7 +157,7 @@ fn command(draft: &mut Draft<'_>, standing: &FleetState<'_>, fact: &CommandFact,
     }
 }
 
-/// A command about one cutover is not followed for another.
+/// Refuses a command that names another cutover than the one in progress.
 fn is_meant(draft: &Draft<'_>, fact: &CommandFact) -> Result<(), String> {
     let Some(meant) = &fact.cutover else { return Ok(()) };
     match &draft.record().cutover {
@@ -170,7 +170,7 @@ fn is_meant(draft: &Draft<'_>, fact: &CommandFact) -> Result<(), String> {
     }
 }
 
-/// The cutover, as it is when the command is followed.
+/// The cutover in progress, as it is when the command is executed.
 fn under_way(draft: &Draft<'_>) -> Result<Cutover, String> {
     draft.record().cutover.clone().ok_or_else(|| "no cutover is in progress".to_owned())
 }
@@ -217,7 +217,7 @@ fn promote(draft: &mut Draft<'_>, cutover: &Cutover) -> Answer {
     ))
 }
 
-/// Why nothing turns a cutover back at its very end.
+/// Why a cutover cannot be rolled back in its last phase.
 const SCALED_TO_ZERO: &str = "the old color is being scaled to zero: roll back after that, which starts a new cutover";
 
 fn reject(draft: &mut Draft<'_>, cutover: &Cutover, fact: &CommandFact, orders: &mut Orders) -> Answer {
@@ -248,7 +248,7 @@ fn because(fact: &CommandFact) -> String {
     fact.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"))
 }
 
-/// The cutover is undone, from wherever it is.
+/// Undoes the cutover, whatever its phase.
 fn turn_back(cutover: &Cutover, why: &str, orders: &mut Orders) -> String {
     orders.cutover = Some(undo(cutover, why));
     if cutover.has_traffic() {
@@ -266,7 +266,7 @@ fn roll_back(draft: &mut Draft<'_>, fact: &CommandFact) -> Answer {
     let Some(good) = candidate::last_good(draft, &release) else {
         return Err("no earlier release has completed its bake: there is no release to roll back to".to_owned());
     };
-    // What runs now must not come back by itself.
+    // The fleet must not cut over to the current release again by itself.
     let why = format!("rolled back by {}{}", fact.actor, because(fact));
     draft.defer_release(&release, &why);
     draft.ask_for(CandidateReason::Rollback { actor: fact.actor.clone() });

@@ -1,7 +1,8 @@
-//! One release taking the traffic from another: the machine, phase by phase.
+//! A cutover moves traffic from one release to another, phase by phase.
 //!
-//! Before the first traffic everything is undone by letting the new color go. After it, traffic goes back first, and
-//! everything else later. What was changed on a group stands in the borrowed settings until it is restored or has travelled.
+//! Before the first traffic Driftless undoes a cutover by scaling the new color to zero. After it, traffic returns
+//! first and everything else follows. Each setting that a cutover changes on a group stays in the borrowed settings
+//! until it is restored or handed over.
 
 mod alarms;
 mod grow;
@@ -30,18 +31,18 @@ use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Deferred, Release, Ro
 use crate::text::UntrustedText;
 use crate::waiting::Waiting;
 
-/// How long a checked cutover waits for what stands in its way before it is abandoned.
+/// How long a cutover in preflight waits for a check that blocks before it is abandoned.
 const PREFLIGHT_DEADLINE: SignedDuration = SignedDuration::from_hours(1);
-/// How long a cutover at double size waits for an operator. A day: whoever is to approve has been at work once.
+/// How long a cutover at double size waits for an operator. Within 24 hours every approver has been at work once.
 const APPROVAL_DEADLINE: SignedDuration = SignedDuration::from_hours(24);
-/// How long traffic may take to be back, and what else is undone with it, before an operator is asked.
+/// How long a rollback may take to return the traffic and restore the rest before Driftless asks an operator.
 const ROLLBACK_DEADLINE: SignedDuration = SignedDuration::from_mins(30);
-/// A candidate that AWS had no room for is tried again after this long: shortages pass within the hour.
+/// A candidate that met a capacity shortage is tried again after this pause: most shortages pass within an hour.
 const SHORTAGE_PAUSE: SignedDuration = SignedDuration::from_mins(30);
-/// After so many tries without room an operator must say how it goes on.
+/// After this many attempts without capacity an operator must decide.
 const SHORTAGE_TRIES_MAX: u32 = 3;
 
-/// Brings the cutover one pass further, or begins one. What a command ordered comes first. Answers what it waits for.
+/// Advances the cutover by one pass, or begins one. Commands come first. Returns what the cutover waits for.
 pub(crate) fn advance(
     draft: &mut Draft<'_>,
     standing: &FleetState<'_>,
@@ -56,13 +57,13 @@ pub(crate) fn advance(
     };
     let seen = draft.input().seen;
     let (Some(old), Some(new)) = (seen.group(&cutover.old_group), seen.group(&cutover.new_group)) else {
-        // An empty answer is no proof; a pass that shows other groups, or the fleet as gone, is.
+        // An empty read proves nothing. Other groups, or a fleet that is gone, do.
         lost(draft, &cutover);
         return None;
     };
     let context = CutoverContext { now: draft.input().now, seen, old, new, pause: pause(draft, standing, &cutover) };
     let mut waits = None;
-    // Each phase may lead to the next one in the same pass; no cutover has more phases than this.
+    // One pass may go through several phases. No cutover has more phases than this.
     for _ in 0..16 {
         let cutover = draft.record().cutover.clone()?;
         match phase(draft, standing, &context, &cutover, order.take()) {
@@ -90,7 +91,7 @@ pub(crate) fn advance(
     waits
 }
 
-/// What it waits for is in the history when it changes.
+/// Writes a change of what the cutover waits for into the history.
 fn note_waiting(draft: &mut Draft<'_>, waits: Option<&Waiting>) {
     let Some(cutover) = &draft.record().cutover else { return };
     let is_new = cutover.waits.as_ref().map(Waiting::guard) != waits.map(Waiting::guard);
@@ -144,7 +145,7 @@ fn phase(
     }
 }
 
-/// What every guard says of a cutover, and what every check of its preflight does, where nothing of it has begun.
+/// The result of every guard of a cutover, and of every preflight check if the cutover has changed nothing yet.
 pub(crate) fn verdicts(
     draft: &Draft<'_>,
     standing: &FleetState<'_>,
@@ -161,8 +162,8 @@ pub(crate) fn verdicts(
     (guards::verdicts_on_cutover(&question(draft, standing, cutover)), checks)
 }
 
-/// When its phase has been watched, or has waited, for long enough, if nothing else comes up. None: it ends when what it
-/// does is done, and nothing tells when that is.
+/// When the phase ends if nothing else happens: its watch or wait time is over then. None: the phase ends when its work
+/// is done, at no known time.
 pub(crate) fn phase_ends_at(seen: &Observation, cutover: &Cutover, now: Timestamp) -> Option<Timestamp> {
     let (old, new) = (seen.group(&cutover.old_group)?, seen.group(&cutover.new_group)?);
     let context = CutoverContext { now, seen, old, new, pause: None };
@@ -186,18 +187,18 @@ pub(crate) fn phase_ends_at(seen: &Observation, cutover: &Cutover, now: Timestam
     }
 }
 
-/// What holds a cutover: a freeze, a fleet switched back to observe, or a pause. Never what goes back.
+/// What pauses a cutover: a freeze, a fleet in observe mode, or an operator's pause. None of them blocks a rollback.
 fn pause(draft: &Draft<'_>, standing: &FleetState<'_>, cutover: &Cutover) -> Option<Waiting> {
     guards::pause(&question(draft, standing, cutover))
 }
 
-/// A cutover that asks to begin, or to go on.
+/// The input of the guards for this cutover.
 const fn question<'q>(draft: &'q Draft<'q>, standing: &'q FleetState<'q>, cutover: &'q Cutover) -> CutoverQuestion<'q> {
     CutoverQuestion { fleet: Fleet { draft, standing }, cutover }
 }
 
-/// The clocks of a phase: they stand while it is held, and when they run out the phase takes its exit. Answers the cutover
-/// with its clocks as they are now, or the step that they make.
+/// Advances the timers of a phase. They stop while the cutover is paused. A timer that runs out ends the phase. Returns
+/// the cutover with its timers, or the transition that they cause.
 fn clock(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> (Cutover, Option<Transition>) {
     let goes_back = matches!(
         cutover.phase(),
@@ -218,12 +219,12 @@ fn clock(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover)
     (cutover, exit)
 }
 
-/// A freeze holds from when it was said, not from when it was first seen.
+/// A freeze counts from when the operator set it, not from the first pass that saw it.
 fn since_when(draft: &Draft<'_>, now: Timestamp) -> Timestamp {
     draft.freeze().map_or(now, |freeze| freeze.since.min(now))
 }
 
-/// The exit of a phase whose time is up. None: it has none but going on, and says so itself.
+/// The transition of a phase whose deadline has passed. None: the phase continues, and reports that itself.
 fn expired(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Option<Transition> {
     let why = format!("the phase {} took longer than its deadline", cutover.phase().name());
     let words = UntrustedText::from(why.as_str());
@@ -272,7 +273,7 @@ fn expired(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutove
     }
 }
 
-/// How long a phase may take, from entering it.
+/// The time at which a phase that begins now is overdue.
 fn deadline(cutover: &Cutover, phase: &CutoverPhase, context: &CutoverContext<'_>) -> Timestamp {
     let policy = &cutover.policy;
     let steps = i32::try_from(policy.cutover.traffic.len()).unwrap_or(i32::MAX);
@@ -281,13 +282,13 @@ fn deadline(cutover: &Cutover, phase: &CutoverPhase, context: &CutoverContext<'_
         CutoverPhase::Queued => SignedDuration::MAX,
         CutoverPhase::Preflight => PREFLIGHT_DEADLINE,
         CutoverPhase::Preparing => policy.launch_deadline,
-        // The first ring, and then the rest.
+        // One launch time for the first instances, and one for the rest.
         CutoverPhase::Scaling => launch + launch,
         CutoverPhase::Verifying { .. } => launch,
         CutoverPhase::AwaitingApproval => APPROVAL_DEADLINE,
         CutoverPhase::Shifting(_) if cutover.route == Route::Rolling => SignedDuration::from_hours(12),
         CutoverPhase::Shifting(_) => (alarms::step_time(context, cutover) + policy.launch_deadline) * steps,
-        // Auto Scaling may still bring it to its minimum healthy, for as long as one launch may take.
+        // Auto Scaling may still be raising the group to its minimum healthy, for up to one launch time.
         CutoverPhase::Baking { until } | CutoverPhase::Warm { until } => {
             return until.saturating_add(launch).unwrap_or(Timestamp::MAX);
         }
@@ -298,7 +299,7 @@ fn deadline(cutover: &Cutover, phase: &CutoverPhase, context: &CutoverContext<'_
 }
 
 fn enter(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover, phase: CutoverPhase, why: &str) {
-    // What the step noted of the cutover may count for its deadlines.
+    // The transition may have changed fields that the deadline depends on.
     let now = draft.record().cutover.as_ref().unwrap_or(cutover);
     let deadline = deadline(now, &phase, context);
     if let CutoverPhase::RollingBack { why, .. } = &phase {
@@ -317,7 +318,7 @@ fn requeue(draft: &mut Draft<'_>) {
     let Some(cutover) = &draft.record().cutover else { return };
     let now = draft.input().now;
     let at = match cutover.phase() {
-        // Woken by the resync, by facts, and by what it waits for.
+        // The resync, facts, and the end of what the phase waits for start the next pass.
         CutoverPhase::Queued | CutoverPhase::AwaitingApproval | CutoverPhase::NeedsOperator { .. } => {
             now + SignedDuration::from_mins(5)
         }
@@ -339,7 +340,7 @@ fn requeue(draft: &mut Draft<'_>) {
     }
 }
 
-/// A group of a cutover is gone: nothing can be restored on it, and an operator took it away.
+/// A group of a cutover no longer exists: nothing can be restored on it, so an operator must decide.
 fn lost(draft: &mut Draft<'_>, cutover: &Cutover) {
     if draft.input().seen.groups.is_empty() {
         draft.requeue(draft.input().now + RECHECK_MAX);
@@ -349,7 +350,7 @@ fn lost(draft: &mut Draft<'_>, cutover: &Cutover) {
     end(draft, outcome, "a group of the cutover no longer belongs to the fleet");
 }
 
-/// The cutover is over: what it leaves behind is remembered and told.
+/// Ends the cutover, stores its result and notifies on-call.
 fn end(draft: &mut Draft<'_>, outcome: CutoverOutcome, why: &str) {
     let Some(past) = draft.end_cutover(outcome, why) else { return };
     draft.tell(Details::CutoverEnded {
@@ -362,7 +363,7 @@ fn end(draft: &mut Draft<'_>, outcome: CutoverOutcome, why: &str) {
     draft.requeue(draft.input().now + RECHECK_MIN);
 }
 
-/// A release has proven itself.
+/// Stores a release as good.
 pub(crate) fn remember_good(draft: &mut Draft<'_>, release: Release) {
     let good = draft.good();
     good.retain(|known| known.template != release.template || known.image != release.image);
@@ -371,7 +372,7 @@ pub(crate) fn remember_good(draft: &mut Draft<'_>, release: Release) {
     good.drain(..extra);
 }
 
-/// The candidate is not tried again until an operator says so, or until then.
+/// Defers the candidate until the given time, or until an operator retries it.
 pub(crate) fn defer(draft: &mut Draft<'_>, cutover: &Cutover, why: &UntrustedText, shortage: bool) {
     let key = cutover.candidate.key();
     let tries = draft.record().memory.deferred.get(&key).map_or(0, |known| known.tries) + 1;
@@ -380,7 +381,7 @@ pub(crate) fn defer(draft: &mut Draft<'_>, cutover: &Cutover, why: &UntrustedTex
     draft.defer(key, Deferred { why: why.clone(), until, tries });
 }
 
-/// The image must not take traffic any more, unless it is not the image that is new: then the candidate is deferred.
+/// Vetoes the image of a failed cutover. If the cutover is not to a new image, defers its candidate instead.
 pub(crate) fn veto_and_defer(draft: &mut Draft<'_>, cutover: &Cutover, why: &UntrustedText) {
     defer(draft, cutover, why, false);
     if cutover.candidate.image == cutover.rollback_to.image {
@@ -391,19 +392,19 @@ pub(crate) fn veto_and_defer(draft: &mut Draft<'_>, cutover: &Cutover, why: &Unt
     crate::vetoes::veto(draft, &cutover.candidate.image, "driftless", evidence);
 }
 
-/// How many instances of a group serve: in service, healthy to Auto Scaling, and healthy in its target groups, which a
-/// color that rests detached has not.
+/// The number of healthy instances of a group: InService, healthy to Auto Scaling, and healthy in its target groups. A
+/// color that is detached from its target groups has no target health.
 pub(crate) fn serving(seen: &Observation, group: &Group) -> u32 {
     let serving = group.members.iter().filter(|member| seen.is_serving(group, member));
     u32::try_from(serving.count()).unwrap_or(u32::MAX)
 }
 
-/// The floor of a color that has, or is to have, traffic.
+/// The minimum healthy of a color that has traffic or is about to get it.
 pub(crate) fn minimum_healthy(cutover: &Cutover) -> u32 {
     cutover.policy.min_healthy.of_rounded_up(cutover.size).max(1)
 }
 
-/// The last step of traffic is all of it.
+/// The percentage of a step. The last step is 100 %.
 pub(crate) fn share(cutover: &Cutover, step: usize) -> Percent {
     let all = Percent::ALL;
     match cutover.route {
@@ -412,10 +413,10 @@ pub(crate) fn share(cutover: &Cutover, step: usize) -> Percent {
     }
 }
 
-/// An operator says how it goes on where only an operator can: from the weights that are there.
+/// Continues a cutover that needs an operator, from the weights as they are now.
 ///
 /// # Errors
-/// What it would go on from was not read, or is gone.
+/// The weights or groups were not read, or no longer exist.
 pub(crate) fn go_on(draft: &mut Draft<'_>, cutover: &Cutover, actor: &UntrustedText) -> Result<(), String> {
     let (seen, now) = (draft.input().seen, draft.input().now);
     let (Some(old), Some(new)) = (seen.group(&cutover.old_group), seen.group(&cutover.new_group)) else {
@@ -432,8 +433,8 @@ pub(crate) fn go_on(draft: &mut Draft<'_>, cutover: &Cutover, actor: &UntrustedT
     Ok(())
 }
 
-/// The step from which traffic goes on with the weights that are there: the first one that takes none away from the new
-/// color. None: the weights were not read.
+/// The step that continues from the current weights: the first one that takes no traffic from the new color. None: the
+/// weights were not read.
 fn step_from_here(context: &CutoverContext<'_>, cutover: &Cutover) -> Option<usize> {
     let Route::Weighted { place, old, new } = &cutover.route else { return Some(cutover.first_step()) };
     let live = shift::Weights { place, old, new }.forward(context)?;

@@ -1,7 +1,7 @@
-//! The heart: one look at a fleet becomes one decision.
+//! One pass over a fleet becomes one decision.
 //!
-//! [`decide`] reads as the list of its steps. What a step does stands in the module that it names; it reads the
-//! [`Draft`](crate::draft::Draft), writes into it, and hands to later steps what its result says.
+//! [`decide`] lists its steps. Each step lives in the module that it names: it reads the
+//! [`Draft`](crate::draft::Draft), writes into it, and returns what later steps need.
 
 use crate::admission::Explained;
 use crate::adopt::FleetState;
@@ -15,18 +15,18 @@ use crate::{
 
 /// Decides what to do about a fleet.
 ///
-/// Deciding again on an unchanged world, after the actions took effect, yields no action: the fixed point.
+/// A second decision on an unchanged state, after the actions took effect, yields no action: the fixed point.
 pub fn decide(input: Input<'_>) -> Decision {
     let mut draft = Draft::new(input);
     take_steps(&mut draft, None);
     draft.finish()
 }
 
-/// All steps of a decision, and where they found the fleet to stand. Where someone asks why, what every guard says of
-/// each drifted instance is noted.
+/// Runs all steps of a decision, and returns the state of the fleet. With `explained`, also records the result of every
+/// guard for each drifted instance.
 pub(crate) fn take_steps<'a>(draft: &mut Draft<'a>, explained: Option<&mut Explained>) -> FleetState<'a> {
     commands::drop_answered(draft);
-    // An operator's word on which color is live counts before anything is told from the groups.
+    // An operator's choice of the live color comes before the groups are examined.
     commands::accept_live(draft);
     let standing = adopt::assess_fleet(draft);
     let findings = drift::detect(draft, &standing);
@@ -36,7 +36,7 @@ pub(crate) fn take_steps<'a>(draft: &mut Draft<'a>, explained: Option<&mut Expla
     let waits = cutover::advance(draft, &standing, orders.cutover);
     draft.cutover_waits(waits);
     replacement::advance_all(draft, &standing, &findings);
-    // A surge that has just ended may have left its successor behind, which counts for the breaker.
+    // A surge that has just ended may leave its replacement instance behind, which then counts for the breaker.
     let findings = findings.count_again(draft, &standing);
     quarantine::expire(draft, &standing);
     admission::admit(draft, &standing, &findings, explained);

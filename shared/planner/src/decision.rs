@@ -1,4 +1,4 @@
-//! What goes out of a decision, apart from its actions.
+//! The result of the planner.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,35 +11,35 @@ use crate::record::Record;
 use crate::record::history::HistoryEntry;
 use crate::waiting::Waiting;
 
-/// The planner's answer. It fixes everything: acting on it needs no further choice.
+/// The planner's decision. The shell executes it without any further choice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "a decision that is not committed and acted on is lost"]
 pub struct Decision {
-    /// The record to commit before anything is done.
+    /// The record to commit before any action.
     pub next: Record,
-    /// Whether there is anything to commit.
+    /// Whether the record needs a commit.
     pub changed: bool,
-    /// Facts that are now part of the record and need not be kept.
+    /// Facts that are now part of the record and can be deleted.
     pub consumed: Vec<String>,
-    /// What to write into the history with the commit.
+    /// The history entries to commit with the record.
     pub history: Vec<HistoryEntry>,
-    /// What to tell on-call, with the commit, through the outbox.
+    /// The notifications to commit with the record, through the outbox.
     pub notifications: Vec<Notification>,
-    /// What to do, in this order. Never in the record: the next decision derives what is still to be done from what
-    /// it sees.
+    /// The actions, in this order. They are never stored: the next decision derives the remaining ones from what it
+    /// reads.
     pub actions: Vec<Action>,
     /// Why each drifted instance waits.
     pub waiting: BTreeMap<InstanceId, Waiting>,
-    /// Why the cutover under way waits. None: it does not, or none is under way.
+    /// Why the cutover in progress waits. None: it does not wait, or none is in progress.
     pub cutover_waits: Option<Waiting>,
-    /// When to reconcile again at the latest. None: nothing is waited for.
+    /// The latest time of the next pass. None: no wait is pending.
     pub recheck: Option<Timestamp>,
-    /// Rules that an instance began to break in this pass: kept with the account, where all fleets see it.
+    /// Rules that an instance began to break in this pass. They are stored for the account, where all fleets read them.
     pub begins_to_drift: BTreeSet<RuleName>,
 }
 
 impl Decision {
-    /// A decision that commits this record and does nothing else.
+    /// A decision that commits this record and has no action.
     pub const fn keeping(next: Record) -> Self {
         Self {
             next,

@@ -1,5 +1,5 @@
-//! The decision while it is being made: the record that will be committed, and what goes with it. Steps read it freely
-//! and write it only by what stands here.
+//! A decision in progress: the next record, and what is committed with it. Steps read it freely and write it only
+//! through these methods.
 
 mod effects;
 
@@ -27,13 +27,13 @@ use crate::template::TemplateVersion;
 use crate::text::UntrustedText;
 use crate::waiting::Waiting;
 
-/// A refused permission does not come back by itself within seconds; each try costs a call of the bucket that a
-/// rollback may need.
+/// A denied permission does not return within seconds, and each retry costs a call of the rate limit that a rollback
+/// may need.
 const DENIED_RECHECK: SignedDuration = SignedDuration::from_mins(5);
-/// AWS is busy with a group for as long as a scaling activity takes to get out of the way: seconds.
+/// How long to wait when AWS is busy with a group: a scaling activity usually ends within seconds.
 const BUSY_RECHECK: SignedDuration = SignedDuration::from_secs(10);
 
-/// The decision while it is being made.
+/// A decision in progress.
 #[derive(Debug)]
 pub(crate) struct Draft<'a> {
     input: Input<'a>,
@@ -66,29 +66,29 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// What the decision is made from.
+    /// The input of the decision.
     pub(crate) const fn input(&self) -> Input<'a> {
         self.input
     }
 
-    /// The record as it will be committed, as far as it is written.
+    /// The next record, as far as it is written.
     pub(crate) const fn record(&self) -> &Record {
         &self.record
     }
 
-    /// The freeze that stops this fleet now, the one that ends last.
+    /// The freeze that applies to this fleet now; of several, the one that ends last.
     pub(crate) fn freeze(&self) -> Option<&'a Freeze> {
         let freezes = self.input.freezes.iter().filter(|freeze| freeze.holds(self.input.now));
         freezes.max_by_key(|freeze| freeze.expires_at.unwrap_or(Timestamp::MAX))
     }
 
-    /// Since when a freeze has stopped this fleet, without interruption as far as is known.
+    /// Since when freezes have applied to this fleet without a known gap.
     pub(crate) fn frozen_since(&self) -> Option<Timestamp> {
         let freezes = self.input.freezes.iter().filter(|freeze| freeze.holds(self.input.now));
         freezes.map(|freeze| freeze.since).min()
     }
 
-    /// Why work under way stands still: a freeze, or a fleet switched back to observe. Both apply at once.
+    /// Why work in progress is paused: a freeze, or a fleet in observe mode. Both apply at once.
     pub(crate) fn pause(&self, mode: Option<Mode>) -> Option<Waiting> {
         if let Some(freeze) = self.freeze() {
             return Some(Waiting::Frozen {
@@ -100,7 +100,7 @@ impl<'a> Draft<'a> {
         (mode == Some(Mode::Observe)).then_some(Waiting::Observed)
     }
 
-    /// Reconcile again at this time, or earlier.
+    /// Requests a pass at this time, or earlier.
     pub(crate) fn requeue(&mut self, at: Timestamp) {
         let at = at.max(self.input.now);
         self.recheck = Some(self.recheck.map_or(at, |earlier| earlier.min(at)));
@@ -108,60 +108,60 @@ impl<'a> Draft<'a> {
 
     // ---- what is said of the fleet ---------------------------------------------------------------------------------
 
-    /// The entries that are not about phases.
+    /// The history entries that are not about phases.
     pub(crate) const fn history(&mut self) -> &mut History {
         &mut self.history
     }
 
-    /// Tells on-call.
+    /// Adds a notification.
     pub(crate) fn tell(&mut self, details: Details) {
         self.details.push(details);
     }
 
-    /// Says that the fleet is in a state. It is announced when it was not before.
+    /// Sets a condition of the fleet. On-call gets a message if the condition is new.
     pub(crate) fn is_in(&mut self, condition: Condition, detail: impl Into<UntrustedText>) {
         self.conditions.insert(condition.key(), (condition, detail.into()));
     }
 
-    /// How many states with such a key this pass has found that are not on record yet.
+    /// The number of conditions with this key prefix that this pass found and the record lacks.
     pub(crate) fn new_conditions(&self, prefix: &str) -> usize {
         let is_new = |key: &&String| key.starts_with(prefix) && !self.record.conditions.contains_key(*key);
         self.conditions.keys().filter(is_new).count()
     }
 
-    /// What came of the last run's actions for the sake of one drifted instance, newest last.
+    /// The results of the last run's actions for one drifted instance, newest last.
     pub(crate) fn outcomes_for(&self, instance: &InstanceId) -> impl Iterator<Item = &'a Outcome> {
         self.input.outcomes.iter().filter(move |outcome| outcome.action.for_the_sake_of() == Some(instance))
     }
 
-    /// Leaves a fact out of the next decision: it is part of the record, or of no use.
+    /// Removes a fact before the next decision: the record contains it, or it is of no use.
     pub(crate) fn consume(&mut self, fact: String) {
         self.consumed.push(fact);
     }
 
-    /// Says why a drifted instance waits.
+    /// Sets why a drifted instance waits.
     pub(crate) fn waits(&mut self, instance: &InstanceId, waiting: Waiting) {
         self.waiting.insert(instance.clone(), waiting);
     }
 
-    /// Says why the cutover waits.
+    /// Sets why the cutover waits.
     pub(crate) fn cutover_waits(&mut self, waiting: Option<Waiting>) {
         self.cutover_waits = waiting;
     }
 
     // ---- what is done ----------------------------------------------------------------------------------------------
 
-    /// Does this, after what was decided before.
+    /// Adds an action after the earlier ones.
     pub(crate) fn act(&mut self, action: Action) {
         self.effects.push(action);
     }
 
-    /// Raises a maximum, once for all who need room.
+    /// Raises a maximum once for all surges that need room.
     pub(crate) fn raise_maximum(&mut self, group: &GroupName, expected: u32, maximum: u32) {
         self.effects.raise_maximum(group, expected, maximum);
     }
 
-    /// Whether this decision takes an instance out of the group already.
+    /// Whether this decision already removes an instance from the group.
     pub(crate) fn takes_from(&self, group: &GroupName) -> bool {
         self.effects.takes_from(group)
     }
@@ -183,7 +183,7 @@ impl<'a> Draft<'a> {
 
     // ---- replacements ----------------------------------------------------------------------------------------------
 
-    /// An instance is found drifted.
+    /// Begins the replacement of a drifted instance.
     pub(crate) fn begin_replacement(
         &mut self,
         instance: &InstanceId,
@@ -196,12 +196,12 @@ impl<'a> Draft<'a> {
         self.record.replacements.insert(instance.clone(), found);
     }
 
-    /// Whether an instance began to break a rule in this very look.
+    /// Whether an instance began to break the rule in this pass.
     pub(crate) fn begins_to_break(&self, rule: &RuleName) -> bool {
         self.begins_to_drift.contains(rule)
     }
 
-    /// What a known instance is drifted for has changed.
+    /// Changes the drift reasons of a known instance.
     pub(crate) fn drifts_for(
         &mut self,
         instance: &InstanceId,
@@ -214,21 +214,21 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// A replacement goes on to another phase.
+    /// Moves a replacement to another phase.
     pub(crate) fn enter(&mut self, instance: &InstanceId, to: Phase, why: impl Into<UntrustedText>) {
         if let Some(replacement) = self.record.replacements.get_mut(instance) {
             replacement.enter(instance, to, why, &mut self.history);
         }
     }
 
-    /// The data of a replacement's phase is brought up to date.
+    /// Updates the data of a replacement's phase.
     pub(crate) fn stay(&mut self, instance: &InstanceId, phase: Phase) {
         if let Some(replacement) = self.record.replacements.get_mut(instance) {
             replacement.stay(phase);
         }
     }
 
-    /// An attempt to replace an instance has failed.
+    /// Records a failed attempt to replace an instance.
     pub(crate) fn attempt_failed(&mut self, instance: &InstanceId, why: UntrustedText) {
         let failure = Failure { at: self.input.now, why };
         if let Some(replacement) = self.record.replacements.get_mut(instance) {
@@ -236,7 +236,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// A replacement is over: nothing is waited for.
+    /// Ends a replacement.
     pub(crate) fn end_replacement(
         &mut self,
         instance: &InstanceId,
@@ -249,22 +249,22 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// An operator wants an instance replaced.
+    /// Stores an operator's request to replace an instance.
     pub(crate) fn ask_to_replace(&mut self, instance: &InstanceId, actor: &UntrustedText) {
         self.record.asked_to_replace.insert(instance.clone(), actor.clone());
     }
 
-    /// What an operator asked for is done.
+    /// Clears the operator's request: the instance has been replaced.
     pub(crate) fn is_replaced_as_asked(&mut self, instance: &InstanceId) {
         self.record.asked_to_replace.remove(instance);
     }
 
-    /// A successor is remembered as one.
+    /// Stores a replacement instance together with the instance that it replaces.
     pub(crate) fn descends(&mut self, successor: &InstanceId, descent: Descent) {
         self.record.repeat_drift.insert(successor.clone(), descent);
     }
 
-    /// What concerns instances that are no members any more is forgotten, and descent that this does not keep.
+    /// Forgets data of instances that are no members any more, and descent that the predicate rejects.
     pub(crate) fn forget_all_but(
         &mut self,
         is_member: impl Fn(&InstanceId) -> bool,
@@ -275,51 +275,51 @@ impl<'a> Draft<'a> {
         self.record.repeat_drift.retain(|id, descent| is_member(id) && is_recent(descent));
     }
 
-    /// AWS does not know `LaunchInstances`: surges raise the desired capacity for a while.
+    /// Records that AWS does not support `LaunchInstances`: surges raise the desired capacity for a while.
     pub(crate) const fn launches_by_desired(&mut self) {
         self.record.launches_by_desired_since = Some(self.input.now);
     }
 
-    /// A launch found no room, or finds none still.
+    /// Records a capacity shortage.
     pub(crate) fn no_room(&mut self, back_off: BackOff) {
         self.record.back_off = Some(back_off);
     }
 
-    /// A launch found room, nothing asks for any, or an operator wants it tried again.
+    /// Ends a capacity shortage: a launch succeeded, none is needed, or an operator retries.
     pub(crate) fn room_may_be_there(&mut self) {
         self.record.back_off = None;
     }
 
     // ---- the cutover -----------------------------------------------------------------------------------------------
 
-    /// A cutover begins, and whatever an operator asked for has begun with it.
+    /// Begins a cutover, and clears the operator's request that it fulfils.
     pub(crate) fn begin_cutover(&mut self, begun: Begun, why: impl Into<UntrustedText>) {
         self.record.memory.requested = None;
         self.record.cutover = Some(Cutover::begin(begun, why, &mut self.history));
     }
 
-    /// The cutover goes on to another phase, which must have been left by then.
+    /// Moves the cutover to another phase, with its deadline.
     pub(crate) fn enter_cutover(&mut self, to: CutoverPhase, deadline: Timestamp, why: impl Into<UntrustedText>) {
         if let Some(cutover) = &mut self.record.cutover {
             cutover.enter(to, deadline, why, &mut self.history);
         }
     }
 
-    /// The cutover, which waits for its cutover slot, is to another candidate from here on.
+    /// Gives another candidate to a cutover that waits for its slot.
     pub(crate) fn take_instead(&mut self, candidate: Candidate, why: impl Into<UntrustedText>) {
         if let Some(cutover) = &mut self.record.cutover {
             cutover.take_instead(candidate, why, &mut self.history);
         }
     }
 
-    /// What is known of the cutover changes, within its phase. Answers what it is then.
+    /// Changes the cutover within its phase. Returns the changed cutover.
     pub(crate) fn change_cutover(&mut self, change: impl FnOnce(&mut Cutover)) -> Option<&Cutover> {
         let cutover = self.record.cutover.as_mut()?;
         change(cutover);
         Some(cutover)
     }
 
-    /// The cutover is over, and remembered. Answers what it was.
+    /// Ends the cutover and stores its result. Returns the result.
     pub(crate) fn end_cutover(&mut self, outcome: CutoverOutcome, why: &str) -> Option<PastCutover> {
         let cutover = self.record.cutover.take()?;
         let past = cutover.end(outcome, why, &mut self.history);
@@ -330,82 +330,82 @@ impl<'a> Draft<'a> {
         Some(past)
     }
 
-    /// An operator asks for a release.
+    /// Stores an operator's request for a release.
     pub(crate) fn ask_for(&mut self, release: CandidateReason) {
         self.record.memory.requested = Some(release);
     }
 
-    /// What an operator asked for cannot be had any more.
+    /// Clears an operator's request for a release that is no longer available.
     pub(crate) fn drop_request(&mut self) {
         self.record.memory.requested = None;
     }
 
-    /// A candidate is not tried again for now.
+    /// Defers a candidate.
     pub(crate) fn defer(&mut self, candidate: String, deferred: Deferred) {
         self.record.memory.deferred.insert(candidate, deferred);
     }
 
-    /// What runs now is not cut over to again by itself.
+    /// Defers the current release: the fleet does not cut over to it again by itself.
     pub(crate) fn defer_release(&mut self, release: &Release, why: &str) {
         self.defer(release.image.to_string(), Deferred { why: why.into(), until: None, tries: 0 });
     }
 
-    /// Candidates are tried again, unless this keeps them deferred.
+    /// Ends the deferral of candidates, except those that the predicate keeps.
     pub(crate) fn try_again(&mut self, stays: impl Fn(&str) -> bool) {
         self.record.memory.deferred.retain(|candidate, _| stays(candidate));
     }
 
     // ---- what the fleet is -----------------------------------------------------------------------------------------
 
-    /// An operator says which color is live.
+    /// Sets the live color that an operator chose.
     pub(crate) const fn live_is_said(&mut self, color: Color) {
         self.record.live = Some(color);
     }
 
-    /// The groups and their traffic show which color is live.
+    /// Sets the live color that the groups and their traffic show.
     pub(crate) const fn live_is_found(&mut self, color: Option<Color>) {
         self.record.live = color;
     }
 
-    /// A cutover has given all of the traffic to a color.
+    /// Sets the color that has all of the traffic after a cutover.
     pub(crate) const fn traffic_has_moved(&mut self, color: Option<Color>) {
         self.record.live = color;
     }
 
-    /// All of the traffic is back with the release that had it.
+    /// Sets the color and the release that have all of the traffic again after a rollback.
     pub(crate) fn traffic_is_back(&mut self, color: Option<Color>, release: &Release) {
         self.record.live = color;
         self.record.release = Some(release.clone());
     }
 
-    /// The live group shows what the release is.
+    /// Sets the release that the live group runs.
     pub(crate) fn release_is_found(&mut self, release: Release) {
         self.record.release = Some(release);
     }
 
-    /// A release has proven itself with all of the traffic.
+    /// Sets the release that a finished cutover verified with all of the traffic.
     pub(crate) fn release_is_proven(&mut self, release: Release) {
         self.record.release = Some(release);
     }
 
     // ---- what one step alone writes --------------------------------------------------------------------------------
 
-    /// Commands that were followed.
+    /// Commands that were executed.
     pub(crate) const fn answered(&mut self) -> &mut Vec<Answered> {
         &mut self.record.answered
     }
 
-    /// Findings under rules that are not on the list.
+    /// Findings under rules that are not in the policy's list.
     pub(crate) const fn shown(&mut self) -> &mut BTreeMap<InstanceId, BTreeMap<RuleName, Finding>> {
         &mut self.record.shown
     }
 
-    /// Instances that ran another version when a version became the release.
+    /// Instances that already ran another version when a version became the release.
     pub(crate) const fn backlog(&mut self) -> &mut BTreeSet<InstanceId> {
         &mut self.record.backlog
     }
 
-    /// Rules under which many fleets drifted at once. An operator closes them all.
+    /// Rules under which many fleets drifted at once. An operator can close all of these breakers.
     pub(crate) const fn rule_breakers(&mut self) -> &mut BTreeMap<RuleName, RuleBreaker> {
         &mut self.record.rule_breakers
     }
@@ -415,12 +415,12 @@ impl<'a> Draft<'a> {
         &mut self.record.borrowed_settings
     }
 
-    /// Instances that are kept for forensics.
+    /// Instances in quarantine.
     pub(crate) const fn quarantined(&mut self) -> &mut BTreeMap<InstanceId, Quarantined> {
         &mut self.record.quarantined
     }
 
-    /// What observe mode has deferred.
+    /// What Driftless would have done in observe mode.
     pub(crate) const fn observed(&mut self) -> &mut Option<Box<Observed>> {
         &mut self.record.observed
     }
@@ -430,7 +430,7 @@ impl<'a> Draft<'a> {
         &mut self.record.pins
     }
 
-    /// Releases that have proven themselves.
+    /// Releases that a cutover has verified.
     pub(crate) const fn good(&mut self) -> &mut Vec<Release> {
         &mut self.record.memory.good
     }
@@ -440,19 +440,19 @@ impl<'a> Draft<'a> {
         &mut self.record.memory.vetoes
     }
 
-    /// Images that the pipeline announced.
+    /// Images that the pipeline published.
     pub(crate) const fn published(&mut self) -> &mut BTreeMap<ImageId, Published> {
         &mut self.record.memory.published
     }
 
-    /// Why each image that asked to be taken is no candidate.
+    /// Why each newer image is not a candidate.
     pub(crate) const fn refused(&mut self) -> &mut BTreeMap<ImageId, UntrustedText> {
         &mut self.record.memory.refused
     }
 
     // ---- the end ---------------------------------------------------------------------------------------------------
 
-    /// What every outcome asks for, whatever it was about: patience, or an operator.
+    /// Handles the results that every action can have: waits if AWS is busy, and notifies on-call if a call was denied.
     pub(crate) fn note_outcomes(&mut self) {
         let now = self.input.now;
         for outcome in self.input.outcomes {
@@ -462,7 +462,7 @@ impl<'a> Draft<'a> {
                     self.record.denied.insert(name.to_owned(), Denial { at: now, message: message.clone() });
                 }
                 ActionResult::Busy(_) => self.requeue(now + BUSY_RECHECK),
-                // AWS tried: it was allowed.
+                // AWS made an attempt, so the call was allowed.
                 ActionResult::Done
                 | ActionResult::Launched(_)
                 | ActionResult::Written(_)
@@ -478,11 +478,11 @@ impl<'a> Draft<'a> {
         self.leave_out();
     }
 
-    /// Leaves out what AWS denies or is just busy with, and what would need it.
+    /// Removes actions that AWS denies or is busy with, and the actions that depend on them.
     fn leave_out(&mut self) {
         let now = self.input.now;
         let before = self.effects.actions().to_vec();
-        // Without work nobody asks for the permission any more.
+        // Without work in progress no call needs the permission any more.
         let is_idle = self.record.replacements.values().all(|work| work.phase().surge().is_none())
             && self.record.borrowed_settings.is_empty();
         self.record.denied.retain(|_, denial| !is_idle || now < denial.at + DENIED_RECHECK);
@@ -494,7 +494,7 @@ impl<'a> Draft<'a> {
             }
             self.is_in(Condition::PermissionDenied { action }, denial.message);
         }
-        // What AWS was just busy with is left alone until the next pass.
+        // A group that AWS was just busy with is left alone until the next pass.
         let is_busy = |action: &Action| {
             self.input
                 .outcomes
@@ -502,7 +502,7 @@ impl<'a> Draft<'a> {
                 .any(|outcome| matches!(outcome.result, ActionResult::Busy(_)) && outcome.action == *action)
         };
         self.effects.retain(|action| !is_busy(action));
-        // Without room a launch fails, and would count as an attempt.
+        // Without capacity a launch fails, and would count as an attempt.
         let makes_room = |action: &&Action| matches!(action, Action::SetMaximum { .. }) && action.is_disruptive();
         let missing: Vec<&GroupName> = before
             .iter()
@@ -517,10 +517,10 @@ impl<'a> Draft<'a> {
         });
     }
 
-    /// Announces states that were entered, that last, and that ended.
+    /// Announces conditions that began, last, or ended.
     fn announce(&mut self) {
         let now = self.input.now;
-        // An answer without any group is no proof that anything is over.
+        // A read without any group does not prove that a condition ended.
         let is_blind = self.input.seen.groups.is_empty();
         let is_over = |key: &&String| !is_blind && !self.conditions.contains_key(*key);
         let ended: Vec<String> = self.record.conditions.keys().filter(is_over).cloned().collect();

@@ -1,5 +1,5 @@
-//! What has drifted: rules of the fleet's list, as Config says them now, and what an instance runs, its age, its alarms
-//! and an operator's word. Events only hint.
+//! Drift detection: the rules of the policy as AWS Config reports them now, and each instance's release, age, alarms
+//! and operator requests. An event only causes a pass; the read decides.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,37 +23,37 @@ mod report;
 pub(crate) use breaker::open_rule_breaker;
 pub use reasons::{alarms_to_read, is_older, runs_other};
 
-/// How long an event that the read does not confirm yet is kept. Config records a result before it sends the event,
-/// so that a read which trails the event does so by seconds; after this the read is believed.
+/// How long Driftless keeps an event that the read does not confirm yet. Config stores a result before it sends the
+/// event, so a read lags behind an event by seconds at most; after this time Driftless trusts the read.
 pub const CONFIRMATION_GRACE: SignedDuration = SignedDuration::from_mins(2);
 
-/// A reading of a rule that many instances break may be this old: Config gives a hundred of them to a call, and what all fleets ask
-/// for within seconds is the same thousands. Config itself takes minutes to find a drift, and an event that such a reading does not
-/// confirm is kept for longer ([`CONFIRMATION_GRACE`]).
+/// How old the cached reading of a rule that many instances break may be. Config returns a hundred results in a call,
+/// and all fleets would read the same thousands within seconds. Config itself takes minutes to find drift, and
+/// Driftless keeps an unconfirmed event for longer than this ([`CONFIRMATION_GRACE`]).
 pub const LARGE_READING_KEPT: SignedDuration = SignedDuration::from_secs(10);
 
-/// A rule that did not answer is asked again in so long, if somebody waits for what it says: often enough for a drift that has to
-/// last for minutes, and no burden to whoever is short of calls.
+/// When to read a rule again that did not answer, if a replacement waits for it: soon enough for a debounce of minutes,
+/// and cheap for an account that is short of API calls.
 const UNREAD_RECHECK: SignedDuration = SignedDuration::from_mins(1);
 
-/// What is known about drift in this pass.
+/// The drift that this pass found.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
-    /// By instance of the live group: what it is drifted for.
+    /// The drift of each drifted instance of the live group.
     pub(crate) drifted: BTreeMap<InstanceId, Drift>,
-    /// Set when too many drifted at once: how many, of how many.
+    /// Set when the breaker is open: the number of drifted instances, and of all.
     pub(crate) breaker: Option<(usize, usize)>,
     /// Rules that were read in this pass.
     read: BTreeSet<RuleName>,
-    /// Rules that were asked and did not answer. About them nothing is known, and nothing is concluded.
+    /// Rules that were read without success. Driftless draws no conclusion about them.
     unread: BTreeSet<RuleName>,
     /// Rules of the list that Config does not know.
     pub(crate) missing: BTreeSet<RuleName>,
-    /// Instances on record whose other reasons cannot be told in this pass.
+    /// Instances in the record whose other drift reasons this pass could not read.
     untold: BTreeSet<InstanceId>,
 }
 
-/// What one instance is drifted for.
+/// The drift of one instance.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Drift {
     /// The rules that it breaks.
@@ -62,7 +62,7 @@ pub(crate) struct Drift {
 }
 
 impl Drift {
-    /// Everything that it is drifted for.
+    /// All drift reasons of the instance.
     pub(crate) fn reasons(&self) -> BTreeSet<DriftReason> {
         self.rules.keys().cloned().map(DriftReason::Rule).chain(self.others.iter().cloned()).collect()
     }
@@ -72,28 +72,28 @@ impl Drift {
     }
 }
 
-/// Whether the successor on trial drifts for what its ancestor is replaced for.
+/// Whether a replacement instance under verification drifts for the reasons of the instance that it replaces.
 pub(crate) enum Recurrence {
     None,
-    /// It does, and may get over it until then: a rule can be late to see what a young instance has set up.
+    /// It drifts now and may recover until this time: a rule can be late to see what a new instance has configured.
     Until(Timestamp),
     Lasting,
 }
 
 impl Findings {
-    /// Whether a rule of the list was not read: then the breaker cannot be judged, and nothing may start.
+    /// Whether a rule of the policy was not read: the breaker is then unknown, and nothing may start.
     pub(crate) fn is_incomplete(&self, policy: &Policy) -> bool {
         !policy.rules.is_disjoint(&self.unread)
     }
 
-    /// Asks once more whether too many drifted at once, before anything begins: a surge that has just ended may have left
-    /// its successor behind, which is a member now.
+    /// Evaluates the breaker again before anything starts: a surge that has just ended may have left its replacement
+    /// instance behind as a member.
     pub(crate) fn count_again(mut self, draft: &mut Draft<'_>, standing: &FleetState<'_>) -> Self {
         breaker::judge(draft, standing, &mut self);
         self
     }
 
-    /// Whether an instance is known to be free of all that it was found drifted for. Unread is not free.
+    /// Whether the instance is known to have none of its drift reasons any more. A reason that was not read remains.
     pub(crate) fn is_cleared(&self, instance: &InstanceId, replacement: &Replacement) -> bool {
         !self.drifted.contains_key(instance)
             && !self.untold.contains(instance)
@@ -101,13 +101,13 @@ impl Findings {
     }
 }
 
-/// The rules whose compliance a decision will read: those of the list, and those for which work is under way.
+/// The rules that a decision reads: those of the policy, and those of replacements in progress.
 pub fn rules_to_read(listed: Option<&BTreeSet<RuleName>>, record: Option<&Record>) -> BTreeSet<RuleName> {
     let under_way = record.into_iter().flat_map(|record| record.replacements.values());
     listed.into_iter().flatten().cloned().chain(under_way.flat_map(|work| work.findings.keys().cloned())).collect()
 }
 
-/// Finds what has drifted and brings the record's list of drifted instances up to it.
+/// Detects drift and updates the drifted instances in the record.
 pub(crate) fn detect(draft: &mut Draft<'_>, standing: &FleetState<'_>) -> Findings {
     let listed = standing.policy.as_ref().map(|policy| policy.rules.clone()).unwrap_or_default();
     let mut findings = read(draft.input().seen, standing, &listed, draft.record());
@@ -148,7 +148,7 @@ fn read(seen: &Observation, standing: &FleetState<'_>, listed: &BTreeSet<RuleNam
                 if listed.contains(&rule) {
                     findings.missing.insert(rule.clone());
                 }
-                // A rule that does not exist holds nobody for drifted.
+                // No instance is non-compliant under a rule that does not exist.
                 findings.read.insert(rule);
             }
             Some(RuleReading::NonCompliant(by_instance)) => {
@@ -158,12 +158,12 @@ fn read(seen: &Observation, standing: &FleetState<'_>, listed: &BTreeSet<RuleNam
                     if record.quarantined.contains_key(&member.id) {
                         continue;
                     }
-                    // Off the list, a rule still holds for work that was admitted under it.
+                    // A rule that left the policy still applies to replacements that were admitted under it.
                     let known = record.replacements.get(&member.id);
                     let is_under_way = known.is_some_and(|replacement| {
                         replacement.phase().surge().is_some() && replacement.findings.contains_key(&rule)
                     });
-                    // Where nothing says which group is live, what is on record is neither new nor over.
+                    // While the live group is unknown, drift in the record neither begins nor ends.
                     let is_asked = listed.contains(&rule) && (standing.is_live(&group.name) || known.is_some());
                     if !is_asked && !is_under_way {
                         continue;
@@ -180,18 +180,18 @@ fn read(seen: &Observation, standing: &FleetState<'_>, listed: &BTreeSet<RuleNam
     findings
 }
 
-/// Forgets what concerns instances that are gone, and descent that is too old to matter.
+/// Forgets data of instances that no longer exist, and descent that is too old to matter.
 fn forget(draft: &mut Draft<'_>) {
     let seen = draft.input().seen;
     let now = draft.input().now;
     let is_member = |id: &InstanceId| seen.groups.iter().any(|group| group.member(id).is_some());
-    // An answer without any group is no proof that every instance is gone.
+    // A read without any group does not prove that the instances are gone.
     if !seen.groups.is_empty() {
         draft.forget_all_but(is_member, |descent| now < descent.at + REPEAT_DRIFT_MEMORY);
     }
 }
 
-/// What runs another version when a version becomes the release is a backlog, until it is gone.
+/// Instances that run another version when a version becomes the release form a backlog until they are gone.
 fn keep_backlog(draft: &mut Draft<'_>, findings: &Findings) {
     let released = |record: Option<&Record>| {
         record.and_then(|record| record.release.as_ref()).map(|release| release.template.clone())
@@ -215,13 +215,13 @@ fn keep_backlog(draft: &mut Draft<'_>, findings: &Findings) {
     }
 }
 
-/// New drift enters the record; drift that is over, and drift of instances that are gone, leaves it. What is under way
-/// is left to [`crate::replacement`].
+/// Adds new drift to the record, and removes drift that ended and instances that are gone. [`crate::replacement`]
+/// handles replacements in progress.
 fn update_record(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Findings) {
     for (id, found) in &findings.drifted {
         let rules = &found.rules;
         let Some((group, member)) = standing.live.and_then(|group| Some((group, group.member(id)?))) else { continue };
-        // Successors that are still on trial are judged by their own replacement.
+        // A replacement instance under verification is judged by its own replacement.
         if draft.record().successors().any(|successor| successor == id) {
             continue;
         }
@@ -259,7 +259,8 @@ fn leave_if_over(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Fi
     draft.end_replacement(id, ReplacementEnd::Cleared, why);
 }
 
-/// Whether the successor of a replacement drifts for what its ancestor is replaced for, and lastingly so.
+/// Whether the replacement instance drifts for the reasons of the instance that it replaces, for longer than the
+/// debounce.
 pub(crate) fn recurrence(draft: &Draft<'_>, findings: &Findings, replacement: &Replacement) -> Recurrence {
     let Some(surge) = replacement.phase().surge() else { return Recurrence::None };
     let Some(found) = replacement.phase().successor().and_then(|successor| findings.drifted.get(successor)) else {
@@ -278,7 +279,8 @@ pub(crate) fn recurrence(draft: &Draft<'_>, findings: &Findings, replacement: &R
     }
 }
 
-/// An operator wants an instance replaced: through all guards but the debounce. Err: why it cannot be.
+/// Requests the replacement of an instance for an operator. All guards but the debounce apply. Err: why it cannot be
+/// replaced.
 pub(crate) fn ask_to_replace(
     draft: &mut Draft<'_>,
     standing: &FleetState<'_>,
@@ -295,12 +297,12 @@ pub(crate) fn ask_to_replace(
         return Err(format!("{instance} is already being replaced").into());
     }
     draft.ask_to_replace(instance, actor);
-    // What has drifted was found before the command was read.
+    // This pass detected drift before it executed the command, so the next one finds the request.
     draft.requeue(draft.input().now + RECHECK_MIN);
     Ok(())
 }
 
-/// When an instance has been drifted long enough: at once where an operator asked.
+/// When the debounce of an instance ends: at once if an operator requested the replacement.
 pub(crate) fn debounced_at(replacement: &Replacement, debounce: SignedDuration) -> Timestamp {
     let is_asked = replacement.drift.iter().any(|reason| matches!(reason, DriftReason::Operator { .. }));
     if is_asked { replacement.detected_at } else { replacement.detected_at + debounce }

@@ -1,4 +1,4 @@
-//! A decision together with what it was made from, for whoever asks why. Deciding reads none of it.
+//! A decision together with its inputs, for `driftless why`. Deciding itself uses none of this.
 
 use std::collections::BTreeMap;
 
@@ -16,35 +16,35 @@ use crate::input::Input;
 use crate::policy::Policy;
 use crate::text::UntrustedText;
 
-/// What [`decide()`](crate::decide()) decides, and what it was made from.
+/// The decision of [`decide()`](crate::decide()), and its inputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "an explanation changes nothing"]
 pub struct Explanation {
-    /// The decision, the same one.
+    /// The decision, identical to the one of [`decide()`](crate::decide()).
     pub decision: Decision,
-    /// The group that receives the traffic. None: nothing says which one it is.
+    /// The group that receives the traffic. None: neither the load balancer nor the record shows which one.
     pub live: Option<GroupName>,
     /// The policy that the tags say now. Err: why it is invalid.
     pub policy: Result<Policy, UntrustedText>,
-    /// What stands in the way of changing anything. None: nothing.
+    /// Why Driftless must not change the fleet. None: no obstacle.
     pub obstacle: Option<UntrustedText>,
-    /// By drifted instance that asks to be replaced: every guard's verdict, in the order in which they are asked. The
-    /// first that blocks is what the decision says it waits for.
+    /// For each drifted instance: the result of every guard, in their order. The first guard that blocks is the one
+    /// that the decision reports.
     pub verdicts: BTreeMap<InstanceId, Vec<GuardResult>>,
-    /// The verdicts of the guards that hold the cutover that the decision leaves under way, in their order. What else a
-    /// phase waits for is in the decision.
+    /// The results of the guards for the cutover that the decision leaves in progress, in their order. The decision
+    /// holds other reasons to wait.
     pub cutover_verdicts: Vec<GuardResult>,
-    /// The verdicts of the checks of its preflight, in their order, where nothing of it has begun.
+    /// The results of the preflight checks, in their order, if the cutover has changed nothing yet.
     pub preflight_verdicts: Vec<PreflightResult>,
-    /// The verdicts on every image that was read, apart from the release's own, in the order in which they are asked. Empty:
-    /// the fleet is not adopted, or its policy is invalid, so that none is asked.
+    /// The results of all checks for every image that was read, except the release's own. Empty: the fleet is not
+    /// adopted or its policy is invalid, so no check ran.
     pub image_verdicts: BTreeMap<ImageId, Vec<ImageResult>>,
-    /// When the phase of the cutover on record has been watched, or has waited, for long enough. It moves by the time that
-    /// the cutover is held. None: none is under way, or the phase ends when what it does is done.
+    /// When the watch or wait time of the cutover's phase is over. A pause of the cutover moves it. None: no cutover is
+    /// in progress, or the phase ends when its work is done.
     pub phase_ends_at: Option<Timestamp>,
 }
 
-/// Decides, as [`decide()`](crate::decide()) does, and says what from.
+/// Decides as [`decide()`](crate::decide()) does, and returns the inputs too.
 pub fn explain(input: Input<'_>) -> Explanation {
     let mut draft = Draft::new(input);
     let mut verdicts = BTreeMap::new();
@@ -52,7 +52,7 @@ pub fn explain(input: Input<'_>) -> Explanation {
     let under_way = draft.record().cutover.as_ref();
     let (cutover_verdicts, preflight_verdicts) =
         under_way.map(|cutover| cutover::verdicts(&draft, &standing, cutover)).unwrap_or_default();
-    // Until it is over, what comes is compared with what it replaces.
+    // During a cutover candidates are compared with the release to which a rollback would return.
     let release = under_way.map(|cutover| &cutover.rollback_to).or(draft.record().release.as_ref());
     let image_verdicts = match (&standing.policy, release) {
         (Ok(policy), Some(release)) => candidate::verdicts(&draft, policy, release),

@@ -1,5 +1,5 @@
-//! Facts: what an event or an operator reported. A fact is stored before anything is done about it, and it is a hint:
-//! what is decided is decided from what is read at that moment.
+//! Facts: reports of events and operators. The function stores a fact before it acts. A fact only causes a pass: the
+//! decision follows from what that pass reads.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use crate::alarm::{AlarmState, AlarmSubject};
 use crate::ids::{AlarmName, FleetName, GroupName, ImageId, InstanceId, RuleName};
 use crate::text::UntrustedText;
 
-/// Something that was reported.
+/// A stored report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Fact {
@@ -18,23 +18,23 @@ pub enum Fact {
     Alarm(AlarmFact),
     /// An image was published, disabled or deregistered.
     Image(ImageFact),
-    /// An operator, or a pipeline, wants something.
+    /// A command of an operator or a pipeline.
     Command(CommandFact),
 }
 
-/// What an operator, or a pipeline, wants of a fleet. It is answered once, with the resulting state or the reason why not.
+/// A command of an operator or a pipeline to a fleet. It gets one response: the resulting state, or why it was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CommandFact {
-    /// Chosen by the sender: the same request sent twice is one.
+    /// The sender chooses this id. Two commands with one id are one command.
     pub request: String,
     pub fleet: FleetName,
     pub actor: UntrustedText,
     pub at: Timestamp,
-    /// Why, where the sender says so.
+    /// The sender's reason, if given.
     pub reason: Option<UntrustedText>,
-    /// The cutover that is meant, by its id. While another one is under way, or none, it is not followed: a verdict on one
-    /// image says nothing about the next. None: whichever is under way.
+    /// The id of the cutover that the command is for. It is refused if another cutover or none is in progress: a
+    /// verdict on one image says nothing about the next. None: any cutover.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cutover: Option<String>,
     pub command: Command,
@@ -95,9 +95,9 @@ pub struct ComplianceFact {
     pub instance: InstanceId,
     pub rule: RuleName,
     pub verdict: ComplianceType,
-    /// Config's `orderingTimestamp`: verdicts are ordered by it, never by arrival.
+    /// Config's `orderingTimestamp`. It orders results; arrival does not.
     pub observed_at: Timestamp,
-    /// Config's remark, if it made one.
+    /// Config's annotation, if any.
     pub annotation: Option<UntrustedText>,
 }
 
@@ -109,7 +109,7 @@ pub enum ComplianceType {
     Compliant,
     /// The resource breaks the rule.
     NonCompliant,
-    /// The rule no longer applies to the resource, or the resource is gone: nothing to act on.
+    /// The rule no longer applies to the resource, or the resource no longer exists.
     NotApplicable,
 }
 
@@ -119,12 +119,12 @@ pub enum ComplianceType {
 pub struct AlarmFact {
     pub alarm: AlarmName,
     pub state: AlarmState,
-    /// When it entered this state.
+    /// When the alarm entered this state.
     pub since: Timestamp,
     pub reason: UntrustedText,
-    /// What the alarm's dimensions name.
+    /// The resources that the alarm's dimensions name.
     pub subject: AlarmSubject,
-    /// Whether a mute rule or a suppressor holds the alarm's actions back. The event is sent all the same.
+    /// Whether a mute rule or a suppressor mutes the alarm's actions. CloudWatch sends the event all the same.
     pub muted: bool,
 }
 
@@ -135,17 +135,17 @@ pub struct ImageFact {
     pub image: ImageReference,
     /// What happened to it.
     pub change: ImageChange,
-    /// Where the report came from; policies trust the sources differently (`image-source`).
+    /// The source of the report; policies trust sources differently (`image-source`).
     pub source: ImageSource,
     /// When it was reported.
     pub at: Timestamp,
-    /// The fleet it is for, where the report says so.
+    /// The fleet that the image is for, if the report names one.
     pub fleet: Option<FleetName>,
-    /// The commit it was built from, where the report says so.
+    /// The commit of the image, if the report names one.
     pub commit: Option<UntrustedText>,
-    /// The build that made it, where the report says so.
+    /// The build of the image, if the report names one.
     pub build: Option<UntrustedText>,
-    /// A page about the build, where the report names one.
+    /// A page about the build, if the report names one.
     pub url: Option<UntrustedText>,
 }
 
@@ -154,7 +154,7 @@ pub struct ImageFact {
 #[serde(rename_all = "kebab-case")]
 pub enum ImageReference {
     Ami(ImageId),
-    /// By the ARN of the Image Builder image: its event does not carry the AMI.
+    /// The ARN of the Image Builder image: its event does not contain the AMI id.
     ImageBuilder(String),
 }
 
@@ -192,7 +192,7 @@ impl ImageSource {
     }
 }
 
-/// What a fact is about: from it follows the fleet.
+/// The resource that a fact is about, which determines the fleet.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
     /// A fleet, named in the report itself.
@@ -212,7 +212,7 @@ pub enum Subject {
 }
 
 impl Fact {
-    /// What the fact is about.
+    /// The resource that the fact is about.
     pub fn subject(&self) -> Subject {
         match self {
             Self::Compliance(fact) => Subject::Instance(fact.instance.clone()),
@@ -234,12 +234,13 @@ impl Fact {
         }
     }
 
-    /// The intent, not the event: two reports with one key are one fact, and the newer one stands.
+    /// The key of the fact: two reports with one key are one fact, and the newer one replaces the older.
     pub fn key(&self) -> String {
         match self {
             Self::Compliance(fact) => format!("compliance#{}#{}", fact.instance, fact.rule),
             Self::Alarm(fact) => format!("alarm#{}", fact.alarm),
-            // With its source: what anyone may cause must not replace what only the pipeline may say.
+            // The key includes the source: an event that anyone can cause must not replace one that only the pipeline
+            // may send.
             Self::Image(fact) => match &fact.image {
                 ImageReference::Ami(image) => format!("image#{}#{image}", fact.source.word()),
                 ImageReference::ImageBuilder(arn) => format!("image#{}#{arn}", fact.source.word()),
@@ -248,7 +249,7 @@ impl Fact {
         }
     }
 
-    /// When what it reports was so, by the reporter's clock: the order of facts with one key.
+    /// When the report was true, by the reporter's clock. It orders facts with one key.
     pub const fn observed_at(&self) -> Timestamp {
         match self {
             Self::Compliance(fact) => fact.observed_at,

@@ -1,4 +1,4 @@
-//! What the tagged groups of a fleet form: a blue/green pair, a single group, or something to be put right first.
+//! The layout of the tagged groups of a fleet: a blue/green pair, a single group, or a misconfiguration.
 
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +32,7 @@ impl std::fmt::Display for Color {
 }
 
 impl Color {
-    /// The other one.
+    /// The other color of the pair.
     #[must_use]
     pub const fn other(self) -> Self {
         match self {
@@ -42,7 +42,7 @@ impl Color {
     }
 }
 
-/// What the groups form.
+/// The layout of a fleet's groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout<'a> {
     Pair {
@@ -67,13 +67,13 @@ pub enum Misconfigured {
         /// The groups with their colors.
         groups: String,
     },
-    /// Nothing says which color is live.
+    /// Neither the load balancer nor the record shows which color is live.
     #[error("{0}")]
     LiveUnknown(String),
 }
 
 impl<'a> Layout<'a> {
-    /// The layout that the groups form.
+    /// Determines the layout of the groups.
     pub fn of(fleet: &FleetName, groups: &'a [Group]) -> Result<Self, Misconfigured> {
         let color = |group: &Group| group.tags.get(COLOR_TAG).cloned();
         let colored = |wanted: &str| groups.iter().find(|group| color(group).as_deref() == Some(wanted));
@@ -96,7 +96,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// The policy that the groups say.
+    /// The policy that the groups' tags set.
     pub fn policy(self, defaults: &Defaults) -> Result<Policy, PolicyError> {
         match self {
             Self::Pair { blue, green } => {
@@ -107,7 +107,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// The group of the color that the record says is live.
+    /// The group whose color is live according to the record.
     pub fn recorded(self, recorded: Option<Color>) -> Result<(&'a Group, Option<Color>), Misconfigured> {
         match (self, recorded) {
             (Self::Single(group), _) => Ok((group, None)),
@@ -119,8 +119,8 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// The group that receives the traffic, with its color. The load balancer says it; where it cannot, the committed
-    /// record does; where the two contradict each other, an operator must.
+    /// The group that receives the traffic, with its color. The load balancer decides; if it shows none, the record
+    /// does. If the two disagree, an operator must choose.
     pub fn live(
         self,
         seen: &Observation,
@@ -142,7 +142,7 @@ impl<'a> Layout<'a> {
                  recorded: run driftless accept-live with the right color"
             ))),
             (None, Some(recorded)) => Ok(of(recorded)),
-            // Seen for the first time and without a word from a load balancer: only capacity can tell.
+            // The first pass, without a load balancer: only the desired capacity shows which color is live.
             (None, None) => match (blue.desired > 0, green.desired > 0) {
                 (true, false) => Ok(of(Color::Blue)),
                 (false, true) => Ok(of(Color::Green)),
@@ -156,11 +156,11 @@ impl<'a> Layout<'a> {
     }
 }
 
-/// The color that the load balancer sends all traffic to, where it says so.
+/// The color that the load balancer sends all traffic to. None: it shows no single color.
 fn balanced(blue: &Group, green: &Group, seen: &Observation) -> Option<Color> {
     let is_shared = blue.target_groups.iter().any(|arn| green.target_groups.contains(arn));
     if is_shared {
-        // Both attached to one target group: the traffic is split between them.
+        // Both colors share one target group, which splits the traffic between them.
         return None;
     }
     let receives = |group: &Group| group.target_groups.iter().any(|arn| seen.weights_of(arn).any(|weight| weight > 0));
@@ -171,8 +171,8 @@ fn balanced(blue: &Group, green: &Group, seen: &Observation) -> Option<Color> {
     }
 }
 
-/// Everything about the groups that Driftless does not work with, in words. Empty: the fleet can be adopted. What the
-/// known release idle, and what a cutover wrote itself, is not asked again.
+/// The properties of the groups that Driftless does not support, in words. Empty: the fleet can be adopted. Does not
+/// check the known release again, nor what a cutover wrote.
 pub fn obstacles(
     layout: Layout<'_>,
     live: &Group,
@@ -195,7 +195,7 @@ pub fn obstacles(
     match &live.template {
         TemplateReference::Numbered(version) if known.contains(&Some(version)) => {}
         TemplateReference::Numbered(version) => match seen.templates.get(version) {
-            // Nothing is known against it.
+            // Not read: no known objection.
             Read::NotAsked => {}
             Read::Found(content) if content.image.is_some() => {}
             Read::Found(_) => obstacles

@@ -1,5 +1,5 @@
-//! What may start, and why the rest may not: the guards of replacements and those of cutovers. Each list stands once, in
-//! its order: deciding takes the first that blocks, explaining asks them all.
+//! The guards of replacements and of cutovers: what may start, and why the rest waits. Each list exists once, in its
+//! order: a decision takes the first guard that blocks, an explanation evaluates all of them.
 
 mod cutover;
 mod fitness;
@@ -16,8 +16,8 @@ pub(crate) use fleet::{Fleet, when_closed};
 pub(crate) use instance::{bases, launches_by_desired};
 pub(crate) use replacement::{Question, Refusal, lacks_hooks, looks_at_the_instance, refusal, verdicts};
 
-/// What a guard answers.
+/// The answer of a guard.
 pub type GuardAnswer = Answer<Waiting>;
 
-/// What a guard says.
+/// A guard with its answer.
 pub type GuardResult = CheckResult<GuardId, Waiting>;

@@ -1,17 +1,17 @@
-//! Names and identifiers. Each is checked once, where it enters, and is a type of its own from there on.
+//! Names and identifiers. Each is validated once, at the boundary, and has its own type from there on.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A text that is not what its type promises.
+/// A text that violates the format of its type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{value:?} is not {what}: {rule}")]
 pub struct IdError {
-    /// What was expected, with its article: "an instance id".
+    /// The expected kind, with its article: "an instance id".
     pub what: &'static str,
-    /// The rule that the text breaks, in words.
+    /// The violated format, in words.
     pub rule: &'static str,
     /// The text itself, shortened to 80 characters.
     pub value: String,
@@ -70,7 +70,7 @@ id!(
     /// A fleet: the value of the tag `driftless:fleet` on its groups.
     FleetName, "a fleet name", "1 to 40 of a-z, 0-9 and -, with no - at either end",
     |text| (1..=40).contains(&text.len())
-        // Nor can it be taken for an option of a command that a message suggests.
+        // A leading `-` would make the name an option in a command that a message suggests.
         && !text.starts_with('-') && !text.ends_with('-')
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 );

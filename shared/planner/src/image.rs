@@ -1,4 +1,4 @@
-//! Machine images, as EC2 tells them.
+//! Machine images, as EC2 reports them.
 
 mod check;
 
@@ -11,7 +11,7 @@ use crate::text::UntrustedText;
 
 /// The tag that names the fleet that an image is for. It is never propagated to instances: backups inherit their tags.
 pub const IMAGE_FOR_TAG: &str = "driftless:image-for";
-/// The tag that orders the images of a fleet: whole numbers, or dates and times, in the order that people mean.
+/// The tag that orders the images of a fleet in natural order: whole numbers, or dates and times.
 pub const BUILD_TAG: &str = "driftless:build";
 
 /// An image.
@@ -20,7 +20,7 @@ pub struct Image {
     pub id: ImageId,
     /// Whether it can be launched.
     pub state: ImageState,
-    /// Whether this account owns it. Others' images show no tags.
+    /// Whether this account owns it. EC2 shows no tags of other accounts' images.
     pub is_own: bool,
     /// The value of [`IMAGE_FOR_TAG`].
     pub image_for: Option<UntrustedText>,

@@ -1,5 +1,5 @@
-//! What was reported of images and alarms. Reports wake; what is decided is decided from what is read. Only what a read
-//! cannot show is remembered: that the pipeline itself announced an image.
+//! Reports about images and alarms. A report causes a pass, and the pass decides from what it reads. The record keeps
+//! only what a read cannot show: that the pipeline published an image.
 
 use crate::alarm::AlarmState;
 use crate::draft::Draft;
@@ -9,7 +9,7 @@ use crate::limits::RECHECK_MIN;
 use crate::record::history::ImageChange as ImageAct;
 use crate::record::{PUBLISHED_MAX, Published};
 
-/// Uses the reports of images and alarms.
+/// Processes the reports about images and alarms.
 pub(crate) fn take_note(draft: &mut Draft<'_>) {
     for fact in draft.input().facts {
         match fact {
@@ -25,7 +25,8 @@ pub(crate) fn take_note(draft: &mut Draft<'_>) {
     forget_superseded(draft);
 }
 
-/// Whether an alarm is reported to ring which the read does not show ringing yet: it is kept for a moment, and read again.
+/// Whether a report says ALARM while the read does not yet: the report is kept for a moment, and the alarm is read
+/// again.
 fn is_ahead(draft: &Draft<'_>, report: &AlarmFact) -> bool {
     let read = draft.input().seen.alarms.get(&report.alarm).found();
     report.state == AlarmState::Alarm
@@ -33,7 +34,8 @@ fn is_ahead(draft: &Draft<'_>, report: &AlarmFact) -> bool {
         && draft.input().now < report.since + CONFIRMATION_GRACE
 }
 
-/// Only what came over Driftless's own bus announces: its policy names who may send it.
+/// Stores an image as published only if the report came over Driftless's own bus, whose policy names the permitted
+/// senders.
 fn announced(draft: &mut Draft<'_>, report: &ImageFact) {
     let (ImageSource::Published, ImageReference::Ami(image)) = (report.source, &report.image) else { return };
     match report.change {
@@ -46,7 +48,7 @@ fn announced(draft: &mut Draft<'_>, report: &ImageFact) {
             let published = Published { at: report.at, build: report.build.clone() };
             draft.published().insert(image.clone(), published);
             if !draft.input().seen.images.get(image).is_found() {
-                // What its tags do not show is read by its id, now that the id is remembered.
+                // The next pass reads the image by the id that is now stored.
                 draft.requeue(draft.input().now);
             }
         }

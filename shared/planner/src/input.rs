@@ -1,4 +1,4 @@
-//! What a decision is made from.
+//! The input of a decision.
 
 use jiff::Timestamp;
 
@@ -9,19 +9,19 @@ use crate::observation::{Freeze, Observation};
 use crate::policy::Defaults;
 use crate::record::Record;
 
-/// Everything that a decision is made from.
+/// The complete input of a decision.
 #[derive(Debug, Clone, Copy)]
 pub struct Input<'a> {
     pub fleet: &'a FleetName,
-    /// Its record. None: it was never looked at before.
+    /// The record. None: this is the first pass.
     pub record: Option<&'a Record>,
-    /// What was reported and not used yet.
+    /// The facts that no decision has consumed.
     pub facts: &'a [Fact],
-    /// What came of the actions of the decision before, in the same run.
+    /// The results of the previous decision's actions in the same run.
     pub outcomes: &'a [Outcome],
-    /// The freezes that stand in the table, expired ones included.
+    /// The freezes in the table, including expired ones.
     pub freezes: &'a [Freeze],
-    /// What was just read.
+    /// What this pass has read.
     pub seen: &'a Observation,
     /// The stack's default policy.
     pub defaults: &'a Defaults,

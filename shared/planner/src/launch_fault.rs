@@ -1,7 +1,7 @@
-//! Why a launch failed, told from AWS's words: for want of capacity, for what was asked of it, or nobody knows.
+//! Classifies why a launch failed, from AWS's message: a capacity shortage, a wrong configuration, or unknown.
 //!
-//! The difference decides who pays. A shortage is nobody's fault and passes: it never speaks against an image, and the
-//! fleet waits. A launch that was asked for wrongly fails again however long one waits.
+//! The class decides who has to act. A shortage passes: it never counts against an image, and the fleet backs off. A
+//! wrong configuration fails again however long the fleet waits.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,16 +9,16 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LaunchFault {
-    /// AWS has no room for it, or does not allow us more just now: servers, quotas, addresses, or calls.
+    /// AWS has no capacity, or a limit applies: servers, quotas, addresses, or API calls.
     Capacity,
-    /// What was asked for cannot be launched: image, template, key, role, network, or a missing permission.
+    /// The launch request cannot succeed: image, template, key, role, network, or a missing permission.
     Configuration,
-    /// AWS's words tell neither.
+    /// The message shows neither.
     Unknown,
 }
 
-/// What AWS says where something is short: error codes of EC2, and the sentences that Auto Scaling makes of them. In lower
-/// case.
+/// Parts of AWS's messages about a shortage: error codes of EC2, and the sentences that Auto Scaling builds from them.
+/// Lower case.
 const SHORTAGES: [&str; 19] = [
     "insufficientinstancecapacity",
     "insufficientcapacity",
@@ -41,7 +41,7 @@ const SHORTAGES: [&str; 19] = [
     "requestlimitexceeded",
 ];
 
-/// What AWS says where the launch was asked for wrongly. In lower case.
+/// Parts of AWS's messages about a wrong launch request. Lower case.
 const MISTAKES: [&str; 22] = [
     "invalidamiid",
     "invalidimageid",
@@ -67,8 +67,8 @@ const MISTAKES: [&str; 22] = [
     "optinrequired",
 ];
 
-/// Tells the fault from AWS's message. A message that names a shortage is one, whatever else it names: a sentence about
-/// capacity often goes on about instance types and zones.
+/// Classifies AWS's message. A shortage takes precedence, because a message about capacity often mentions instance
+/// types and zones too.
 pub fn classify(message: &str) -> LaunchFault {
     let message = message.to_lowercase();
     let names_one_of = |words: &[&str]| words.iter().any(|word| message.contains(word));

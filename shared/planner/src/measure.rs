@@ -1,5 +1,5 @@
-//! What a decision comes to in numbers, for metrics. Each is told by words of closed sets, never by a name that comes from
-//! outside: every word is a series that is billed.
+//! The metrics of a decision. Dimensions come from closed sets, never from external names, because CloudWatch bills
+//! each series.
 
 use std::collections::BTreeMap;
 
@@ -11,20 +11,19 @@ use crate::record::transitions::Step;
 use crate::record::{PhaseKind, Record};
 use crate::waiting::GuardId;
 
-/// The words with which a replacement leaves, and the phases from which that counts: one that was stopped has ended before
-/// an operator clears it.
+/// How a replacement ends. A stopped one counts when it stops, not when an operator clears it.
 pub const REPLACEMENT_OUTCOMES: [&str; 3] = ["replaced", "cleared", "stopped"];
 
-/// What a decision comes to.
+/// The metrics of a decision.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Measured {
-    /// By guard: how many drifted instances wait for it, and the cutover.
+    /// By guard: the number of drifted instances and cutovers that wait for it.
     pub waiting: BTreeMap<GuardId, u32>,
-    /// By outcome, one of [`REPLACEMENT_OUTCOMES`]: how many replacements ended so.
+    /// By outcome, one of [`REPLACEMENT_OUTCOMES`]: the number of replacements that ended so.
     pub replacements: BTreeMap<&'static str, u32>,
-    /// The phase that the cutover has left, or the step of its traffic, and how long it was in it.
+    /// The phase, or the step of traffic, that the cutover has left, and how long it lasted.
     pub phase_left: Option<(&'static str, SignedDuration)>,
-    /// How long the oldest setting is to be restored. Zero: there is none.
+    /// How long the oldest borrowed setting has waited to be restored. Zero: there is none.
     pub oldest_borrowed_setting: SignedDuration,
 }
 
@@ -48,7 +47,7 @@ pub fn measure(before: Option<&Record>, decision: &Decision, now: Timestamp) -> 
     measured
 }
 
-/// How a replacement has ended by this change. What was stopped has ended before an operator clears it.
+/// How a replacement ended by this change. A stopped replacement ended before an operator clears it.
 fn outcome(change: &Change) -> Option<&'static str> {
     let Change::Replacement { from, to, .. } = change else { return None };
     match to {

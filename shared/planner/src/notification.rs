@@ -1,7 +1,7 @@
-//! What on-call is told: the catalogue of messages, and how each is worded.
+//! Notifications to on-call: the catalogue of messages and their texts.
 //!
-//! A state is announced when it is entered, again when it has lasted for [`REMIND_AFTER`], and when it ends. Everything
-//! that came from outside is [`UntrustedText`] and is quoted in the commands that a message suggests.
+//! A condition is announced when it begins, again every [`REMIND_AFTER`] while it lasts, and when it ends. All external
+//! text is [`UntrustedText`], and is quoted in the commands that a message suggests.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -37,20 +37,20 @@ pub use published::settings as schema_settings;
 pub use runbook::{NotAnAddress, Runbooks};
 pub use suggestion::{Purpose, Suggestion, command_about};
 
-/// A lasting state is announced again after this long: once a shift notices what the last one left, and no pager
-/// learns to ignore it.
+/// How often a lasting condition is announced again: each day's shift sees what the last one left, without so many
+/// repeats that on-call ignores them.
 pub const REMIND_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
-/// One thing worth knowing.
+/// A notification to on-call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Notification {
     /// The id of the message. A message that is delivered twice has the same id both times.
     pub id: String,
     pub fleet: FleetName,
-    /// Its groups, for the command that a message suggests.
+    /// The groups of the fleet, for the commands that a message suggests.
     pub groups: Vec<GroupName>,
-    /// When it was decided.
+    /// When Driftless decided it.
     pub at: Timestamp,
     pub details: Details,
 }
@@ -311,7 +311,7 @@ impl Details {
         }
     }
 
-    /// The name of the state that was entered, lasts or ended. None: it is about no state.
+    /// The name of the condition that began, lasts or ended. None: the message is about no condition.
     pub fn condition(&self) -> Option<&str> {
         match self {
             Self::Entered { condition, .. } | Self::Lasts { condition, .. } => Some(condition.name()),
@@ -332,7 +332,7 @@ impl Details {
         }
     }
 
-    /// What an operator looks up: the state where it is about one, else its kind.
+    /// The topic of the runbook: the name of the condition, or else the kind.
     pub fn topic(&self) -> &str {
         self.condition().unwrap_or_else(|| self.kind())
     }
@@ -361,7 +361,7 @@ impl Details {
     }
 }
 
-/// The two parts of a state's key. A state of the whole fleet is about itself.
+/// The two parts of a condition's key: name and subject. A condition of the whole fleet has only a name.
 fn name_and_subject(key: &str) -> (&str, &str) {
     key.split_once(':').unwrap_or((key, key))
 }

@@ -1,4 +1,4 @@
-//! What was just read from AWS, in the planner's words. Nothing here is remembered from an earlier look.
+//! What this pass has read from AWS, in the planner's types. Nothing here comes from an earlier pass.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use crate::refresh::Refresh;
 use crate::template::{TemplateContent, TemplateReference, TemplateVersion};
 use crate::text::UntrustedText;
 
-/// One look at a fleet.
+/// Everything that one pass has read about a fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Observation {
     /// The groups that carry the fleet's tag.
@@ -24,11 +24,11 @@ pub struct Observation {
     pub target_group_settings: Reading<TargetGroupArn, TargetGroupSettings>,
     /// The health of each target that is an instance, of the target groups that were asked.
     pub targets: Reading<TargetGroupArn, BTreeMap<InstanceId, TargetHealth>>,
-    /// What Config says now under each rule that was asked for and answered: `NoSuchRule` is an answer.
+    /// The result of each rule that was read; `NoSuchRule` is a result.
     pub compliance: BTreeMap<RuleName, RuleReading>,
-    /// What EC2 says of the instances that were asked for.
+    /// The instances that were read from EC2.
     pub machines: Reading<InstanceId, Ec2Instance>,
-    /// What each launch template version resolves to.
+    /// The contents of each launch template version.
     pub templates: Reading<TemplateVersion, TemplateContent>,
     /// The newest version of each launch template that was asked for.
     pub newest_templates: Reading<TemplateId, u64>,
@@ -40,13 +40,13 @@ pub struct Observation {
     pub refreshes: Reading<GroupName, Refresh>,
     /// The longest time-out of a group's lifecycle hooks, zero where it has none.
     pub hook_timeouts: Reading<GroupName, SignedDuration>,
-    /// What the fleets of this account and region share: read with the record.
+    /// The state that the fleets of this account and region share, read with the record.
     pub account: Account,
     /// AWS's message on the newest failed launch of a group, with its time.
     pub launch_failures: Reading<GroupName, LaunchFailure>,
 }
 
-/// An Auto Scaling group as it is now.
+/// An Auto Scaling group, as read in this pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
     pub name: GroupName,
@@ -60,7 +60,7 @@ pub struct Group {
     pub members: Vec<Member>,
     /// Target groups in which its instances are registered.
     pub target_groups: Vec<TargetGroupArn>,
-    /// With which of its two API families Auto Scaling was told of them.
+    /// The Auto Scaling API family that attached them.
     pub attachment_api: AttachmentApi,
     /// Suspended processes, by AWS's names.
     pub suspended: BTreeSet<String>,
@@ -69,7 +69,7 @@ pub struct Group {
     pub warm_up: SignedDuration,
     /// Whether new instances are protected from scale-in by the group itself.
     pub protects_new_instances: bool,
-    /// Traits that Driftless does not work with, each in words ("a warm pool").
+    /// Features of the group that Driftless does not support, in words ("a warm pool").
     pub unsupported: Vec<String>,
     /// Whether the group is being deleted.
     pub deleting: bool,
@@ -80,49 +80,47 @@ pub struct Group {
 pub struct Member {
     pub id: InstanceId,
     pub zone: Zone,
-    /// Where it is in its life.
     pub lifecycle: Lifecycle,
-    /// Whether Auto Scaling holds it for healthy.
+    /// Whether Auto Scaling considers it healthy.
     pub healthy: bool,
     /// The launch template version that it was launched with.
     pub template: Option<TemplateVersion>,
-    /// The image that it runs where Auto Scaling says that it is not the template's: after a root volume was replaced.
+    /// The image that the instance runs if it differs from the template's, after its root volume was replaced.
     pub image_override: Option<ImageId>,
     /// Whether it is protected from scale-in.
     pub protected: bool,
 }
 
-/// Where an instance is in its life, as Auto Scaling tells it.
+/// The lifecycle state of an instance, as Auto Scaling reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lifecycle {
-    /// On its way in, hooks included.
     Pending,
     InService,
-    /// On its way out, draining and hooks included.
+    /// Terminating, draining and hooks included.
     Terminating,
-    /// Set aside by an operator, or by another tool.
+    /// In standby, moved there by an operator or another tool.
     Standby,
     /// Leaving the group without being terminated.
     Detaching,
-    /// A state that this version does not know. It is neither counted as serving nor acted on.
+    /// A state that this version does not know. It counts as neither healthy nor changeable.
     Unknown(UntrustedText),
 }
 
-/// The health of a target, as the load balancer tells it.
+/// The health of a target, as the load balancer reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TargetHealth {
     Healthy,
-    /// Registered, not judged yet.
+    /// Registered, without a health result yet.
     Initial,
     Unhealthy(UntrustedText),
     Draining,
-    /// Registered in a target group that no listener refers to, so that nobody checks it.
+    /// Registered in a target group that no listener uses, so that the load balancer does not check it.
     Unused,
-    /// The load balancer cannot tell.
+    /// The load balancer cannot determine it.
     Unavailable,
 }
 
-/// What Config says under one rule.
+/// The result of one Config rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RuleReading {
     /// The instances that break the rule. Those of other fleets are among them.
@@ -130,17 +128,17 @@ pub enum RuleReading {
     NoSuchRule,
 }
 
-/// Why Config holds an instance for non-compliant.
+/// Why Config considers an instance non-compliant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Finding {
     /// When Config recorded it.
     pub recorded_at: Timestamp,
-    /// Config's remark, if it made one.
+    /// Config's annotation, if any.
     pub annotation: Option<UntrustedText>,
 }
 
-/// An instance, as EC2 tells it.
+/// An instance, as EC2 reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ec2Instance {
@@ -153,30 +151,29 @@ pub struct Ec2Instance {
     pub protect: Option<UntrustedText>,
 }
 
-/// A launch that failed, in AWS's words.
+/// A failed launch, with AWS's message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaunchFailure {
     pub at: Timestamp,
     pub message: UntrustedText,
 }
 
-/// What the fleets of an account and region share.
+/// State that the fleets of an account and region share.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Account {
-    /// Fleets that hold one of the [`crate::limits::CUTOVERS_MAX`] cutover slots of a cutover, and since when.
+    /// Fleets that have one of the [`crate::limits::CUTOVERS_MAX`] cutover slots, and since when.
     pub slots: BTreeMap<FleetName, Timestamp>,
-    /// By rule: the fleets that saw an instance begin to break it, each with the last time that it did.
+    /// By rule: the fleets in which an instance began to break it, each with the last time.
     pub drifting: BTreeMap<RuleName, BTreeMap<FleetName, Timestamp>>,
 }
 
-/// The stop switch.
+/// A freeze: it stops all disruptive work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Freeze {
-    /// Why nothing may start.
     pub reason: UntrustedText,
     pub owner: UntrustedText,
-    /// When it was said.
+    /// When the operator set it.
     pub since: Timestamp,
     /// When it ends by itself. None: only an operator ends it.
     pub expires_at: Option<Timestamp>,
@@ -195,7 +192,7 @@ pub enum FreezeScope {
 }
 
 impl Freeze {
-    /// Whether it still holds. At its expiry it no longer does.
+    /// Whether the freeze is in force. At its expiry it no longer is.
     pub fn holds(&self, now: Timestamp) -> bool {
         self.expires_at.is_none_or(|end| now < end)
     }
@@ -207,7 +204,7 @@ impl Group {
         self.members.iter().find(|member| member.id == *id)
     }
 
-    /// Members that are neither leaving nor unknown: what desired capacity counts.
+    /// Members that are neither leaving nor in an unknown state: those that the desired capacity counts.
     pub fn active(&self) -> impl Iterator<Item = &Member> {
         self.members.iter().filter(|member| matches!(member.lifecycle, Lifecycle::Pending | Lifecycle::InService))
     }
@@ -224,7 +221,7 @@ impl Observation {
         self.groups.iter().find(|group| group.name == *name)
     }
 
-    /// Whether a member serves: in service, healthy to Auto Scaling, and healthy in each target group of its group.
+    /// Whether a member is healthy: InService, healthy to Auto Scaling, and healthy in each target group of its group.
     pub fn is_serving(&self, group: &Group, member: &Member) -> bool {
         member.lifecycle == Lifecycle::InService
             && member.healthy
@@ -234,7 +231,7 @@ impl Observation {
                 .all(|arn| self.health_of(arn, &member.id) == Read::Found(&TargetHealth::Healthy))
     }
 
-    /// The health of an instance in a target group. Absent: it is no target there.
+    /// The health of an instance in a target group. None: it is no target there.
     pub fn health_of(&self, target_group: &TargetGroupArn, instance: &InstanceId) -> Read<&TargetHealth> {
         match self.targets.get(target_group) {
             Read::Found(targets) => targets.get(instance).map_or(Read::Absent, Read::Found),
@@ -243,7 +240,7 @@ impl Observation {
         }
     }
 
-    /// How many members of a group serve, not counting one of them.
+    /// The number of healthy members of a group, not counting one of them.
     pub fn serving_without(&self, group: &Group, left_out: &InstanceId) -> u32 {
         let serving = group.members.iter().filter(|member| member.id != *left_out && self.is_serving(group, member));
         u32::try_from(serving.count()).unwrap_or(u32::MAX)

@@ -1,7 +1,6 @@
-//! The weekly digest of observe mode: what would have been done, why, and what would have stood in its way.
+//! The weekly digest of observe mode: what Driftless would have done, why, and which guards would have blocked it.
 //!
-//! A week in which nothing would have been done, and nothing is left to do, is told by nothing: silence is the good news, and
-//! an alarm of its own tells when silence means that nobody looks.
+//! A week without anything to do sends no digest. A separate alarm reports a Driftless that has stopped reconciling.
 
 use jiff::SignedDuration;
 
@@ -18,8 +17,8 @@ use crate::waiting::Waiting;
 /// How long a digest covers. It is sent at the first pass after that, which comes within the hour.
 pub const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// Notes that an instance would be replaced, once for each time that observe mode begins to hold it. `refused`: what
-/// another guard says.
+/// Records an instance that would be replaced, once for each time that observe mode begins to block it. `refused`: the
+/// result of another guard.
 pub(crate) fn note_replacement(draft: &mut Draft<'_>, id: &InstanceId, refused: Option<&Waiting>) {
     let Some(replacement) = draft.record().replacements.get(id) else { return };
     if matches!(replacement.phase(), Phase::Blocked(Waiting::Observed)) {
@@ -38,7 +37,7 @@ pub(crate) fn note_replacement(draft: &mut Draft<'_>, id: &InstanceId, refused: 
     }
 }
 
-/// Notes that the fleet would be cut over to something that it was not told of yet.
+/// Records a cutover that would begin, if on-call has no message about it yet.
 pub(crate) fn note_cutover(draft: &mut Draft<'_>, would: WouldCutOver) {
     let observed = observed(draft);
     observed.cutovers = observed.cutovers.saturating_add(1);
@@ -60,14 +59,14 @@ fn count(tallies: &mut Vec<Tally>, what: UntrustedText) {
     }
 }
 
-/// Tells of a week that is over. A fleet that acts by now has said so by what it did.
+/// Sends the digest of a finished week. Not for a fleet in act mode, whose messages report its actions.
 pub(crate) fn tell_week(draft: &mut Draft<'_>, mode: Option<Mode>) {
     let Some(week) = draft.observed().take() else { return };
     let (now, ended) = (draft.input().now, week.since + WEEK);
     match mode {
         Some(Mode::Act) => return,
         Some(Mode::Observe) if now >= ended => {}
-        // An invalid policy has no mode: it is told when there is one again.
+        // An invalid policy has no mode: the digest waits until the policy is valid again.
         Some(Mode::Observe) | None => {
             *draft.observed() = Some(week);
             return;
@@ -77,7 +76,7 @@ pub(crate) fn tell_week(draft: &mut Draft<'_>, mode: Option<Mode>) {
     let still = draft.record().replacements.values().filter(is_held).count();
     let still = u32::try_from(still).unwrap_or(u32::MAX);
     if still > 0 {
-        // Weeks follow one another; after a pause in which nobody looked they begin anew.
+        // Weeks follow one another. After a gap without any pass a new week begins.
         let next = if now < ended + WEEK { ended } else { now };
         *draft.observed() = Some(Box::new(Observed::since(next)));
     }

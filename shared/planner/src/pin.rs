@@ -1,6 +1,6 @@
-//! Pinning: a group that launches `$Latest` or `$Default` of its template is given the number that this means now, because a
-//! release can only be told from a number. No instance is touched. An operator asks for it; what was asked for stays on record
-//! until it is so, and is read from the groups, not remembered as done.
+//! Pinning: a group that launches `$Latest` or `$Default` gets the version number that the alias means now, because
+//! only a number identifies a release. No instance changes. The record keeps an operator's request until a read of the
+//! groups shows that it is fulfilled.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,8 +14,8 @@ use crate::template::{TemplateReference, TemplateVersion};
 /// The alias that means the newest version.
 const LATEST: &str = "$Latest";
 
-/// The launch templates whose newest version must be known to pin them: those of groups that follow it and have nobody who
-/// shows what it means.
+/// The launch templates whose newest version pinning must read: those of groups that launch `$Latest` and have no
+/// instance that shows the number.
 pub(crate) fn asks_newest(groups: &[Group]) -> impl Iterator<Item = &TemplateId> {
     groups.iter().filter_map(|group| match &group.template {
         TemplateReference::Floating { template, alias } if alias == LATEST && group.members.is_empty() => {
@@ -25,13 +25,13 @@ pub(crate) fn asks_newest(groups: &[Group]) -> impl Iterator<Item = &TemplateId>
     })
 }
 
-/// Instances of such groups that Auto Scaling shows without a number: EC2 tags each with the version that it was launched by.
+/// Instances of such groups for which Auto Scaling reports no number: EC2 tags each with its launch template version.
 pub(crate) fn asks_machines(groups: &[Group]) -> impl Iterator<Item = &InstanceId> {
     let floating = groups.iter().filter(|group| matches!(group.template, TemplateReference::Floating { .. }));
     floating.flat_map(|group| &group.members).filter(|member| member.template.is_none()).map(|member| &member.id)
 }
 
-/// An operator wants the groups pinned: all of them, or none.
+/// Requests that all groups are pinned. Refused as a whole if one of them cannot be.
 pub(crate) fn ask(draft: &mut Draft<'_>) -> Result<String, String> {
     if let Some(freeze) = draft.freeze() {
         return Err(format!("the fleet is frozen by {}: {}", freeze.owner, freeze.reason));
@@ -57,7 +57,7 @@ pub(crate) fn ask(draft: &mut Draft<'_>) -> Result<String, String> {
     Ok(format!("pinned: {}; no instance is changed", named.join(", ")))
 }
 
-/// The version that the group runs now. Without anybody who runs it: the one that it would launch.
+/// The version that the group runs now. Without instances: the version that it would launch.
 fn runs_now(seen: &Observation, group: &Group, template: &TemplateId, alias: &str) -> Result<TemplateVersion, String> {
     let name = &group.name;
     let by_tag = |member: &Member| seen.machines.get(&member.id).found()?.template.clone();
@@ -95,7 +95,7 @@ fn runs_now(seen: &Observation, group: &Group, template: &TemplateId, alias: &st
     }
 }
 
-/// Brings about what was asked for, and drops what is so, or is somebody else's by now.
+/// Pins the groups of the request. Drops a request that is fulfilled, or that an external change has overtaken.
 pub(crate) fn advance(draft: &mut Draft<'_>) {
     if draft.input().seen.groups.is_empty() || draft.freeze().is_some() {
         return;

@@ -23,71 +23,70 @@ pub use values::{Budget, Percent};
 /// The prefix of every tag that Driftless reads.
 pub const TAG_PREFIX: &str = "driftless:";
 
-/// Tags with the prefix that say what a group is, and not how to treat it.
+/// Tags with the prefix that describe a group and are not policy keys.
 const IDENTITY_KEYS: [&str; 2] = ["fleet", "color"];
 
-/// How a fleet wants to be treated.
+/// The policy of a fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
     /// Whether to change anything. Default: observe.
     pub mode: Mode,
-    /// Config rules that count as drift. Default: none; others are shown only, so that no one who may create a rule
-    /// may terminate servers.
+    /// Config rules that count as drift. Default: none. Other rules are only shown, so that the right to create a rule
+    /// is no right to terminate instances.
     pub rules: BTreeSet<RuleName>,
-    /// The fleet's lower bound, in instances: it travels with the traffic. Default: what the live group had.
+    /// The fleet's minimum, in instances, which moves with the traffic. Default: that of the live group.
     pub min: Option<u32>,
-    /// The fleet's upper bound, in instances. Default: what the live group had.
+    /// The fleet's maximum, in instances. Default: that of the live group.
     pub max: Option<u32>,
-    /// An instance older than this is drifted, at least [`MAX_AGE_MIN`]. Default: none is.
+    /// The age from which an instance is drifted, at least [`MAX_AGE_MIN`]. Default: none.
     pub max_age: Option<SignedDuration>,
-    /// Replacements at once. Default: 1.
+    /// The most replacements at once. Default: 1.
     pub budget: Budget,
-    /// More than this share of the group drifted at once, and at least [`BREAKER_INSTANCES_MIN`], has a common cause.
-    /// Default: 25 %.
+    /// The breaker opens if more than this share of the group drifted at once, and at least [`BREAKER_INSTANCES_MIN`]
+    /// instances. Default: 25 %.
     pub breaker: Percent,
     /// How long a drift must last. Default: 5 minutes.
     pub debounce: SignedDuration,
-    /// When disruption may start. Default: always.
+    /// When disruption may start. Default: at any time.
     pub window: Window,
-    /// How a drifted instance is replaced. Default: its successor comes first.
+    /// How a drifted instance is replaced. Default: the replacement instance is launched first.
     pub replace: ReplaceBy,
-    /// The floor of serving instances, as a share of the desired capacity. Default: 90 %.
+    /// The minimum healthy, as a share of the desired capacity. Default: 90 %.
     pub min_healthy: Percent,
-    /// How long a successor may take to prove itself. Default: 20 minutes.
+    /// How long the verification of a replacement instance may take. Default: 20 minutes.
     pub launch_deadline: SignedDuration,
-    /// How long a terminated instance may take to leave. Default: 30 minutes.
+    /// How long the termination of an instance may take. Default: 30 minutes.
     pub drain_deadline: SignedDuration,
-    /// What a cutover asks for.
+    /// The settings for cutovers.
     pub cutover: CutoverPolicy,
 }
 
-/// One drifted instance never is a common cause, whatever the size of its fleet: a share of a small group is coarse
-/// (one of three is 33 %), and replacing a single server is the very job.
+/// One drifted instance is never a common cause, whatever the size of its fleet: a share of a small group is coarse
+/// (one of three is 33 %), and the replacement of a single instance is the normal case.
 pub const BREAKER_INSTANCES_MIN: usize = 2;
 
-/// Younger instances are never drifted for their age: a limit near the time that a replacement takes would replace for
-/// ever.
+/// The lowest age limit. A limit near the duration of a replacement would replace instances without end.
 pub const MAX_AGE_MIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// How a drifted instance is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReplaceBy {
-    /// The successor comes first; the drifted one is terminated when it has proven itself.
+    /// The replacement instance is launched first; the drifted one is terminated after the verification.
     Surge,
-    /// The drifted one goes first: for fleets that cannot run one more. Never chosen unless the tag says so.
+    /// The drifted instance is terminated first: for fleets that cannot run one more. Only if the tag says so.
     TerminateFirst,
-    /// As a surge, but the drifted one is set aside and kept for forensics, for as long as [`QUARANTINE_FOR`].
+    /// As a surge, but the drifted instance moves to standby and is kept for forensics for [`QUARANTINE_FOR`].
     Quarantine,
 }
 
 /// How long an instance in quarantine is kept.
 pub const QUARANTINE_FOR: SignedDuration = SignedDuration::from_hours(72);
-/// Instances of one fleet in quarantine at once: each costs as much as one that serves.
+/// The most instances of one fleet in quarantine: each costs as much as a healthy one.
 pub const QUARANTINE_MAX: usize = 3;
 
-/// The part of a policy that only cutovers read.
+/// The part of a policy for cutovers only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CutoverPolicy {
@@ -97,15 +96,15 @@ pub struct CutoverPolicy {
     pub traffic: Vec<Percent>,
     /// How long each step is watched. Default: 2 minutes.
     pub step: SignedDuration,
-    /// How late the metrics behind the alarms may come. Default: 2 minutes, as those of a load balancer.
+    /// How late the metrics of the alarms may arrive. Default: 2 minutes, as for a load balancer.
     pub metrics_delay: SignedDuration,
     /// How long the new color is watched at 100 %. Default: 15 minutes.
     pub bake: SignedDuration,
-    /// How long the old color stays at full size, out of traffic. Default: 60 minutes.
+    /// How long the old color stays at full size, without traffic. Default: 60 minutes.
     pub keep_warm: SignedDuration,
     /// What must happen before the first traffic. Default: nothing.
     pub approval: Approval,
-    /// Alarms that stop a cutover, and that call an instance drifted which their dimensions name. None: the tag is
+    /// Alarms that stop a cutover, and that mark an instance as drifted if their dimensions name it. None: the tag is
     /// absent, which `act` does not accept; empty: a literal `none`.
     pub alarms: Option<BTreeSet<AlarmPattern>>,
 }
@@ -146,23 +145,22 @@ pub enum Approval {
 /// Why a policy is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
-    /// A tag with our prefix and a key that does not exist: probably a typing error, and then a guard is missing.
+    /// A tag with the prefix and an unknown key: probably a typing error, so that a guard would be missing.
     #[error("driftless:{key} is not a policy key")]
     UnknownKey {
         /// The key, without the prefix.
         key: String,
     },
-    /// A value that cannot be read.
+    /// A value that cannot be parsed.
     #[error("driftless:{key} is {value:?}: {expected}")]
     BadValue {
         /// The key, without the prefix.
         key: String,
-        /// The value as it stands.
+        /// The value as written.
         value: String,
-        /// What it should have been.
         expected: String,
     },
-    /// One setting stands under its name and under its earlier name, with two values.
+    /// One setting has two values, under its name and under its earlier name.
     #[error(
         "driftless:{earlier} is {earlier_value:?} and driftless:{key} is {value:?}: both name the same setting and must \
          have the same value"
@@ -177,20 +175,20 @@ pub enum PolicyError {
         /// The value under the earlier name.
         earlier_value: String,
     },
-    /// A key that says nothing where it stands. Ignoring it could disrupt what it was meant to protect.
+    /// A key that has no effect on this resource. Ignoring it could disrupt what it was meant to protect.
     #[error("driftless:{key} is {value:?} on a group: {instead}")]
     Misplaced {
         /// The key, without the prefix.
         key: String,
-        /// The value as it stands.
+        /// The value as written.
         value: String,
         /// What to do instead.
         instead: &'static str,
     },
-    /// Two settings that cannot both hold.
+    /// Two settings that contradict each other.
     #[error("{0}")]
     Contradiction(String),
-    /// The two groups of a pair say different things.
+    /// The two groups of a pair have different values.
     #[error("driftless:{key} is {blue} on the blue group and {green} on the green one: both must agree")]
     Disagreement {
         /// The key as the blue group names it, without the prefix.
@@ -203,7 +201,7 @@ pub enum PolicyError {
 }
 
 impl Policy {
-    /// The policy that the tags of a group say, over the stack's defaults. Tags without our prefix are not looked at.
+    /// The policy of a group's tags, over the stack's defaults. Ignores tags without the prefix.
     pub fn from_tags(tags: &BTreeMap<String, String>, defaults: &Defaults) -> Result<Self, PolicyError> {
         let mut settings = texts(&defaults.0);
         for (name, _) in own_tags(tags) {
@@ -211,7 +209,7 @@ impl Policy {
             if !KEYS.contains(key) {
                 return Err(PolicyError::UnknownKey { key: name.to_owned() });
             }
-            // A tag replaces the default of its key, under whichever name either stands.
+            // A tag replaces the default of its key, whichever name either has.
             settings.remove(key);
             settings::earlier_name(key).and_then(|earlier| settings.remove(earlier));
         }
@@ -258,12 +256,12 @@ impl Policy {
         policy.contradiction().map_or(Ok(policy), |contradiction| Err(PolicyError::Contradiction(contradiction)))
     }
 
-    /// The alarms that are listed, which are none where the tag is absent.
+    /// The listed alarms; none if the tag is absent.
     pub fn alarms(&self) -> impl Iterator<Item = &AlarmPattern> {
         self.cutover.alarms.iter().flatten()
     }
 
-    /// Two settings that cannot both hold.
+    /// Rejects settings that contradict each other.
     fn contradiction(&self) -> Option<String> {
         if let (Some(min), Some(max)) = (self.min, self.max)
             && min > max
@@ -320,7 +318,7 @@ impl CutoverPolicy {
     }
 }
 
-/// Every key of a policy: each is asked for where none is set.
+/// Every key of a policy.
 static KEYS: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
     let nothing = Settings::default();
     let read = Policy::from_settings(&nothing);
@@ -328,14 +326,14 @@ static KEYS: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
     nothing.into_asked()
 });
 
-/// The policy that holds where no tag says otherwise: the stack's parameters.
+/// The default policy: the stack's parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Defaults(BTreeMap<String, String>);
 
 impl FromStr for Defaults {
     type Err = PolicyError;
 
-    /// Reads lines `key=value`. The stack's defaults are a policy too, and must be valid by themselves.
+    /// Parses lines `key=value`. The defaults are a policy too, and must be valid by themselves.
     fn from_str(lines: &str) -> Result<Self, PolicyError> {
         let mut settings = BTreeMap::new();
         for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -349,7 +347,7 @@ impl FromStr for Defaults {
             }
             settings.insert(key.to_owned(), value.to_owned());
         }
-        // `mode=act` as a default is fine without alarms: each fleet must name its own.
+        // `mode=act` is valid as a default without alarms: each fleet must name its own.
         let mut alone = texts(&settings);
         alone.remove("mode");
         Policy::from_settings(&Settings::new(alone))?;
@@ -361,15 +359,15 @@ fn texts(settings: &BTreeMap<String, String>) -> BTreeMap<&str, &str> {
     settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
 }
 
-/// The policy tags of a group, without prefix and without the tags that say what the group is.
+/// The policy tags of a group, without prefix and without the tags that describe the group.
 pub fn own_tags(tags: &BTreeMap<String, String>) -> impl Iterator<Item = (&str, &str)> {
     tags.iter()
         .filter_map(|(key, value)| Some((key.strip_prefix(TAG_PREFIX)?, value.trim())))
         .filter(|(key, _)| !IDENTITY_KEYS.contains(key))
 }
 
-/// Whether the two groups of a pair say the same. A key and its earlier name are one setting, and its values are compared as
-/// they are read; other values are compared as text.
+/// Whether the two groups of a pair have the same policy. A key and its earlier name are one setting, whose values are
+/// compared after parsing; other values are compared as text.
 pub fn agreement(blue: &BTreeMap<String, String>, green: &BTreeMap<String, String>) -> Result<(), PolicyError> {
     let (blue, green) = (by_key(blue)?, by_key(green)?);
     let keys: BTreeSet<&str> = blue.keys().chain(green.keys()).copied().collect();
@@ -392,7 +390,7 @@ pub fn agreement(blue: &BTreeMap<String, String>, green: &BTreeMap<String, Strin
     })
 }
 
-/// The policy tags of a group by their keys, each with the name that it stands under and its value.
+/// The policy tags of a group by key, each with the name in use and its value.
 fn by_key(tags: &BTreeMap<String, String>) -> Result<BTreeMap<&str, (&str, &str)>, PolicyError> {
     let mut found: BTreeMap<&str, (&str, &str)> = own_tags(tags).map(|(name, value)| (name, (name, value))).collect();
     for (name, value) in own_tags(tags) {
@@ -409,7 +407,7 @@ fn by_key(tags: &BTreeMap<String, String>) -> Result<BTreeMap<&str, (&str, &str)
     Ok(found)
 }
 
-/// Whether two texts of a key are one value. Only where a key has an earlier name, two ways to write a value are the same.
+/// Whether two texts of a key are the same value. Different texts can be equal only for a key with an earlier name.
 fn is_same(key: &str, one: &str, other: &str) -> bool {
     let read = |text| Policy::from_settings(&Settings::new(BTreeMap::from([(key, text)]))).ok();
     one == other

@@ -1,7 +1,7 @@
-//! What is asked right before each write: whether what was decided still fits the world as it is by then.
+//! The precondition of each write: whether the live state still is the one that the decision assumed.
 //!
-//! A decision was made on a world that goes on meanwhile. So [`needs`] says what to read once more, and [`precondition`]
-//! compares it with what was decided on. No choice is left: a difference ends the attempt.
+//! The live state changes between a decision and its writes. So [`needs`] lists what to read again, and
+//! [`precondition`] compares it with the decision's assumptions. A difference ends the attempt; no new choice is made.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,23 +12,23 @@ use crate::observation::{Group, Lifecycle, TargetHealth};
 use crate::refresh::{Refresh, RefreshStatus};
 use crate::template::TemplateReference;
 
-/// What has to be read for an action, besides its group and, where it disrupts, the freezes.
+/// What to read for an action, besides its group and, for disruptive actions, the freezes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// The target groups whose forward actions count.
+    /// The target groups whose forward actions to read.
     pub forwards: BTreeSet<TargetGroupArn>,
-    /// The target groups whose targets' health counts.
+    /// The target groups whose target health to read.
     pub targets: BTreeSet<TargetGroupArn>,
-    /// Whether the newest instance refresh of the group counts.
+    /// Whether to read the newest instance refresh of the group.
     pub refresh: bool,
 }
 
-/// What an action meets right before its write.
+/// The live state right before a write.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Live {
-    /// Whether a freeze holds. It is read for what disrupts only.
+    /// Whether a freeze is in force. Read for disruptive actions only.
     pub is_frozen: bool,
-    /// The action's group. None: there is none, or the action is about none.
+    /// The group of the action. None: it does not exist, or the action has none.
     pub group: Option<Group>,
     /// The forward actions that were asked for.
     pub forwards: Vec<Forward>,
@@ -38,22 +38,22 @@ pub struct Live {
     pub refresh: Option<Refresh>,
 }
 
-/// What is left to do of an action.
+/// What remains to do for an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precondition {
-    /// Nothing: a freeze came after the decision.
+    /// Nothing: a freeze began after the decision.
     Frozen,
-    /// Nothing: what it was to act on is gone.
+    /// Nothing: the resource no longer exists.
     Gone,
-    /// Nothing: it is so already.
+    /// Nothing: the change is already in effect.
     Done,
-    /// Nothing: it was decided on another world.
+    /// Nothing: the live state differs from the decision's assumption.
     Changed,
     Proceed,
 }
 
 impl Precondition {
-    /// What came of an action that is not written. None: the write is still to be made.
+    /// The result of an action that is not written. None: the write remains to be made.
     pub const fn result(self) -> Option<ActionResult> {
         match self {
             Self::Frozen => Some(ActionResult::Frozen),
@@ -68,18 +68,18 @@ impl Precondition {
         if is_changed { Self::Changed } else { Self::Proceed }
     }
 
-    /// What is so already is so, whatever else has changed.
+    /// A change that is already in effect is done, whatever else has changed.
     fn unless_also(self, is_changed: bool) -> Self {
         if self == Self::Proceed { Self::unless(is_changed) } else { self }
     }
 
-    /// A setting that was decided on one value, and is to have another.
+    /// Compares a setting with its expected and its wanted value.
     fn of_setting<T: PartialEq>(live: &T, expected: &T, wanted: &T) -> Self {
         if live == wanted { Self::Done } else { Self::unless(live != expected) }
     }
 }
 
-/// What has to be read for an action. Most depend on no traffic.
+/// What to read for an action. Most actions do not depend on traffic.
 pub fn needs(action: &Action) -> Needs {
     let mut needs = Needs::default();
     match action {
@@ -107,17 +107,17 @@ pub fn needs(action: &Action) -> Needs {
     needs
 }
 
-/// What is left to do of an action, where this is there right before its write.
+/// What remains to do for an action, given the live state right before its write.
 pub fn precondition(action: &Action, live: &Live) -> Precondition {
     if live.is_frozen && action.is_disruptive() {
         return Precondition::Frozen;
     }
     let Some(group) = &live.group else {
-        // Who has a cutover slot is compared by the table, in the write itself.
+        // The write itself compares the owner of a cutover slot, by a DynamoDB condition.
         return if action.group().is_some() { Precondition::Gone } else { Precondition::Proceed };
     };
     match action {
-        // AWS would take instances, until what is wanted by now fits.
+        // AWS would terminate instances until the group fits under the new maximum.
         Action::SetMaximum { expected, maximum, .. } => {
             Precondition::of_setting(&group.max, expected, maximum).unless_also(*maximum < group.desired)
         }
@@ -125,7 +125,7 @@ pub fn precondition(action: &Action, live: &Live) -> Precondition {
         Action::SetTemplate { expected, template, .. } => {
             Precondition::of_setting(&group.template, expected, &TemplateReference::Numbered(template.clone()))
         }
-        // One that has the size already may have it from somebody else, who wants it for something else.
+        // A group that already has the size may have it from an external change, for another purpose.
         Action::SetDesired { expected, .. } => Precondition::unless(group.desired != *expected),
         Action::Protect { instance, protection, .. } => match group.member(instance) {
             None => Precondition::Gone,
@@ -157,7 +157,7 @@ pub fn precondition(action: &Action, live: &Live) -> Precondition {
             Precondition::unless(is_fewer(healthy, *others_healthy))
         }
         Action::RollBackRefresh { refresh, .. } => live.goes_back(refresh),
-        // Asked for again, AWS gives the same answer again, or refuses.
+        // A repeated call gets the same response again, or AWS refuses it.
         Action::Launch { .. }
         | Action::WriteTemplate { .. }
         | Action::StartRefresh { .. }
@@ -166,7 +166,7 @@ pub fn precondition(action: &Action, live: &Live) -> Precondition {
     }
 }
 
-/// Whether to lower the size with it was decided on the size.
+/// The decision whether to lower the capacity assumed this capacity.
 fn take_out(group: &Group, instance: &InstanceId, expected_desired: u32) -> Precondition {
     match group.member(instance).map(|member| &member.lifecycle) {
         None | Some(Lifecycle::Terminating) => Precondition::Gone,

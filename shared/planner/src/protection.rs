@@ -1,4 +1,4 @@
-//! What protects an instance from us: the word of an operator.
+//! Protection of an instance from Driftless, by an operator's tag or setting.
 
 use jiff::Timestamp;
 
@@ -9,13 +9,13 @@ use crate::reading::Read;
 use crate::text::UntrustedText;
 use crate::waiting::{Protector, Waiting};
 
-/// What protects an instance from us: the word of an operator, at the admission and until it goes.
+/// What protects an instance from Driftless. It applies at admission and until the instance is terminated.
 pub(crate) fn protection(draft: &Draft<'_>, group: &Group, member: &Member) -> Option<Waiting> {
     if let Some(waiting) = protected_by_tag(draft, &member.id) {
         return Some(waiting);
     }
-    // A group that protects all its instances protects none from us: it is how people keep scale-in away. What we have
-    // just launched ourselves is not protected yet, and what is pending cannot be.
+    // Protection by the group's own setting does not count: operators use it against scale-in, not against Driftless. A
+    // replacement instance is not protected at first, and a pending instance cannot be.
     let is_successor = |member: &Member| draft.record().successors().any(|successor| *successor == member.id);
     let is_spared =
         |member: &Member| member.protected || member.lifecycle == Lifecycle::Pending || is_successor(member);
@@ -23,7 +23,7 @@ pub(crate) fn protection(draft: &Draft<'_>, group: &Group, member: &Member) -> O
     (member.protected && !protects_all).then_some(Waiting::Protected { by: Protector::ScaleInProtection, until: None })
 }
 
-/// An operator's tag on an instance, until its expiry. What was not read may have one.
+/// An operator's tag on an instance, until its expiry. An instance that was not read may have one.
 pub(crate) fn protected_by_tag(draft: &Draft<'_>, id: &InstanceId) -> Option<Waiting> {
     let reason = match draft.input().seen.machines.get(id) {
         Read::Found(machine) => machine.protect.as_ref()?,
@@ -35,8 +35,8 @@ pub(crate) fn protected_by_tag(draft: &Draft<'_>, id: &InstanceId) -> Option<Wai
     holds.then(|| Waiting::Protected { by: Protector::Tag { reason: reason.clone() }, until })
 }
 
-/// `driftless:protect=<reason> until <time>` ends at that time. Without a time that can be read it does not end: a
-/// protection that someone meant must not be lost to a typing error.
+/// `driftless:protect=<reason> until <time>` ends at that time. Without a valid time it does not end: a typing error
+/// must not remove a protection.
 fn protection_expiry(reason: &UntrustedText) -> Option<Timestamp> {
     reason.as_str().rsplit_once(" until ").and_then(|(_, time)| time.trim().parse().ok())
 }

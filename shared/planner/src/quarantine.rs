@@ -11,7 +11,7 @@ use crate::observation::{Group, Lifecycle, Member};
 use crate::policy::{QUARANTINE_FOR, QUARANTINE_MAX, ReplaceBy};
 use crate::record::{Quarantined, Record, Replacement};
 
-/// Enters an instance that was set aside.
+/// Puts an instance in standby into quarantine.
 pub(crate) fn keep(draft: &mut Draft<'_>, id: &InstanceId, replacement: &Replacement) -> Timestamp {
     let since = draft.input().now;
     let until = since + QUARANTINE_FOR;
@@ -22,7 +22,7 @@ pub(crate) fn keep(draft: &mut Draft<'_>, id: &InstanceId, replacement: &Replace
     until
 }
 
-/// Whether there is no place for one more, those on their way there counted.
+/// Whether the fleet's quarantine is full, counting instances that are still entering it.
 pub(crate) fn is_full(record: &Record) -> bool {
     let on_the_way = record.replacements.values().filter(|replacement| {
         replacement.phase().surge().is_some_and(|surge| surge.replace_by() == ReplaceBy::Quarantine)
@@ -30,13 +30,13 @@ pub(crate) fn is_full(record: &Record) -> bool {
     record.quarantined.len() + on_the_way.count() >= QUARANTINE_MAX
 }
 
-/// Releases what has been kept long enough, and what an operator took out.
+/// Terminates instances whose quarantine is over, and forgets those that an operator took out.
 pub(crate) fn expire(draft: &mut Draft<'_>, standing: &FleetState<'_>) {
     let is_held = draft.pause(standing.mode()).is_some();
     for (id, kept) in draft.record().quarantined.clone() {
         let seen = draft.input().seen;
         if seen.groups.is_empty() {
-            // An empty answer is no proof that it is gone.
+            // A read without any group does not prove that the instance is gone.
             continue;
         }
         let Some((group, member)) = seen.group(&kept.group).and_then(|group| Some((group, group.member(&id)?))) else {
@@ -46,7 +46,7 @@ pub(crate) fn expire(draft: &mut Draft<'_>, standing: &FleetState<'_>) {
         match &member.lifecycle {
             Lifecycle::Standby => {}
             Lifecycle::Terminating | Lifecycle::Detaching => continue,
-            // The describe trails what was accepted, or the instance is on its way there.
+            // The describe lags behind the accepted call, or the instance is still entering standby.
             Lifecycle::InService | Lifecycle::Pending | Lifecycle::Unknown(_) => {
                 if draft.input().now >= kept.since + crate::drift::CONFIRMATION_GRACE {
                     leave(draft, &id, "an operator took it out of Standby");
@@ -55,7 +55,7 @@ pub(crate) fn expire(draft: &mut Draft<'_>, standing: &FleetState<'_>) {
             }
         }
         draft.requeue(kept.until);
-        // A protection that someone set on it keeps the evidence longer.
+        // A protection that an operator set on it extends the quarantine.
         let is_protected = crate::protection::protected_by_tag(draft, &id).is_some();
         if draft.input().now >= kept.until && !is_held && !is_protected {
             terminate(draft, group, member);
@@ -63,7 +63,7 @@ pub(crate) fn expire(draft: &mut Draft<'_>, standing: &FleetState<'_>) {
     }
 }
 
-/// In standby it counts in no capacity: terminating it changes none.
+/// An instance in standby counts in no capacity, so its termination changes none.
 fn terminate(draft: &mut Draft<'_>, group: &Group, member: &Member) {
     draft.requeue(draft.input().now + crate::limits::RECHECK_MIN);
     if !draft.takes_from(&group.name) {

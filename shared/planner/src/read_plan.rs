@@ -1,4 +1,4 @@
-//! What a decision needs to know, and nothing more: the reads of one pass, in two rounds after the groups are known.
+//! The read plan of one pass: only what the decision needs, in two rounds after the groups are known.
 
 use std::collections::BTreeSet;
 
@@ -14,65 +14,65 @@ use crate::policy::{Defaults, Policy};
 use crate::record::{Cutover, CutoverPhase, Phase, Record, Route, SurgeMethod};
 use crate::template::{TemplateReference, TemplateVersion};
 
-/// What can be asked as soon as the groups are known. The answers do not depend on each other: ask together.
+/// The first round: reads that need only the groups. They are independent of each other and run concurrently.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FirstReads {
     /// Rules whose non-compliant instances are read.
     pub rules: BTreeSet<RuleName>,
     /// Target groups whose weights are read.
     pub target_groups: BTreeSet<TargetGroupArn>,
-    /// Target groups whose targets' health is read, because something is under way or may begin.
+    /// Target groups whose targets' health is read, because work is in progress or may start.
     pub targets: BTreeSet<TargetGroupArn>,
-    /// Launch template versions that are resolved: only those that no release has idle yet.
+    /// Launch template versions to resolve, except those that the release already contains.
     pub templates: BTreeSet<TemplateVersion>,
-    /// Launch templates that are asked for their newest version.
+    /// Launch templates whose newest version is read.
     pub newest_templates: BTreeSet<TemplateId>,
     /// Target groups whose settings are read.
     pub target_group_settings: BTreeSet<TargetGroupArn>,
     /// Alarms whose state is read.
     pub alarms: BTreeSet<AlarmPattern>,
-    /// Images that are asked for by their ids, beside those that are tagged for the fleet.
+    /// Images to read by id, besides those that are tagged for the fleet.
     pub images: BTreeSet<ImageId>,
 }
 
-/// What can be asked once it is known what has drifted.
+/// The second round: reads that depend on which instances have drifted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SecondReads {
-    /// Instances that EC2 is asked about.
+    /// Instances to read from EC2.
     pub machines: BTreeSet<InstanceId>,
-    /// Target groups whose targets' health is read, because something has drifted.
+    /// Target groups whose targets' health is read, because an instance has drifted.
     pub targets: BTreeSet<TargetGroupArn>,
-    /// Groups that are asked for an instance refresh under way.
+    /// Groups whose newest instance refresh is read.
     pub refreshes: BTreeSet<GroupName>,
-    /// Groups that are asked for failed launches.
+    /// Groups whose failed launches are read.
     pub launch_failures: BTreeSet<GroupName>,
-    /// Groups that are asked for the time-outs of their lifecycle hooks.
+    /// Groups whose lifecycle hook timeouts are read.
     pub hook_timeouts: BTreeSet<GroupName>,
-    /// Launch template versions that turned out to be of interest.
+    /// Launch template versions that the first round showed to be relevant.
     pub templates: BTreeSet<TemplateVersion>,
 }
 
 impl SecondReads {
-    /// Whether there is nothing to ask.
+    /// Whether the round has nothing to read.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// The policy that decides what is asked. None where it cannot be read: the decision says why.
+/// The policy that determines the reads. None: it is invalid; the decision reports why.
 pub fn policy(fleet: &FleetName, groups: &[Group], defaults: &Defaults) -> Option<Policy> {
     Layout::of(fleet, groups).ok().and_then(|layout| layout.policy(defaults).ok())
 }
 
-/// What is stored of a fleet, as far as questions depend on it.
+/// The stored state of a fleet, as far as reads depend on it.
 #[derive(Debug, Clone, Copy)]
 pub struct StoredState<'k> {
     pub record: Option<&'k Record>,
-    /// Whether facts have come that no decision has used yet.
+    /// Whether facts are stored that no decision has consumed.
     pub has_news: bool,
 }
 
-/// The first questions about a fleet.
+/// Plans the first round of reads.
 pub fn first(
     fleet: &FleetName,
     groups: &[Group],
@@ -107,8 +107,8 @@ pub fn first(
     }
 }
 
-/// Whether nothing is under way, and nothing can begin but by a drift that the first answers show: who serves is of no
-/// interest then.
+/// Whether no work is in progress, and none can start except by drift that the first round shows: target health is then
+/// of no use yet.
 fn is_at_rest(known: StoredState<'_>, policy: Option<&Policy>) -> bool {
     let is_limited_in_age = policy.is_none_or(|policy| policy.max_age.is_some());
     let has_no_work = |record: &Record| {
@@ -120,7 +120,7 @@ fn is_at_rest(known: StoredState<'_>, policy: Option<&Policy>) -> bool {
     !known.has_news && !is_limited_in_age && known.record.is_some_and(has_no_work)
 }
 
-/// Those of the groups, and those that a cutover has detached for a while.
+/// The target groups of the groups, and those that a cutover has temporarily detached.
 fn target_groups(groups: &[Group], cutover: Option<&Cutover>) -> BTreeSet<TargetGroupArn> {
     let moved = match cutover.map(|cutover| &cutover.route) {
         Some(Route::Weighted { old, new, .. }) => vec![old.clone(), new.clone()],
@@ -130,15 +130,15 @@ fn target_groups(groups: &[Group], cutover: Option<&Cutover>) -> BTreeSet<Target
     groups.iter().flat_map(|group| group.target_groups.iter().cloned()).chain(moved).collect()
 }
 
-/// The launch templates of which a newer version would be a candidate: the release's.
+/// The launch templates whose newer versions would be candidates: the release's.
 fn live_templates(fleet: &FleetName, groups: &[Group], record: Option<&Record>) -> BTreeSet<TemplateId> {
     let Some(release) = record.and_then(|record| record.release.as_ref()) else { return BTreeSet::new() };
     let live = possibly_live(fleet, groups, record);
     live.into_iter().filter_map(|group| candidate::live_template(group, release)).cloned().collect()
 }
 
-/// The images that a candidate is compared with, and those that the pipeline announced, where their tags do not show them
-/// already. Without anything to compare: none.
+/// The images to read by id: the release's, with which a candidate is compared, and published images that lack the
+/// fleet's tag. Without a release: none.
 fn images_to_read(tagged: &[Image], record: Option<&Record>) -> BTreeSet<ImageId> {
     let Some(record) = record else { return BTreeSet::new() };
     let released = record.release.as_ref().map(|release| &release.image);
@@ -153,7 +153,7 @@ fn images_to_read(tagged: &[Image], record: Option<&Record>) -> BTreeSet<ImageId
     wanted.filter(|id| tagged.iter().all(|image| image.id != **id)).cloned().collect()
 }
 
-/// The groups whose template may turn out to be the release: the live one, and before it is known each.
+/// The groups whose template may become the release: the live one, or every group while the live one is unknown.
 fn possibly_live<'a>(fleet: &FleetName, groups: &'a [Group], record: Option<&Record>) -> Vec<&'a Group> {
     let layout = Layout::of(fleet, groups);
     match (layout, record.and_then(|record| record.live)) {
@@ -164,7 +164,7 @@ fn possibly_live<'a>(fleet: &FleetName, groups: &'a [Group], record: Option<&Rec
     }
 }
 
-/// The second questions, from what was seen so far.
+/// Plans the second round of reads, from the results of the first.
 pub fn second(fleet: &FleetName, seen: &Observation, record: Option<&Record>, policy: Option<&Policy>) -> SecondReads {
     let mut read_plan = SecondReads::default();
     let is_limited_in_age = policy.is_some_and(|policy| policy.max_age.is_some());
@@ -182,11 +182,11 @@ pub fn second(fleet: &FleetName, seen: &Observation, record: Option<&Record>, po
     }
     for (id, replacement) in record.into_iter().flat_map(|record| &record.replacements) {
         read_plan.machines.insert(id.clone());
-        // An operator may want to look at what would be taken back.
+        // An operator may want to inspect the replacement instance, which a cancellation would terminate.
         read_plan.machines.extend(replacement.phase().successor().cloned());
         let Some(group) = seen.group(&replacement.group) else { continue };
         let is_there = |successor: &InstanceId| group.active().any(|member| member.id == *successor);
-        // Without a successor in sight it is told by its launch time, among all.
+        // A replacement instance without a known id is identified by its launch time, among all members.
         let tells_by_launch_time = match replacement.phase() {
             Phase::Launching(surge) => surge.method == SurgeMethod::RaiseDesired,
             Phase::Verifying(verifying) => !is_there(&verifying.successor),
@@ -201,32 +201,33 @@ pub fn second(fleet: &FleetName, seen: &Observation, record: Option<&Record>, po
             read_plan.launch_failures.insert(group.name.clone());
         }
     }
-    // An operator may have set a protection on what is kept for forensics.
+    // An operator may have protected an instance in quarantine.
     read_plan.machines.extend(record.into_iter().flat_map(|record| record.quarantined.keys().cloned()));
-    // Only an admission asks for a refresh under way, and for the hooks that a deadline must not undercut.
+    // Only an admission needs the instance refresh in progress, and the hook timeouts that a deadline must not
+    // undercut.
     let may_start = |id: &InstanceId| {
         let known = record.and_then(|record| record.replacements.get(id));
         known.is_none_or(|replacement| matches!(replacement.phase(), Phase::Debouncing | Phase::Blocked(_)))
     };
     let asks = |group: &&Group| {
         let is_candidate = |member: &Member| is_drifted(seen, record, group, member) && may_start(&member.id);
-        // Age, and an operator's word, are known to the record alone.
+        // Only the record knows drift by age and by an operator's request.
         group.members.iter().any(|member| is_candidate(member) || is_waiting(record, &member.id))
     };
     read_plan.refreshes = seen.groups.iter().filter(asks).map(|group| group.name.clone()).collect();
     read_plan.hook_timeouts.clone_from(&read_plan.refreshes);
-    // And what is there before it is told from its successor by launch times.
+    // Launch times tell existing members from the replacement instance.
     let admitting = seen.groups.iter().filter(asks).flat_map(Group::active);
     read_plan.machines.extend(admitting.map(|member| member.id.clone()));
     read_plan.machines.extend(pin::asks_machines(&seen.groups).cloned());
     ask_for_cutover(&mut read_plan, fleet, seen, record);
-    // What the first answers told is not asked again.
+    // Results of the first round are not read again.
     read_plan.templates.retain(|version| !seen.templates.is_asked(version));
     read_plan.targets.retain(|arn| !seen.targets.is_asked(arn));
     read_plan
 }
 
-/// What a cutover, or its candidate, needs to know.
+/// Adds the reads of a cutover, or of its candidate.
 fn ask_for_cutover(read_plan: &mut SecondReads, fleet: &FleetName, seen: &Observation, record: Option<&Record>) {
     let Some(record) = record else { return };
     let live = possibly_live(fleet, &seen.groups, Some(record));
@@ -256,13 +257,13 @@ fn ask_for_cutover(read_plan: &mut SecondReads, fleet: &FleetName, seen: &Observ
     }
 }
 
-/// Whether an instance is on record and may start at any look.
+/// Whether a drifted instance in the record may start in any pass.
 fn is_waiting(record: Option<&Record>, id: &InstanceId) -> bool {
     let known = record.and_then(|record| record.replacements.get(id));
     known.is_some_and(|replacement| matches!(replacement.phase(), Phase::Debouncing | Phase::Blocked(_)))
 }
 
-/// Whether an instance looks drifted, as far as the first answers tell.
+/// Whether an instance appears drifted in the results of the first round.
 fn is_drifted(seen: &Observation, record: Option<&Record>, group: &Group, member: &Member) -> bool {
     let breaks_a_rule = seen.compliance.values().any(|reading| match reading {
         RuleReading::NonCompliant(instances) => instances.contains_key(&member.id),

@@ -1,22 +1,22 @@
-//! Answers to questions that were asked by key. "It does not exist" and "it was not asked" are two answers: on the first
-//! something can be decided, on the second nothing.
+//! Results of reads by key. "It does not exist" and "it was not read" are different results: Driftless may decide on
+//! the first, never on the second.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::alarm::{Alarm, AlarmPattern};
 use crate::ids::AlarmName;
 
-/// What AWS answered to each key that was asked.
+/// The result of each key that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading<K, V> {
-    /// By key that was asked: what was found. None: AWS does not know it.
+    /// By key that was read: the value. None: AWS does not know the key.
     answers: BTreeMap<K, Option<V>>,
 }
 
-/// What is known of one key.
+/// The result of one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Read<T> {
-    /// Nothing: this pass did not ask.
+    /// This pass did not read it.
     NotAsked,
     /// It does not exist.
     Absent,
@@ -24,8 +24,7 @@ pub enum Read<T> {
 }
 
 impl<T> Read<T> {
-    /// What was found. None where it does not exist and where nobody asked: only for readers to whom both are the same,
-    /// which say why.
+    /// The value. None if it does not exist or was not read: only for callers that treat both alike, which state why.
     pub fn found(self) -> Option<T> {
         match self {
             Self::Found(found) => Some(found),
@@ -33,7 +32,7 @@ impl<T> Read<T> {
         }
     }
 
-    /// Whether it exists, and was asked.
+    /// Whether it was read and exists.
     pub const fn is_found(&self) -> bool {
         match self {
             Self::Found(_) => true,
@@ -41,7 +40,7 @@ impl<T> Read<T> {
         }
     }
 
-    /// The same answer about a part of what was found.
+    /// The same result for a part of the value.
     pub fn map<U>(self, part: impl FnOnce(T) -> U) -> Read<U> {
         match self {
             Self::Found(found) => Read::Found(part(found)),
@@ -52,12 +51,12 @@ impl<T> Read<T> {
 }
 
 impl<K: Ord, V> Reading<K, V> {
-    /// Nothing was asked.
+    /// No key was read.
     pub const fn none() -> Self {
         Self { answers: BTreeMap::new() }
     }
 
-    /// These keys were asked, and this was found.
+    /// These keys were read, with these values.
     pub fn of(asked: impl IntoIterator<Item = K>, found: BTreeMap<K, V>) -> Self {
         let absent = asked.into_iter().map(|key| (key, None));
         let mut answers: BTreeMap<K, Option<V>> = absent.collect();
@@ -65,7 +64,7 @@ impl<K: Ord, V> Reading<K, V> {
         Self { answers }
     }
 
-    /// What is known of a key.
+    /// The result of a key.
     pub fn get(&self, key: &K) -> Read<&V> {
         match self.answers.get(key) {
             None => Read::NotAsked,
@@ -74,12 +73,12 @@ impl<K: Ord, V> Reading<K, V> {
         }
     }
 
-    /// Whether this pass asked for a key.
+    /// Whether this pass read a key.
     pub fn is_asked(&self, key: &K) -> bool {
         self.answers.contains_key(key)
     }
 
-    /// Everything that was found.
+    /// All values.
     pub fn found(&self) -> impl Iterator<Item = (&K, &V)> {
         self.answers.iter().filter_map(|(key, found)| Some((key, found.as_ref()?)))
     }
@@ -91,14 +90,14 @@ impl<K: Ord, V> Default for Reading<K, V> {
     }
 }
 
-/// Each key that was asked, with what was found.
+/// Each key that was read, with its value.
 impl<K: Ord, V> FromIterator<(K, Option<V>)> for Reading<K, V> {
     fn from_iter<I: IntoIterator<Item = (K, Option<V>)>>(answers: I) -> Self {
         Self { answers: answers.into_iter().collect() }
     }
 }
 
-/// More keys were asked.
+/// Adds keys that were read.
 impl<K: Ord, V> Extend<(K, Option<V>)> for Reading<K, V> {
     fn extend<I: IntoIterator<Item = (K, Option<V>)>>(&mut self, answers: I) {
         self.answers.extend(answers);
@@ -114,7 +113,7 @@ impl<K: Ord, V> IntoIterator for Reading<K, V> {
     }
 }
 
-/// The alarms of some patterns: what was asked are the patterns.
+/// Alarms by pattern: the patterns are the keys that were read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AlarmReading {
     asked: BTreeSet<AlarmPattern>,
@@ -122,12 +121,12 @@ pub struct AlarmReading {
 }
 
 impl AlarmReading {
-    /// These patterns were asked, and these alarms have such names.
+    /// These patterns were read, and these alarms match them.
     pub const fn of(asked: BTreeSet<AlarmPattern>, found: BTreeMap<AlarmName, Alarm>) -> Self {
         Self { asked, found }
     }
 
-    /// What is known of an alarm.
+    /// The result of an alarm.
     pub fn get(&self, name: &AlarmName) -> Read<&Alarm> {
         match self.found.get(name) {
             Some(found) => Read::Found(found),
@@ -136,7 +135,7 @@ impl AlarmReading {
         }
     }
 
-    /// The alarms that a pattern means. Absent: there is none.
+    /// The alarms that match a pattern. Absent: none matches.
     pub fn of_pattern(&self, pattern: &AlarmPattern) -> Read<Vec<(&AlarmName, &Alarm)>> {
         if !self.asked.contains(pattern) {
             return Read::NotAsked;
@@ -145,7 +144,7 @@ impl AlarmReading {
         if found.is_empty() { Read::Absent } else { Read::Found(found) }
     }
 
-    /// Everything that was found.
+    /// All alarms.
     pub fn found(&self) -> impl Iterator<Item = (&AlarmName, &Alarm)> {
         self.found.iter()
     }

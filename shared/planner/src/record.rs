@@ -1,5 +1,5 @@
-//! What is remembered of a fleet between two passes: one item, the unit of consistency. Budget, breaker and borrowed settings live
-//! in it, so they cannot be raced.
+//! The stored state of a fleet between two passes: one DynamoDB item, written atomically. It contains budget, breaker
+//! and borrowed settings, so concurrent runs cannot race on them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,11 +34,11 @@ pub use replacement::{
     Refused, Replacement, Retiring, RuleBreaker, StopReason, Stopped, Surge, SurgeMethod, Terminating, Verifying,
 };
 
-/// The shape of the stored record. A record of another version is refused, never guessed at.
+/// The version of the stored record. A record of another version is refused, never interpreted.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// Requests of people that are remembered after they were followed. A message comes again within minutes, and nobody says
-/// so much in minutes; each costs the record some forty bytes.
+/// How many executed commands the record keeps. A message is redelivered within minutes, and no operator sends this
+/// many in that time; each uses about 40 bytes.
 pub const ANSWERED_MAX: usize = 32;
 
 /// A fleet's record.
@@ -47,53 +47,52 @@ pub const ANSWERED_MAX: usize = 32;
 pub struct Record {
     /// [`SCHEMA_VERSION`] of the writer.
     pub schema_version: u32,
-    /// Counts commits; a commit names the version that it replaces.
+    /// Counts commits; a commit states the version that it replaces.
     pub version: u64,
     pub fleet: FleetName,
-    /// What the live color runs. None: not adopted yet.
+    /// The release of the live color. None: not adopted yet.
     pub release: Option<Release>,
     /// The color that was last known to be live. None: not adopted, or a single group.
     pub live: Option<Color>,
-    /// Drifted instances and what is being done about each.
+    /// Drifted instances, each with its replacement.
     pub replacements: BTreeMap<InstanceId, Replacement>,
-    /// Successors of the last [`REPEAT_DRIFT_MEMORY`], with what they descend from.
+    /// Replacement instances of the last [`REPEAT_DRIFT_MEMORY`], each with the instance that it replaced.
     pub repeat_drift: BTreeMap<InstanceId, Descent>,
-    /// Findings under rules that are not on the fleet's list: shown, never acted on.
+    /// Findings under rules that are not in the policy's list: shown, never acted on.
     pub shown: BTreeMap<InstanceId, BTreeMap<RuleName, Finding>>,
-    /// Settings that Driftless has changed on groups and must restored.
+    /// Settings that Driftless has changed on groups and must restore.
     pub borrowed_settings: Vec<BorrowedSetting>,
-    /// States of the fleet that on-call has been told of, until they end.
+    /// Conditions that on-call was notified of, until they end.
     pub conditions: BTreeMap<String, ConditionSince>,
     /// The cutover under way.
     pub cutover: Option<Cutover>,
-    /// What is known of images and candidates.
+    /// Stored data about images and candidates.
     pub memory: Memory,
-    /// When `LaunchInstances` was last refused as unknown: for [`LAUNCH_BY_DESIRED_FOR`] a surge raises the desired
-    /// capacity instead.
+    /// When AWS last refused `LaunchInstances` as unknown: for [`LAUNCH_BY_DESIRED_FOR`] after that, a surge raises the
+    /// desired capacity instead.
     pub launches_by_desired_since: Option<Timestamp>,
-    /// Instances that ran another version than the release when it became the release: replaced within the budget,
-    /// and no sign of a common cause.
+    /// Instances that already ran another version when the release was set: replaced within the budget, and no sign of
+    /// a common cause.
     pub backlog: BTreeSet<InstanceId>,
-    /// Instances that an operator wants to have replaced, with who said so.
+    /// Instances that an operator wants replaced, each with the operator.
     pub asked_to_replace: BTreeMap<InstanceId, UntrustedText>,
-    /// Requests that were followed, the newest last: the last [`ANSWERED_MAX`] of them, and
-    /// those that are still on file. A fact that comes while a run holds the lease stays on file after the commit that
-    /// used it, and its message comes again where a function dies after that commit. They are not followed again.
+    /// Executed commands, the newest last: the last [`ANSWERED_MAX`], and those whose facts are still stored. A fact
+    /// that arrives while a run holds the lease stays stored after the commit that consumed it, and its message is
+    /// redelivered if the function stops after that commit. Neither is executed again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answered: Vec<Answered>,
-    /// Groups that an operator wants to launch this number, where they follow `$Latest` or `$Default` still.
+    /// Groups that still launch `$Latest` or `$Default` and that an operator wants pinned to this number.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub pins: BTreeMap<GroupName, TemplateVersion>,
-    /// What observe mode has deferred since its last digest. None: nothing.
+    /// What Driftless would have done in observe mode since the last digest. None: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed: Option<Box<Observed>>,
-    /// Instances that are kept for forensics.
     pub quarantined: BTreeMap<InstanceId, Quarantined>,
-    /// Set while AWS has no room for a launch.
+    /// The back-off of a capacity shortage. None: no shortage.
     pub back_off: Option<BackOff>,
     /// Rules under which many fleets drifted at once.
     pub rule_breakers: BTreeMap<RuleName, RuleBreaker>,
-    /// Actions that AWS last denied, by name, and when: they are not tried again at every pass.
+    /// Actions that IAM last denied, by name, and when: they are not retried in every pass.
     pub denied: BTreeMap<String, Denial>,
 }
 
@@ -106,52 +105,53 @@ pub struct Denial {
     pub message: UntrustedText,
 }
 
-/// How long a successor is remembered as such. Config evaluates periodic rules at least every 24 hours, so what was
-/// drifted from the start has been found by then; a later failure is a drift of its own.
+/// How long a replacement instance is remembered as one. Config evaluates periodic rules at least every 24 hours, so it
+/// has found repeat drift by then; a later failure is new drift.
 pub const REPEAT_DRIFT_MEMORY: SignedDuration = SignedDuration::from_hours(24);
 
-/// How long a surge does without `LaunchInstances` after it was refused as unknown. Endpoints and groups change.
+/// How long a surge avoids `LaunchInstances` after AWS refused it as unknown. Support differs by endpoint and group and
+/// can change.
 pub const LAUNCH_BY_DESIRED_FOR: SignedDuration = SignedDuration::from_hours(24);
 
-/// What a color runs.
+/// A release: what a color runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
     /// The numbered launch template version.
     pub template: TemplateVersion,
-    /// The image that it names.
+    /// The image of that version.
     pub image: ImageId,
     /// When it became the release.
     pub since: Timestamp,
-    /// Its build, where its image has one: what newer images are compared with.
+    /// The build of its image, if it has one: newer images are compared with it.
     pub build: Option<UntrustedText>,
 }
 
-/// Since when on-call knows of a state.
+/// A condition that on-call was notified of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConditionSince {
-    /// When it was entered.
+    /// When the condition began.
     pub since: Timestamp,
-    /// When on-call was last told.
+    /// When on-call was last notified.
     pub announced_at: Timestamp,
-    /// What it said when it was last announced.
+    /// The detail of the last announcement.
     pub detail: UntrustedText,
 }
 
-/// A command that was followed, or refused.
+/// A command that was executed or refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Answered {
     /// The request's id, as its sender chose it.
     pub request: String,
     pub is_done: bool,
-    /// The state that it led to, or why not.
+    /// The resulting state, or the reason for the refusal.
     pub answer: UntrustedText,
 }
 
 impl Record {
-    /// The record of a fleet that was never looked at before.
+    /// The record of a fleet before its first pass.
     pub const fn new(fleet: FleetName) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
@@ -179,8 +179,8 @@ impl Record {
         }
     }
 
-    /// Since when there has been work in progress: a replacement that is not abandoned, a cutover, or a setting to
-    /// restore.
+    /// Since when work has been in progress: a replacement that is not abandoned, a cutover, or a setting that is not
+    /// restored.
     pub fn open_since(&self) -> Option<Timestamp> {
         let in_progress = self.replacements.values().filter(|replacement| !replacement.phase().is_final());
         let in_progress = in_progress.map(|replacement| replacement.detected_at);
@@ -188,9 +188,9 @@ impl Record {
         in_progress.chain(settings).chain(self.cutover.as_ref().map(|cutover| cutover.started_at)).min()
     }
 
-    /// Since when something is under way that Driftless must bring to an end by itself: an admitted replacement, a cutover
-    /// that has begun to change something, or a setting to restored. What only waits for a guard is not: a window, a freeze
-    /// or `observe` may keep it for days, on-call knows why, and nothing is half done.
+    /// Since when work has been in progress that Driftless must finish by itself: an admitted replacement, a cutover
+    /// that has changed something, or a setting that is not restored. Work that only waits for a guard does not count:
+    /// a window, a freeze or `observe` may block it for days, on-call knows why, and it has changed nothing yet.
     pub fn under_way_since(&self) -> Option<Timestamp> {
         let admitted = self.replacements.values().filter_map(|replacement| replacement.phase().surge());
         let admitted = admitted.map(|surge| surge.admitted_at);
@@ -199,7 +199,7 @@ impl Record {
         admitted.chain(settings).chain(cutover).min()
     }
 
-    /// Replacements that hold a slot of the budget, in one group.
+    /// Replacements that use a slot of the budget, in one group.
     pub fn slots_used(&self, group: &GroupName) -> usize {
         self.replacements
             .values()
@@ -207,18 +207,18 @@ impl Record {
             .count()
     }
 
-    /// Whether nobody is in a group but those whom Driftless keeps for forensics: they get no traffic, and count in no
-    /// capacity. What an operator set aside is that person's, and counts as there.
+    /// Whether a group has no instance except those that Driftless keeps in quarantine, which get no traffic and count
+    /// in no capacity. An instance that an operator moved to standby counts as present.
     pub fn is_vacant(&self, group: &Group) -> bool {
         group.members.iter().all(|member| self.quarantined.contains_key(&member.id))
     }
 
-    /// What a request was answered, if it was followed and is remembered still.
+    /// The response to a command, if it was executed and is still stored.
     pub fn answer_to(&self, request: &str) -> Option<&Answered> {
         self.answered.iter().find(|answered| answered.request == request)
     }
 
-    /// Every instance that is a successor under proof, or has proven itself and waits for its predecessor to leave.
+    /// Every replacement instance that is being verified, or is verified and waits until its predecessor is gone.
     pub fn successors(&self) -> impl Iterator<Item = &InstanceId> {
         self.replacements.values().filter_map(|replacement| replacement.phase().successor())
     }

@@ -1,4 +1,4 @@
-//! Instance refreshes: how Auto Scaling itself rolls a single group.
+//! Instance refreshes: Auto Scaling itself replaces the instances of a single group.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -8,34 +8,33 @@ use crate::policy::Percent;
 use crate::template::TemplateVersion;
 use crate::text::UntrustedText;
 
-/// An instance refresh, as Auto Scaling tells it.
+/// An instance refresh, as Auto Scaling reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refresh {
     pub id: RefreshId,
     pub status: RefreshStatus,
-    /// The template version that it rolls out, where it was told one.
+    /// The template version that it rolls out, if it names one.
     pub template: Option<TemplateVersion>,
     /// How much of the group it has replaced, in percent.
     pub percentage: u8,
     pub started_at: Timestamp,
-    /// What AWS says about it.
     pub reason: Option<UntrustedText>,
 }
 
-/// Where an instance refresh is.
+/// The status of an instance refresh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RefreshStatus {
     Running,
-    /// All are replaced, and it is watched.
+    /// All instances are replaced, and Auto Scaling watches the alarms.
     Baking,
-    /// It is over, and the group has the new template.
+    /// It succeeded, and the group has the new template.
     Successful,
-    /// It failed or was cancelled, and stands where it stopped.
+    /// It failed or was cancelled, and the group has instances of both versions.
     Stopped,
-    /// `Cancelling`, or on its rollback path.
+    /// `Cancelling`, or rolling back.
     GoingBack,
-    /// It went back, and the group has its old template.
+    /// It was rolled back, and the group has its old template.
     WentBack,
     CouldNotGoBack,
 }
@@ -47,15 +46,16 @@ impl RefreshStatus {
     }
 }
 
-/// What an instance refresh is asked for. It always goes back by itself when an alarm is in ALARM or it fails.
+/// The settings of an instance refresh. Auto Scaling always rolls it back when an alarm goes into ALARM or the refresh
+/// fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefreshPlan {
     /// The template version to roll out.
     pub template: TemplateVersion,
     /// The share of the group that must stay healthy.
     pub min_healthy: Percent,
-    /// Alarms that make it go back, at most 10.
+    /// Alarms that cause a rollback, at most 10.
     pub alarms: Vec<AlarmName>,
-    /// How long it is watched at the end.
+    /// How long Auto Scaling watches the alarms at the end.
     pub bake: SignedDuration,
 }

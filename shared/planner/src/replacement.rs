@@ -1,8 +1,8 @@
-//! One drifted instance leaving after its successor has proven itself: the phases that change the world.
+//! Replacement of a drifted instance: the phases that change AWS.
 //!
-//! A surge ends by terminating one instance by its id: the drifted one, or the extra instance when the surge is abandoned. With
-//! decrement only where desired capacity is above the base that was recorded at admission, so that what someone else
-//! changed meanwhile stays changed.
+//! A surge ends with the termination of one instance by its id: the drifted one, or the extra instance of an abandoned
+//! surge. The termination lowers the desired capacity only if it is above the base that was recorded at admission, so
+//! that external changes stay.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -35,21 +35,21 @@ pub(crate) use step::{End, ReplacementContext, Transition};
 pub(crate) use terminating::serving_after;
 pub(crate) use verifying::{minimum_healthy, serves_nobody};
 
-/// After so many failed attempts on one instance an operator must look. One failure may be a passing shortage and two a
-/// coincidence; a third of the same kind will not be the last.
+/// After this many failed attempts on one instance an operator must inspect it. One failure may be a passing shortage
+/// and two a coincidence; a third points to a lasting cause.
 pub const ATTEMPTS_MAX: usize = 3;
 
-/// The first back-off; each further one doubles. Shortages of capacity pass in minutes.
+/// The first back-off; each further one doubles it. Most capacity shortages pass within minutes.
 const BACK_OFF: SignedDuration = SignedDuration::from_mins(2);
 
-/// When the next attempt may start. None: none has failed.
+/// When the next attempt may start. None: no attempt has failed.
 pub(crate) fn back_off_until(replacement: &Replacement) -> Option<Timestamp> {
     let last = replacement.failures.last()?;
     let doublings = u32::try_from(replacement.failures.len() - 1).unwrap_or(0).min(8);
     Some(last.at + BACK_OFF * 2_i32.pow(doublings))
 }
 
-/// Brings every replacement that is under way one pass further.
+/// Advances every replacement in progress by one pass.
 pub(crate) fn advance_all(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Findings) {
     let under_way: Vec<InstanceId> = draft
         .record()
@@ -66,7 +66,7 @@ pub(crate) fn advance_all(draft: &mut Draft<'_>, standing: &FleetState<'_>, find
 fn advance(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Findings, id: &InstanceId) {
     let Some(replacement) = draft.record().replacements.get(id).cloned() else { return };
     let Some(group) = draft.input().seen.group(&replacement.group) else {
-        // An empty answer is no proof; a pass that shows other groups, or the fleet as gone, is.
+        // An empty read proves nothing. Other groups, or a fleet that is gone, do.
         if draft.input().seen.groups.is_empty() {
             draft.requeue(draft.input().now + RECHECK_MAX);
         } else {
@@ -112,8 +112,8 @@ fn context_of<'p, 'a>(
     }
 }
 
-/// Other surges of the group that hold it one above the base just now: their successor came, and neither they nor
-/// what they replace has gone.
+/// Other surges of the group that keep it one above the base now: their replacement instance was launched, and neither
+/// that instance nor the drifted one is gone.
 fn others_launched(draft: &Draft<'_>, id: &InstanceId, group: &GroupName) -> u32 {
     let stays = |member: &InstanceId| {
         let found = draft.input().seen.group(group).and_then(|group| group.member(member));
@@ -126,7 +126,7 @@ fn others_launched(draft: &Draft<'_>, id: &InstanceId, group: &GroupName) -> u32
                 Phase::Verifying(_) => true,
                 Phase::Retiring(_) => stays(other),
                 Phase::Cancelling(cancelling) => cancelling.successor.as_ref().is_some_and(stays),
-                // Their drifted one goes first: they hold the group at its size.
+                // A terminate-first replacement does not raise the size of the group.
                 Phase::Terminating(_)
                 | Phase::LaunchingAfter(_)
                 | Phase::Launching(_)
@@ -148,13 +148,13 @@ fn apply(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, before: &R
         Transition::To(phase, why) => {
             draft.enter(id, phase.clone(), why);
             drop_successor_entry(draft, phase.successor());
-            // The new phase acts in the same decision: what it does is committed with the transition.
+            // The new phase acts in the same decision, so that its effects are committed with the transition.
             let step = match phase {
                 Phase::Retiring(retiring) => retiring::retire(draft, context, retiring),
                 Phase::Cancelling(cancelling) => cancel(draft, context, cancelling),
                 Phase::Verifying(verifying) => {
                     if matches!(before.phase(), Phase::Launching(_)) {
-                        // There was room.
+                        // The launch found capacity.
                         draft.room_may_be_there();
                     }
                     verifying::prove(draft, context, verifying)
@@ -180,8 +180,8 @@ fn apply(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, before: &R
     }
 }
 
-/// An instance that turns out to be a successor may have been found drifted before that was known. It is judged by its
-/// own replacement, and afterwards by its repeat drift: a surge of its own would be the second link of an endless chain.
+/// Removes the drift of an instance that turned out to be a replacement instance. Its own replacement evaluates it, and
+/// later the repeat drift guard: a surge of its own would start an endless chain.
 fn drop_successor_entry(draft: &mut Draft<'_>, successor: Option<&InstanceId>) {
     let Some(successor) = successor else { return };
     let known = draft.record().replacements.get(successor);
@@ -190,8 +190,8 @@ fn drop_successor_entry(draft: &mut Draft<'_>, successor: Option<&InstanceId>) {
     }
 }
 
-/// Looks again after a tenth of the time that the attempt has taken so far: quick work is followed closely, slow work
-/// costs few reads, and no wait is ever a tenth longer than it had to be.
+/// Requests the next pass after a tenth of the time that the attempt has taken so far: short work gets frequent passes,
+/// long work few reads, and no wait is more than 10 % too long.
 fn requeue_open_work(draft: &mut Draft<'_>, replacement: &Replacement) {
     let now = draft.input().now;
     let Some(surge) = replacement.phase().surge() else { return };
@@ -240,7 +240,7 @@ fn cancelled(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, before
             return;
         }
         CancelReason::NoCapacity(message) => {
-            // Nobody's fault: it counts against no instance, and on-call hears of the shortage, not of each try.
+            // A shortage counts against no instance, and on-call is notified of the shortage, not of each attempt.
             capacity::back_off(draft, message.clone());
             draft.enter(id, Phase::Debouncing, because.to_string());
             return;
@@ -266,7 +266,7 @@ fn cancelled(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, before
     draft.tell(Details::Cancelled { instance: id.clone(), because, next_attempt });
 }
 
-/// Gives a replacement up for good, and calls an operator.
+/// Abandons a replacement and asks an operator.
 fn stop(draft: &mut Draft<'_>, id: &InstanceId, why: StopReason, said: &str) {
     let Some(replacement) = draft.record().replacements.get(id) else { return };
     let (reasons, failures) = (replacement.drift.iter().cloned().collect(), replacement.failures.clone());
@@ -282,10 +282,10 @@ enum Clock {
     Expired,
 }
 
-/// A hold stops the clock: when it ends, the deadline has moved by as long as it lasted.
+/// A pause stops the timer: its end moves the deadline by its duration.
 fn pause_or_expire(context: &ReplacementContext<'_, '_>, surge: &mut Surge) -> Clock {
     if let Some(waiting) = &context.pause {
-        // An admission after the freeze was said had not read it yet: nothing was held before.
+        // A surge that was admitted after the freeze began had not read it: the pause starts at the admission.
         surge.paused_since.get_or_insert(context.paused_since.max(surge.admitted_at));
         return Clock::Paused(waiting.clone());
     }
@@ -296,7 +296,7 @@ fn pause_or_expire(context: &ReplacementContext<'_, '_>, surge: &mut Surge) -> C
 }
 
 impl ReplacementContext<'_, '_> {
-    /// Why there is nothing to replace any more, or must not be.
+    /// Why the replacement must be cancelled. None: it continues.
     fn reason_to_stop(&self, draft: &Draft<'_>) -> Option<CancelReason> {
         let Some(drifted) = self.drifted else { return Some(CancelReason::DriftedGone) };
         if self.is_cleared {
@@ -332,8 +332,8 @@ fn give_up(
     Transition::To(Phase::Cancelling(cancelling(context, surge, successor, because)), why)
 }
 
-/// Gives up where AWS refused the launch. Asked for the first time nothing was launched, and nothing is to be taken back,
-/// whatever others did to desired capacity.
+/// Abandons a surge whose launch AWS refused. A refused first call launched nothing, so nothing is undone, whatever
+/// external changes did to the desired capacity.
 fn refused(context: &ReplacementContext<'_, '_>, surge: Surge, because: CancelReason) -> Transition {
     let taken_back = !surge.asked_again;
     let is_of_zone = surge.asked_again && surge.method == SurgeMethod::LaunchInstances;
@@ -353,8 +353,7 @@ fn cancelling(
     Cancelling { surge, successor, because, deadline, desired_before: None, taken_back: false, refused: None }
 }
 
-/// Starts to replace an instance that goes before its successor comes. What is kept of it is committed together with the
-/// decision to terminate it.
+/// Starts a terminate-first replacement. Its evidence is committed together with the decision to terminate.
 pub(crate) fn begin_terminating(
     draft: &mut Draft<'_>,
     standing: &FleetState<'_>,

@@ -1,4 +1,4 @@
-//! What travels on the reconcile queue: facts from the detectors, and wakes from Driftless itself.
+//! The messages of the reconcile queue: facts from the detectors, and reconcile requests from Driftless itself.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,26 +10,25 @@ use crate::ids::FleetName;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReconcileRequest {
-    /// Something was reported: file it, then look at the fleet that it is about.
+    /// A report: store it, then run a pass for its fleet.
     Fact(Box<Fact>),
-    /// Look at this fleet.
+    /// Run a pass for this fleet.
     Reconcile(FleetRequest),
-    /// An image that carried no fleet's tag when it was reported: tags may come after the event, so reconcile again.
+    /// An image without a fleet's tag when it was reported: tags may follow the event, so read it again later.
     Untagged {
         fact: Box<Fact>,
-        /// How often it was looked at already.
+        /// The number of earlier reads.
         attempts: u32,
     },
 }
 
-/// A reminder to look at a fleet.
+/// A request to run a pass for a fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FleetRequest {
-    /// The fleet to look at.
     pub fleet: FleetName,
-    /// When a delayed request was due. It tells the request that the lease item remembers from any other, so that a request
-    /// which arrives a moment early is not mistaken for one that is still to come.
+    /// When a delayed request was due. The lease item stores the time of the pending request; the comparison shows
+    /// whether a request that arrives a moment early is that one.
     pub due: Option<Timestamp>,
 }
 

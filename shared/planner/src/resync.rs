@@ -1,5 +1,5 @@
-//! The resync: finds what events have lost. It reads in batches over all fleets and wakes those that have something to
-//! do; it decides nothing else.
+//! The resync finds what lost events have missed. It reads in batches over all fleets and requests a pass for each
+//! fleet with work. It makes no other decision.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,26 +15,26 @@ use crate::image::Image;
 use crate::observation::{Group, RuleReading};
 use crate::policy::{Defaults, Policy, own_tags};
 
-/// What the resync found.
+/// The result of a resync.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Resynced {
-    /// Fleets to wake, each with the reason.
+    /// Fleets that need a pass, each with the reason.
     pub requests: BTreeMap<FleetName, Reason>,
-    /// By fleet: how many of its instances break a rule of its list. Dense: a fleet without any has its zero.
+    /// By fleet: the number of instances that break a rule of its policy. A fleet without any has a zero.
     pub non_compliant: BTreeMap<FleetName, usize>,
-    /// How long the oldest work has been under way that Driftless must bring to an end by itself. Zero: there is none.
+    /// The age of the oldest work that Driftless must finish by itself. Zero: there is none.
     pub oldest_open_work: SignedDuration,
-    /// Tag values that are no fleet names, with the groups that carry them.
+    /// Tag values that are not valid fleet names, with the groups that carry them.
     pub misnamed: Vec<String>,
 }
 
-/// Why the resync wakes a fleet, the most urgent first.
+/// Why the resync requests a pass for a fleet, the most urgent reason first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
     /// An alarm of its policy is in ALARM.
     AlarmInAlarm,
     WorkIsOpen,
-    /// Work is open, and its groups are gone.
+    /// Work is in progress, and the groups of the fleet no longer exist.
     GroupsAreGone,
     /// An instance breaks a rule of the list.
     InstanceDrifted,
@@ -55,7 +55,7 @@ impl fmt::Display for Reason {
 }
 
 impl Resynced {
-    /// The fleets to wake, the most urgent first.
+    /// The fleets that need a pass, the most urgent first.
     pub fn in_order(&self) -> Vec<(&FleetName, Reason)> {
         let mut requests: Vec<_> = self.requests.iter().map(|(fleet, reason)| (fleet, *reason)).collect();
         requests.sort_by_key(|(_, reason)| *reason);
@@ -67,11 +67,12 @@ impl Resynced {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fleet {
     pub groups: Vec<Group>,
-    /// What they say. An invalid policy lists nothing; its fingerprint wakes the fleet, and the planner tells on-call why.
+    /// The tags of the groups. An invalid policy lists no rules; its fingerprint causes a pass, in which the planner
+    /// notifies on-call.
     pub policy: Option<Policy>,
 }
 
-/// The fleets among the groups of an account and region, and the tags that name none.
+/// The fleets among the groups of an account and region, and the tags with invalid fleet names.
 pub fn fleets(groups: Vec<Group>, defaults: &Defaults) -> (BTreeMap<FleetName, Fleet>, Vec<String>) {
     let mut fleets: BTreeMap<FleetName, Vec<Group>> = BTreeMap::new();
     let mut misnamed = Vec::new();
@@ -89,7 +90,7 @@ pub fn fleets(groups: Vec<Group>, defaults: &Defaults) -> (BTreeMap<FleetName, F
     (fleets.into_iter().map(with_policy).collect(), misnamed)
 }
 
-/// The rules that any fleet lists, each of which is read once.
+/// The rules of all policies; each is read once.
 pub fn rules(fleets: &BTreeMap<FleetName, Fleet>) -> BTreeSet<RuleName> {
     policies(fleets).flat_map(|policy| policy.rules.iter().cloned()).collect()
 }
@@ -98,9 +99,9 @@ fn policies(fleets: &BTreeMap<FleetName, Fleet>) -> impl Iterator<Item = &Policy
     fleets.values().filter_map(|fleet| fleet.policy.as_ref())
 }
 
-/// A short text that changes whenever what the groups are, how they want to be treated, or the images for the fleet do, and
-/// once an hour, at a minute of the fleet's own: age and versions make drift without any event. A fleet whose text is not
-/// the one that was last looked at is looked at. `images`: those that are tagged for the fleet.
+/// A fingerprint of the fleet. It changes with the groups, the policy or the fleet's images, and once an hour, at a
+/// minute of the fleet's own, because age and versions cause drift without an event. A changed fingerprint causes a
+/// pass. `images`: those that are tagged for the fleet.
 pub fn fingerprint(fleet: &FleetName, groups: &[Group], images: &[Image], now: Timestamp) -> String {
     let mut described: Vec<String> = groups
         .iter()
@@ -116,28 +117,28 @@ pub fn fingerprint(fleet: &FleetName, groups: &[Group], images: &[Image], now: T
     format!("{:016x}", fnv1a(described.join("\n").as_bytes()))
 }
 
-/// Counts hours that begin at a minute of the fleet's own, so that not all fleets are looked at in one resync.
+/// Counts hours that begin at a minute of the fleet's own, which spreads the hourly passes over many resyncs.
 fn hour_of(fleet: &FleetName, now: Timestamp) -> i64 {
     let offset = i64::try_from(fnv1a(fleet.as_str().as_bytes()) % 3600).unwrap_or(0);
     now.as_second().saturating_add(offset).div_euclid(3600)
 }
 
-/// What the resync has read, over all fleets.
+/// The reads of a resync, over all fleets.
 #[derive(Debug, Clone, Copy)]
 pub struct Read<'r> {
-    /// What Config says under each rule that any fleet lists. Absent: it could not be read.
+    /// The result of each Config rule that a policy lists. Absent: the read failed.
     pub compliance: &'r BTreeMap<RuleName, RuleReading>,
     pub in_alarm: &'r BTreeMap<AlarmName, Alarm>,
-    /// The images that are tagged for any fleet. None: they could not be read, and nothing is concluded.
+    /// The images that are tagged for any fleet. None: the read failed, and the resync concludes nothing.
     pub images: Option<&'r [Image]>,
-    /// Fleets with open work, and since when the oldest of it is under way. None: it only waits for a guard.
+    /// Fleets with open work, and since when the oldest of it has been in progress. None: it only waits for a guard.
     pub open: &'r BTreeMap<FleetName, Option<Timestamp>>,
-    /// The fingerprints as the fleets were last looked at.
+    /// The fingerprint of each fleet at its last pass.
     pub known: &'r BTreeMap<FleetName, String>,
     pub now: Timestamp,
 }
 
-/// Whom to wake, and what to publish.
+/// The passes to request and the metrics to publish.
 pub fn resync(fleets: &BTreeMap<FleetName, Fleet>, read: Read<'_>) -> Resynced {
     let mut resynced = Resynced::default();
     for (name, fleet) in fleets {
@@ -158,7 +159,7 @@ pub fn resync(fleets: &BTreeMap<FleetName, Fleet>, read: Read<'_>) -> Resynced {
             resynced.requests.insert(name.clone(), reason);
         }
     }
-    // Work of a fleet whose groups are gone must end too.
+    // Open work of a fleet whose groups no longer exist must end too.
     for fleet in read.open.keys().filter(|fleet| !fleets.contains_key(*fleet)) {
         resynced.requests.insert(fleet.clone(), Reason::GroupsAreGone);
     }
@@ -178,15 +179,14 @@ fn lists_alarm(fleet: &Fleet, alarm: &AlarmName) -> bool {
     fleet.policy.iter().flat_map(Policy::alarms).any(|pattern| pattern.matches(alarm))
 }
 
-/// The beginnings of alarm names that fleets list: which alarms they mean must be asked.
+/// The alarm name prefixes in the policies, whose alarms must be read.
 pub fn alarm_prefixes(fleets: &BTreeMap<FleetName, Fleet>) -> BTreeSet<AlarmPattern> {
     let patterns = policies(fleets).flat_map(Policy::alarms);
     patterns.filter(|pattern| matches!(pattern, AlarmPattern::Prefix(_))).cloned().collect()
 }
 
-/// The fleets of target groups and alarms, for what CloudWatch reports: everything that concerns a fleet which is woken, so
-/// that the index is written about as often as something about it may have changed. `prefixed`: the alarms that
-/// [`alarm_prefixes`] mean.
+/// The index from target groups and alarms to fleets, for CloudWatch events. It covers the fleets that get a pass, so
+/// it is written about as often as it may have changed. `prefixed`: the alarms that match [`alarm_prefixes`].
 pub fn index(
     fleets: &BTreeMap<FleetName, Fleet>,
     prefixed: &BTreeSet<AlarmName>,

@@ -1,14 +1,14 @@
-//! Text that came from outside: annotations, alarm reasons, tags, error messages of AWS. It is data, never markup.
+//! External text: annotations, alarm reasons, tags, AWS error messages. It is data, never markup.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The longest text from outside that is kept, in characters. Config's annotations end at 256 and CloudWatch's
-/// reasons at 1,023; a page must stay readable and a record far below DynamoDB's 400 KB.
+/// The longest external text that is stored, in characters. Config's annotations have at most 256 and CloudWatch's
+/// reasons at most 1,023; a page must stay readable and a record far below DynamoDB's 400 KB.
 pub const LENGTH_MAX: usize = 512;
 
-/// Text from outside, without control characters and never longer than [`LENGTH_MAX`].
+/// External text, without control characters and at most [`LENGTH_MAX`] long.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct UntrustedText(String);
@@ -45,15 +45,15 @@ impl fmt::Display for UntrustedText {
     }
 }
 
-/// Line breaks become blanks so that words stay apart; other controls (escape sequences of a terminal, bidirectional
-/// overrides that reorder what an operator reads) vanish.
+/// Line breaks become spaces so that words stay apart; other control characters (terminal escape sequences,
+/// bidirectional overrides that reorder what an operator reads) are removed.
 fn stripped(raw: &str) -> impl Iterator<Item = char> {
     raw.chars()
         .map(|character| if character.is_whitespace() { ' ' } else { character })
         .filter(|character| !character.is_control() && !is_reordering(*character))
 }
 
-/// `text` as one line that shows nothing but itself, of any length.
+/// `text` of any length as one line, without control characters.
 pub(crate) fn printable(text: &str) -> String {
     stripped(text).collect()
 }

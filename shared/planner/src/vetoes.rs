@@ -1,4 +1,4 @@
-//! Vetoes: images that must not take traffic, with what speaks against them.
+//! Vetoes: images that must not take traffic, with the evidence.
 
 use crate::draft::Draft;
 use crate::ids::ImageId;
@@ -7,8 +7,8 @@ use crate::record::history::ImageChange;
 use crate::record::{VETOES_MAX, Veto};
 use crate::text::UntrustedText;
 
-/// The image must not take traffic any more. Evidence is always about this image: a shortage, or an alarm in ALARM for
-/// both colors, is none.
+/// Vetoes an image. Evidence always concerns this image: a capacity shortage, or an alarm in ALARM for both colors, is
+/// none.
 pub(crate) fn veto(draft: &mut Draft<'_>, image: &ImageId, by: &str, evidence: Vec<UntrustedText>) {
     let veto = Veto { at: draft.input().now, by: by.into(), evidence: evidence.clone() };
     let vetoes = draft.vetoes();
@@ -26,7 +26,7 @@ pub(crate) fn veto(draft: &mut Draft<'_>, image: &ImageId, by: &str, evidence: V
     draft.tell(Details::Vetoed { image: image.clone(), by: by.into(), evidence });
 }
 
-/// The image may take traffic again. False: it was not vetoed.
+/// Ends a veto. False: the image was not vetoed.
 pub(crate) fn lift(draft: &mut Draft<'_>, image: &ImageId, why: &str) -> bool {
     let was_vetoed = draft.vetoes().remove(image).is_some();
     let prefix = format!("{image}@");

@@ -20,33 +20,33 @@ use crate::ids::{InstanceId, RuleName};
 use crate::policy::Percent;
 use crate::text::UntrustedText;
 
-/// Why something waits: a guard's reason, and when it may change.
+/// Why a replacement or a cutover waits: the reason of a guard, and when it may change.
 ///
-/// It is stored under its guard's name. An alias is the name under which earlier versions stored it.
+/// It is stored under the name of its guard. An alias is the name under which earlier versions stored it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "guard", rename_all = "kebab-case")]
 pub enum Waiting {
-    /// An operator stopped everything.
+    /// An operator's freeze is in force.
     #[serde(rename = "freeze", alias = "frozen")]
     #[error("frozen by {owner}{}: {reason}", words::until(.until.as_ref()))]
     Frozen {
         reason: UntrustedText,
         owner: UntrustedText,
-        /// Until when, if it ends by itself.
+        /// When the freeze ends. None: an operator must end it.
         until: Option<Timestamp>,
     },
-    /// The fleet is only observed.
+    /// The fleet is in observe mode.
     #[serde(rename = "mode", alias = "observed")]
     #[error("driftless:mode is observe: Driftless reports what it would do and changes nothing")]
     Observed,
     #[serde(rename = "policy", alias = "policy-invalid")]
     #[error("the policy is invalid: {problem}")]
     PolicyInvalid { problem: UntrustedText },
-    /// The list names a rule that AWS Config does not have.
+    /// The policy lists a rule that AWS Config does not have.
     #[serde(rename = "rules")]
     #[error("the policy is invalid: driftless:rules names a rule that AWS Config does not have")]
     RuleMissing,
-    /// Disruption may start at other hours only.
+    /// The change window is closed.
     #[serde(rename = "window", alias = "window-closed")]
     #[error("{}", words::window(.opens_at.as_ref()))]
     WindowClosed {
@@ -56,58 +56,53 @@ pub enum Waiting {
     #[serde(rename = "cutover", alias = "cutover-under-way")]
     #[error("a cutover is in progress")]
     CutoverUnderWay,
-    /// The groups form no fleet that Driftless works with.
+    /// The groups do not form a fleet that Driftless supports.
     #[serde(rename = "setup")]
     #[error("the groups of the fleet are not ready: {obstacle}")]
     SetupUnfit {
-        /// What stands in the way, as it is told.
+        /// The obstacle, in words.
         obstacle: UntrustedText,
     },
     /// The group cannot take a replacement now.
     #[serde(rename = "group", alias = "group-not-fit")]
     #[error("the group cannot take a replacement now: {problem}")]
     GroupNotFit { problem: GroupProblem },
-    /// The instance came since a launch was asked for that has not answered.
+    /// The instance appeared after a launch call that has no response yet.
     #[serde(rename = "successor")]
     #[error(
         "the group cannot take a replacement now: this instance may be the replacement instance for {ancestor}, whose \
          launch call has not returned yet"
     )]
     MayBeSuccessor {
-        /// The instance whose successor it may be.
+        /// The drifted instance for which the call was made.
         ancestor: InstanceId,
     },
-    /// AWS Config did not answer for every rule of the list in this pass.
+    /// AWS Config did not return every rule of the policy in this pass.
     #[serde(rename = "drift-read")]
     #[error("the group cannot take a replacement now: AWS Config did not answer for every rule in driftless:rules")]
     DriftUnread,
-    /// This look has not read what a replacement must know of the group.
+    /// This pass has not read what an admission needs to know of the group.
     #[serde(rename = "hooks-read")]
     #[error(
         "the group cannot take a replacement now: the next reconcile pass reads its lifecycle hooks and instance refreshes"
     )]
     HooksUnread,
-    /// Too many drifted at once.
+    /// Too many instances drifted at once.
     #[serde(rename = "breaker", alias = "breaker-open")]
     #[error("the breaker is open: {drifted} of {members} instances drifted at once, limit {limit}")]
-    BreakerOpen {
-        drifted: u32,
-        members: u32,
-        /// The share that is allowed.
-        limit: Percent,
-    },
-    /// Many fleets drifted at once under this rule: it is the rule's doing.
+    BreakerOpen { drifted: u32, members: u32, limit: Percent },
+    /// Many fleets drifted at once under this rule, which is probably at fault.
     #[serde(rename = "rule-breaker", alias = "rule-breaker-open")]
     #[error("the breaker is open for rule {rule}: {fleets} fleets drifted under this rule at once")]
     RuleBreakerOpen { rule: RuleName, fleets: u32 },
-    /// Another instance of the fleet was replaced for this, and its successor drifted for the same reason.
+    /// Another instance was replaced for this reason, and its replacement instance drifted for the same reason.
     #[error("the replacement instance for {ancestor} drifted for the same reason")]
     RepeatDrift { ancestor: InstanceId },
-    /// As many instances as allowed are being replaced, or do not serve.
+    /// The budget is used up by replacements and unhealthy instances.
     #[serde(rename = "budget", alias = "budget-spent")]
     #[error("the budget is used up: {used} instances are being replaced or not healthy, limit {limit}")]
     BudgetSpent {
-        /// How many are being replaced, or do not serve.
+        /// How many are being replaced or are unhealthy.
         used: u32,
         /// How many are allowed.
         limit: u32,
@@ -115,26 +110,26 @@ pub enum Waiting {
     /// An attempt failed; the next one waits.
     #[error("the last attempt failed: next attempt at {until:.0}")]
     BackOff { until: Timestamp },
-    /// AWS had no room for the last launch of the fleet; the next one waits.
+    /// AWS had no capacity for the last launch of the fleet, which backs off.
     #[serde(rename = "capacity", alias = "capacity-short")]
     #[error("AWS has no capacity for launches of this fleet: next attempt at {until:.0}")]
     CapacityShort { until: Timestamp },
-    /// As many instances as allowed are kept for forensics.
+    /// The quarantine of the fleet is full.
     #[serde(rename = "quarantine", alias = "quarantine-full")]
     #[error("{}", words::quarantine(.until.as_ref()))]
     QuarantineFull {
-        /// When the first of them goes. None: they are on their way there still.
+        /// When the first of them is terminated. None: they are still entering quarantine.
         until: Option<Timestamp>,
     },
-    /// Someone protects the instance.
+    /// A tag or a setting protects the instance.
     #[serde(rename = "protection", alias = "protected")]
     #[error("protected by {by}")]
     Protected {
         by: Protector,
-        /// Until when, if the protection says so.
+        /// When the protection ends. None: it names no time.
         until: Option<Timestamp>,
     },
-    /// The instance is not in service: Auto Scaling, or an operator, has it.
+    /// The instance is not InService: Auto Scaling or an operator is changing it.
     #[serde(rename = "in-service", alias = "not-in-service")]
     #[error("the instance is not in service ({state})")]
     NotInService { state: UntrustedText },
@@ -142,32 +137,32 @@ pub enum Waiting {
     #[serde(rename = "member")]
     #[error("the instance is no longer in its group")]
     Gone,
-    /// The drift must last longer first.
+    /// The debounce is not over.
     #[error("the debounce time ends at {until:.0}")]
     Debounce { until: Timestamp },
-    /// Terminating it would leave too few serving.
-    #[serde(rename = "min-healthy", alias = "below minimum")]
+    /// Terminating it would leave fewer healthy instances than the minimum healthy.
+    #[serde(rename = "min-healthy", alias = "below-floor")] // an old name
     #[error("only {serving} instances would stay healthy, minimum healthy is {minimum_healthy}")]
     BelowMinimum {
-        /// How many would serve.
+        /// How many would stay healthy.
         serving: u32,
         minimum_healthy: u32,
     },
-    /// As many fleets of the account as allowed are cutting over.
+    /// All cutover slots of the account are in use.
     #[serde(rename = "slot", alias = "turn", alias = "no-turn")]
     #[error("{limit} fleets are cutting over, which is the limit for this account")]
     NoSlot {
-        /// How many are allowed.
+        /// The number of slots.
         limit: usize,
     },
-    /// A check before the first change does not hold.
+    /// A preflight check blocks.
     #[serde(rename = "preflight", alias = "preflight-failed")]
     #[error("a preflight check failed: {problem}")]
     PreflightFailed {
-        /// Which one, and why.
+        /// The check, and why it blocks.
         problem: PreflightProblem,
     },
-    /// Instances of the fleet are being replaced: that ends first.
+    /// Instances of the fleet are being replaced, which must end first.
     #[serde(rename = "replacements", alias = "replacements-under-way")]
     #[error("{surges} instances of the fleet are being replaced: the cutover starts after that")]
     ReplacementsUnderWay { surges: u32 },
@@ -179,10 +174,10 @@ pub enum Waiting {
     #[serde(rename = "approval", alias = "awaiting-approval")]
     #[error("waiting for approval until {until:.0}")]
     AwaitingApproval {
-        /// Until when: then it is abandoned.
+        /// When the cutover is abandoned without it.
         until: Timestamp,
     },
-    /// Alarms of both colors ring: no fault of the new release.
+    /// Alarms of both colors are in ALARM, so the new release is not at fault.
     #[error("{detail}")]
     BothColorsAlarm { detail: UntrustedText },
     /// An alarm that guards it does not exist.
@@ -196,29 +191,29 @@ pub enum Waiting {
         #[serde(alias = "detail")]
         change: TrafficChange,
     },
-    /// Too few of the new color serve to give it traffic, or more of it.
+    /// Too few instances of the new color are healthy to give it traffic, or more of it.
     #[serde(rename = "color-min-healthy", alias = "color-below-floor")] // an old name
     #[error("only {serving} instances of the new color are healthy, {minimum_healthy} needed")]
     ColorBelowMinimum { serving: u32, minimum_healthy: u32 },
-    /// Too few of the old color serve to take the traffic back.
+    /// Too few instances of the old color are healthy to take the traffic back.
     #[serde(rename = "rollback-min-healthy", alias = "rollback-below-floor")] // an old name
     #[error("only {serving} instances of the old color are healthy, {minimum_healthy} needed to take all traffic back")]
     RollbackBelowMinimum { serving: u32, minimum_healthy: u32 },
-    /// Nobody of the old color serves: the new one is not scaled to zero before somebody does.
+    /// The old color has no healthy instance, so the new color is not scaled to zero.
     #[serde(rename = "old-color", alias = "old-color-down")]
     #[error("the old color has no healthy targets: the {left} healthy instances of the new color stay until it has")]
     OldColorDown {
-        /// How many of the new color serve.
+        /// How many instances of the new color are healthy.
         left: u32,
     },
-    /// Only an operator can say how it goes on.
+    /// An operator must decide.
     #[serde(rename = "operator", alias = "needs-operator")]
     #[error("an operator must choose between resume and rollback: {why}")]
     NeedsOperator { why: UntrustedText },
 }
 
 impl Waiting {
-    /// The guard that says so.
+    /// The guard that gives this reason.
     pub const fn guard(&self) -> GuardId {
         match self {
             Self::Frozen { .. } => GuardId::Freeze,
@@ -259,7 +254,7 @@ impl Waiting {
         }
     }
 
-    /// When it may change by itself. None: only an event, an operator or the end of other work changes it.
+    /// When the reason may end by itself. None: only an event, an operator or the end of other work ends it.
     pub const fn may_change_at(&self) -> Option<Timestamp> {
         match self {
             Self::Frozen { until, .. }

@@ -1,7 +1,7 @@
-//! When disruption may start: an allow-list of hours, by the clock on the wall of a time zone.
+//! Change windows: an allow-list of hours in the local time of a time zone.
 //!
-//! A window is open whenever that clock shows a time in one of its ranges. So an hour that the spring skips is not there
-//! to be open in, and an hour that the autumn repeats is open both times.
+//! A window is open whenever the local time is in one of its ranges. An hour that daylight saving time skips does not
+//! occur, and an hour that it repeats counts both times.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,7 +12,7 @@ use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
 use jiff::{SignedDuration, Timestamp, ToSpan, Zoned};
 use serde::{Deserialize, Serialize};
 
-/// The hours in which disruption may start. What is under way when it closes goes on to its end.
+/// The hours in which disruption may start. Work in progress when the window closes continues to its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Window(Option<Vec<Range>>);
@@ -27,17 +27,16 @@ struct Range {
     /// When it ends, in minutes since midnight, up to 24:00. At or before `start`: on the next day.
     end: u16,
     zone: TimeZone,
-    /// As it was written, for messages and for the record.
+    /// The text as written, for messages and for the record.
     text: String,
 }
 
-/// A text that is no window.
+/// A text that is not a valid window.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{entry:?}: {problem}")]
 pub struct WindowError {
     /// The entry of the list.
     pub entry: String,
-    /// What is wrong with it.
     pub problem: &'static str,
 }
 
@@ -55,8 +54,8 @@ const DAYS: [(&str, Weekday); 7] = [
     ("Sun", Weekday::Sunday),
 ];
 
-/// How far ahead an opening or a closing is looked for, in days. A range of one day a week can fall into a skipped hour
-/// once, and not twice in a row.
+/// How many days ahead to search for an opening or a closing. A weekly range can fall into a skipped hour once, but not
+/// twice in a row.
 const HORIZON_DAYS: i32 = 15;
 
 impl Window {
@@ -65,13 +64,12 @@ impl Window {
         Self(None)
     }
 
-    /// Whether it is open now.
+    /// Whether the window is open now.
     pub fn is_open(&self, now: Timestamp) -> bool {
         self.0.as_ref().is_none_or(|ranges| ranges.iter().any(|range| range.is_open(now)))
     }
 
-    /// The first time from now on at which it is open: now, if it is. None: it does not open in the next
-    /// two weeks.
+    /// The next time at which the window is open: now, if it is. None: it does not open in the next two weeks.
     pub fn next_opening(&self, now: Timestamp) -> Option<Timestamp> {
         if self.is_open(now) {
             return Some(now);
@@ -79,7 +77,7 @@ impl Window {
         self.changes_after(now).into_iter().find(|at| self.is_open(*at))
     }
 
-    /// Every time in the coming two weeks at which it may open or close, in their order.
+    /// The times in the coming two weeks at which it may open or close, in order.
     fn changes_after(&self, now: Timestamp) -> BTreeSet<Timestamp> {
         let mut changes = BTreeSet::new();
         for range in self.0.iter().flatten() {
@@ -112,15 +110,14 @@ impl Range {
                 changes.extend(instants(&self.zone, date, minute));
             }
         }
-        // Where the clock is put forward or back, it can step into a range or out of it.
+        // A clock change can move the local time into a range or out of it.
         let end = now.checked_add(SignedDuration::from_hours(24 * i64::from(HORIZON_DAYS))).unwrap_or(Timestamp::MAX);
         let shifts = self.zone.following(now).map(|shift| shift.timestamp());
         changes.extend(shifts.take_while(|at| *at <= end));
     }
 }
 
-/// The instants at which the clock of a zone shows this minute of a date: one, none where it is skipped, two where it is
-/// repeated.
+/// The instants of this local minute of a date: one; none if it is skipped; two if it is repeated.
 fn instants(zone: &TimeZone, date: Date, minute: u16) -> Vec<Timestamp> {
     let date = if minute == MINUTES_OF_A_DAY { date.tomorrow().ok() } else { Some(date) };
     let minute = minute % MINUTES_OF_A_DAY;
@@ -198,7 +195,7 @@ fn parse_range(entry: &str) -> Result<Range, WindowError> {
     if start == end {
         return Err(wrong("it ends when it begins: a whole day is 00:00-24:00"));
     }
-    // Zones of the build, never of the machine: the same decision everywhere.
+    // Uses the time zone database of the build, never the machine's, so that every machine decides the same.
     let zone = TimeZoneDatabase::bundled()
         .get(zone)
         .map_err(|_| wrong("the time zone is a name of the IANA database, such as Europe/Berlin or UTC"))?;

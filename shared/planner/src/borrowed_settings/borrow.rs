@@ -1,4 +1,4 @@
-//! Settings that a cutover holds: they follow what is live, travel with the traffic, or are restored.
+//! Settings that a cutover borrows: they follow external changes, move with the traffic, or are restored.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::observation::Group;
 use crate::record::{BorrowedSetting, FleetBounds, Setting};
 use crate::template::{TemplateReference, TemplateVersion};
 
-/// Notes a setting before it is changed.
+/// Records a setting before it is changed.
 pub(crate) fn note(draft: &mut Draft<'_>, group: &GroupName, setting: Setting) {
     let entry = BorrowedSetting { group: group.clone(), setting, since: draft.input().now };
     if !draft
@@ -24,7 +24,7 @@ pub(crate) fn note(draft: &mut Draft<'_>, group: &GroupName, setting: Setting) {
     }
 }
 
-/// Raises the minimum to what is wanted, as far as the maximum leaves room. Never lowers it.
+/// Raises the minimum to the wanted value, as far as the maximum allows. Never lowers it.
 pub(crate) fn borrow_minimum(draft: &mut Draft<'_>, group: &Group, minimum: u32) {
     let minimum = minimum.min(group.max);
     if group.min >= minimum {
@@ -43,7 +43,7 @@ pub(crate) fn borrow_minimum(draft: &mut Draft<'_>, group: &Group, minimum: u32)
     draft.act(Action::SetMinimum { group: group.name.clone(), expected: group.min, minimum });
 }
 
-/// Raises the maximum to what is wanted. Never lowers it.
+/// Raises the maximum to the wanted value. Never lowers it.
 pub(crate) fn borrow_maximum(draft: &mut Draft<'_>, group: &Group, maximum: u32) {
     if group.max >= maximum {
         return;
@@ -61,7 +61,7 @@ pub(crate) fn borrow_maximum(draft: &mut Draft<'_>, group: &Group, maximum: u32)
     draft.act(Action::SetMaximum { group: group.name.clone(), expected: group.max, maximum });
 }
 
-/// What someone else wrote meanwhile is what must be there again at the end.
+/// Makes the value of an external change the one to restore at the end.
 fn follow(had: &mut u32, wrote: &mut BTreeSet<u32>, live: u32, next: u32) {
     if live != *had && !wrote.contains(&live) {
         *had = live;
@@ -73,7 +73,7 @@ fn follow(had: &mut u32, wrote: &mut BTreeSet<u32>, live: u32, next: u32) {
 /// Gives a group the launch template version of a cutover.
 pub(crate) fn borrow_template(draft: &mut Draft<'_>, group: &Group, live: &TemplateVersion, wanted: &TemplateVersion) {
     let setting = Setting::Template { had: live.clone(), wrote: wanted.clone() };
-    // The same once more stays as it is: a pass that changes nothing commits nothing.
+    // An unchanged entry stays as it is: a pass that changes nothing commits nothing.
     let is_another =
         |entry: &BorrowedSetting| matches!(entry.setting, Setting::Template { .. }) && entry.setting != setting;
     draft.borrowed_settings().retain(|entry| entry.group != group.name || !is_another(entry));
@@ -85,7 +85,7 @@ pub(crate) fn borrow_template(draft: &mut Draft<'_>, group: &Group, live: &Templ
     });
 }
 
-/// The maximum that a group had before a cutover held it.
+/// The maximum that a group had before a cutover borrowed it.
 pub(crate) fn maximum_before(draft: &Draft<'_>, group: &Group) -> u32 {
     let before = draft.record().borrowed_settings.iter().filter(|entry| entry.group == group.name).find_map(|entry| {
         let Setting::BorrowedMaximum { had, wrote } = &entry.setting else { return None };
@@ -94,13 +94,13 @@ pub(crate) fn maximum_before(draft: &Draft<'_>, group: &Group) -> u32 {
     before.unwrap_or(group.max)
 }
 
-/// The settings of a group that a cutover holds.
+/// The settings of a group that a cutover borrows.
 fn held(draft: &Draft<'_>, group: &GroupName) -> Vec<BorrowedSetting> {
     let is_held = |entry: &&BorrowedSetting| entry.group == *group && entry.setting.is_of_cutover();
     draft.record().borrowed_settings.iter().filter(is_held).cloned().collect()
 }
 
-/// Restores what a cutover holds on a group. True: nothing is left that could be restored now.
+/// Restores the settings that a cutover borrowed from a group. True: nothing remains that could be restored now.
 pub(crate) fn restore(draft: &mut Draft<'_>, group: &Group) -> bool {
     for entry in held(draft, &group.name) {
         match &entry.setting {
@@ -114,7 +114,7 @@ pub(crate) fn restore(draft: &mut Draft<'_>, group: &Group) -> bool {
             Setting::BorrowedMaximum { had, wrote } => match group.max {
                 live if live == *had => forget(draft, &entry, "restored"),
                 live if !wrote.contains(&live) => forget_for_others(draft, &entry, &format!("MaxSize is {live}")),
-                // What does not fit under the old maximum is not cut off.
+                // The desired capacity must fit under the old maximum: restoring it must terminate no instance.
                 live if group.desired <= *had && group.min <= *had => {
                     draft.act(Action::SetMaximum { group: group.name.clone(), expected: live, maximum: *had });
                 }
@@ -132,7 +132,8 @@ pub(crate) fn restore(draft: &mut Draft<'_>, group: &Group) -> bool {
     is_done
 }
 
-/// A maximum under which the group does not fit any more holds up nothing: it is restored when it does.
+/// Whether restoring is overdue. A maximum under which the group does not fit yet is not: it is restored when the group
+/// fits.
 fn is_overdue(entry: &BorrowedSetting, group: &Group) -> bool {
     matches!(&entry.setting, Setting::BorrowedMaximum { had, wrote } if group.desired > *had && wrote.contains(&group.max))
 }
@@ -184,11 +185,11 @@ fn forget_for_others(draft: &mut Draft<'_>, entry: &BorrowedSetting, what: &str)
     forget(draft, entry, &format!("{what} after a change outside Driftless, and stays"));
 }
 
-/// The fleet's bounds come to the group that has the traffic. True: they are there, or an external change's are,
-/// or more is wanted by now than they allow.
+/// Moves the fleet's bounds to the group that has the traffic. True: the group has them, or an external change set
+/// others, or the desired capacity exceeds them by now.
 pub(crate) fn hand_over(draft: &mut Draft<'_>, group: &Group, bounds: FleetBounds) -> bool {
     if draft.bounds(&group.name) {
-        // What this very look still holds is there at the next one.
+        // This pass still reads the old values. The next one reads the new ones.
         draft.requeue(draft.input().now + RECHECK_MIN);
         return false;
     }
@@ -216,7 +217,8 @@ pub(crate) fn hand_over(draft: &mut Draft<'_>, group: &Group, bounds: FleetBound
                 live if group.desired <= bounds.max => {
                     draft.act(Action::SetMaximum { group: group.name.clone(), expected: live, maximum: bounds.max });
                 }
-                // A maximum is lowered only when what is wanted fits under it: whenever that is, it is to be the fleet's.
+                // Driftless lowers a maximum only when the desired capacity fits under it. Until then it stays
+                // borrowed.
                 live => {
                     let wrote = BTreeSet::from([live]);
                     rebase(draft, &entry, &Setting::BorrowedMaximum { had: bounds.max, wrote });
@@ -231,14 +233,14 @@ pub(crate) fn hand_over(draft: &mut Draft<'_>, group: &Group, bounds: FleetBound
     held(draft, &group.name).iter().all(|entry| is_overdue(entry, group))
 }
 
-/// What must be there again at the end is something else by now.
+/// Replaces the value that is to be restored at the end.
 fn rebase(draft: &mut Draft<'_>, entry: &BorrowedSetting, setting: &Setting) {
     for known in draft.borrowed_settings().iter_mut().filter(|known| *known == entry) {
         known.setting = setting.clone();
     }
 }
 
-/// What a cutover held on a group is of no use any more.
+/// Forgets what a cutover borrowed from a group.
 pub(crate) fn forget_borrowed(draft: &mut Draft<'_>, group: &GroupName, why: &str) {
     for entry in held(draft, group) {
         forget(draft, &entry, why);

@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-/// Builds in the order that people mean: runs of digits by their number, everything else by its letters. `9` comes
-/// before `10`, `1.9.0` before `1.10.0`, and dates in the order of the calendar.
+/// Compares builds in natural order: runs of digits as numbers, other characters as text. `9` comes before `10`,
+/// `1.9.0` before `1.10.0`, and ISO dates in calendar order.
 pub(super) fn compare_builds(one: &str, other: &str) -> Ordering {
     let (one, other) = (chunks(one), chunks(other));
     for (left, right) in one.iter().zip(&other) {

@@ -1,4 +1,4 @@
-//! What every image that was read is asked.
+//! The checks of every image that was read.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -15,16 +15,16 @@ use crate::text::UntrustedText;
 
 type CheckAnswer = Answer<ImageProblem>;
 
-/// An image that asks to be taken, with what is known of it.
+/// An image under check, with what is known of it.
 pub(super) struct Applicant<'q> {
     draft: &'q Draft<'q>,
     policy: &'q Policy,
     release: &'q Release,
     pub(super) image: &'q Image,
-    /// Its build, by its tag or by its announcement.
+    /// The build, from the image's tag or from its `image.published` event.
     pub(super) build: Option<UntrustedText>,
     is_announced: bool,
-    /// The release's own image.
+    /// The image of the current release.
     own: Option<&'q Image>,
 }
 
@@ -38,7 +38,7 @@ impl Ask<Applicant<'_>> for Check {
     }
 }
 
-/// What an image is asked, in this order.
+/// The checks of an image, in this order.
 const CHECKS: [Guard<ImageCheck, Check>; 9] = [
     Guard { id: ImageCheck::Fleet, asks: "the image is named for this fleet", ask: Check(is_for_this_fleet) },
     Guard { id: ImageCheck::Newer, asks: "the image is newer than the release", ask: Check(is_newer) },
@@ -68,7 +68,7 @@ const CHECKS: [Guard<ImageCheck, Check>; 9] = [
 ];
 
 impl<'q> Applicant<'q> {
-    /// All images that were read, apart from the release's own.
+    /// All images that were read, except the release's own.
     pub(super) fn all(
         draft: &'q Draft<'q>,
         policy: &'q Policy,
@@ -84,19 +84,19 @@ impl<'q> Applicant<'q> {
         })
     }
 
-    /// Why it is no candidate. None: it may be one.
+    /// Why the image is not a candidate. None: it may be one.
     pub(super) fn problem(&self) -> Option<ImageProblem> {
         reasons(&CHECKS, self).next()
     }
 }
 
-/// What every check says of every image that was read, apart from the release's own.
+/// The result of every check for every image that was read, except the release's own.
 pub(crate) fn verdicts(draft: &Draft<'_>, policy: &Policy, release: &Release) -> BTreeMap<ImageId, Vec<ImageResult>> {
     let applicants = Applicant::all(draft, policy, release);
     applicants.map(|applicant| (applicant.image.id.clone(), answer::verdicts(&CHECKS, &applicant))).collect()
 }
 
-/// It is this account's and tagged for the fleet, or the pipeline announced it.
+/// The image belongs to this account and carries the fleet's tag, or the pipeline published it for the fleet.
 fn is_for_this_fleet(applicant: &Applicant<'_>) -> CheckAnswer {
     let Applicant { draft, image, .. } = applicant;
     let is_tagged =
@@ -104,9 +104,9 @@ fn is_for_this_fleet(applicant: &Applicant<'_>) -> CheckAnswer {
     (!is_tagged && !applicant.is_announced).then_some(ImageProblem::NotNamed).into()
 }
 
-/// Whether an image is newer than the release. Without builds on both sides their dates tell.
+/// Whether an image is newer than the release. If one of the two has no build, their creation dates decide.
 fn is_newer(applicant: &Applicant<'_>) -> CheckAnswer {
-    // The release may have been adopted before its image was asked for.
+    // The release may have been adopted before its image was read.
     let own_build = applicant.own.and_then(|own| own.build.as_ref());
     let released = applicant.release.build.as_ref().or(own_build);
     let is_newer = match (&applicant.build, released, applicant.own) {

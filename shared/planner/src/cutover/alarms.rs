@@ -1,4 +1,5 @@
-//! Whose alarm is in ALARM: the new color's or a shared one stops a cutover, both colors' are nobody's fault.
+//! Alarms during a cutover: one of the new color or a shared one causes a rollback; if both colors' alarms are in
+//! ALARM, Driftless waits.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,7 +13,7 @@ use crate::observation::Group;
 use crate::record::{Cutover, CutoverPhase};
 use crate::waiting::{PreflightProblem, Waiting};
 
-/// Whose alarm it is.
+/// The color that an alarm belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Whose {
     Old,
@@ -20,7 +21,8 @@ enum Whose {
     Shared,
 }
 
-/// The alarms that guard a cutover: those of the policy that name no instance. An alarm of one instance is drift.
+/// The alarms that guard a cutover: the policy's alarms without an instance dimension. An alarm of one instance is
+/// drift.
 fn guards<'a>(context: &CutoverContext<'a>, cutover: &Cutover) -> impl Iterator<Item = (&'a AlarmName, &'a Alarm)> {
     let patterns: Vec<AlarmPattern> = cutover.policy.alarms().cloned().collect();
     context
@@ -39,7 +41,7 @@ fn whose(alarm: &Alarm, context: &CutoverContext<'_>) -> Whose {
                 .iter()
                 .any(|arn| alarm.subject.target_groups.iter().any(|dimension| dimension == arn.dimension()))
     };
-    // One group, or one target group for both, tells no color.
+    // If both colors share the group or the target group, the dimension names no color.
     match (context.old.name != context.new.name && names(context.old), names(context.new)) {
         (true, false) => Whose::Old,
         (false, true) => Whose::New,
@@ -53,26 +55,26 @@ pub(crate) fn step_time(context: &CutoverContext<'_>, cutover: &Cutover) -> Sign
     slowest.map_or(cutover.policy.cutover.step, |slowest| cutover.step_time(slowest))
 }
 
-/// When a step that has been effective since then has been watched for long enough.
+/// When a step that took effect at this time has been watched long enough.
 pub(crate) fn step_ends_at(context: &CutoverContext<'_>, cutover: &Cutover, effective_since: Timestamp) -> Timestamp {
     effective_since + step_time(context, cutover)
 }
 
-/// An alarm of the policy's that does not exist, by its name.
+/// The name of an alarm in the policy that does not exist.
 fn missing(context: &CutoverContext<'_>, cutover: &Cutover) -> Option<String> {
     cutover
         .policy
         .alarms()
         .find(|pattern| match pattern {
-            // What was not asked guards nothing either.
+            // An alarm that was not read guards nothing either.
             AlarmPattern::Name(_) => !context.seen.alarms.of_pattern(pattern).is_found(),
-            // Alarms that are made with each instance need not be there.
+            // Alarms that are created with each instance need not exist.
             AlarmPattern::Prefix(_) => false,
         })
         .map(ToString::to_string)
 }
 
-/// What the alarms say before anything is changed.
+/// The alarms' objection to the first change of a cutover.
 pub(crate) fn preflight(context: &CutoverContext<'_>, cutover: &Cutover) -> Option<PreflightProblem> {
     if let Some(name) = missing(context, cutover) {
         return Some(PreflightProblem::AlarmMissing { alarm: name.into() });
@@ -81,7 +83,7 @@ pub(crate) fn preflight(context: &CutoverContext<'_>, cutover: &Cutover) -> Opti
     in_alarm.map(|(name, alarm)| PreflightProblem::AlarmInAlarm { alarm: name.clone(), reason: alarm.reason.clone() })
 }
 
-/// Flipping back comes before everything else.
+/// Rolls back for an alarm, before every other step of the phase.
 pub(crate) fn flip_back(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Option<Transition> {
     let is_watched =
         matches!(cutover.phase(), CutoverPhase::Shifting(_) | CutoverPhase::Baking { .. } | CutoverPhase::Warm { .. });
@@ -120,7 +122,7 @@ pub(crate) fn flip_back(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cut
     }
 }
 
-/// While nothing can be judged, nothing counts as watched.
+/// Stops the watch timer: time without alarm readings does not count.
 fn stop_clock(draft: &mut Draft<'_>, context: &CutoverContext<'_>) {
     draft.change_cutover(|cutover| cutover.stop_clock(context.now));
 }

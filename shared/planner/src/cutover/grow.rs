@@ -1,4 +1,4 @@
-//! The new color comes up: its template, its capacity, and the proof that it serves.
+//! The new color scales up: its template, its capacity, and the verification that it is healthy.
 
 use std::collections::BTreeSet;
 
@@ -16,12 +16,12 @@ use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Route, Shifting};
 use crate::template::TemplateReference;
 use crate::waiting::Waiting;
 
-/// So many instances come first. A broken image is seen on two as well as on two hundred.
+/// The first instances of a new color. Two of them reveal a broken image as well as two hundred.
 const FIRST_RING: u32 = 2;
-/// So many launched instances gone are the release's doing, not bad luck.
+/// This many lost instances are the release's fault, not coincidence.
 const LOST_MAX: usize = 3;
 
-/// Writes the template version of the new release, and gives it to the new color.
+/// Writes the template version of the new release, and sets it on the new color.
 pub(crate) fn prepare(
     draft: &mut Draft<'_>,
     standing: &FleetState<'_>,
@@ -72,7 +72,7 @@ pub(crate) fn prepare(
     Transition::Stay(CutoverPhase::Preparing)
 }
 
-/// Raises the minimum of the new color, the first ring alone before the rest.
+/// Raises the minimum of the new color, first for [`FIRST_RING`] instances and then for the rest.
 pub(crate) fn scale(
     draft: &mut Draft<'_>,
     standing: &FleetState<'_>,
@@ -107,7 +107,7 @@ pub(crate) fn scale(
     Transition::Stay(CutoverPhase::Scaling)
 }
 
-/// All of them must have served for the warm-up without interruption.
+/// Verifies that all instances of the new color stay healthy for the warm-up, without interruption.
 pub(crate) fn verify(
     draft: &mut Draft<'_>,
     standing: &FleetState<'_>,
@@ -137,7 +137,7 @@ pub(crate) fn verify(
     approve_or_shift(cutover, &format!("{serving} instances have been healthy for {:#}", context.new.warm_up))
 }
 
-/// The step after the proof: traffic, or an operator's word first.
+/// The transition after verification: traffic, or an approval first.
 fn approve_or_shift(cutover: &Cutover, why: &str) -> Transition {
     let is_approved = cutover.is_expedited || cutover.approved.is_some();
     match cutover.policy.cutover.approval {
@@ -150,8 +150,7 @@ fn approve_or_shift(cutover: &Cutover, why: &str) -> Transition {
     }
 }
 
-/// Holds both colors at the size of the live one, which they follow upward. Answers the cutover with its size from here
-/// on.
+/// Keeps both colors at the size of the live one when it grows. Returns the cutover with its new size.
 pub(crate) fn keep_sizes(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,
@@ -169,7 +168,7 @@ pub(crate) fn keep_sizes(
     sized.unwrap_or_else(|| cutover.clone())
 }
 
-/// The instances of the new color, so that those which vanish are counted.
+/// Stores the instances of the new color, so that lost ones can be counted.
 fn note_launched(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) {
     let is_of_release =
         |template: &Option<crate::template::TemplateVersion>| template.is_some() && *template == cutover.template;
@@ -183,23 +182,23 @@ fn note_launched(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &
     draft.change_cutover(|cutover| cutover.launched.extend(launched));
 }
 
-/// Launched instances that are gone: Auto Scaling gave them up.
+/// The number of launched instances that no longer exist: Auto Scaling replaced them.
 pub(crate) fn lost(context: &CutoverContext<'_>, cutover: &Cutover) -> usize {
     let is_there = |id: &&InstanceId| context.new.active().any(|member| member.id == **id);
     cutover.launched.iter().filter(|id| !is_there(id)).count()
 }
 
-/// A failed launch of the new color since it began to come up.
+/// A launch of the new color that failed since its scale-up began.
 fn launch_failure<'a>(context: &CutoverContext<'a>, cutover: &Cutover) -> Option<&'a LaunchFailure> {
     context.seen.launch_failures.get(&context.new.name).found().filter(|failure| failure.at >= cutover.since())
 }
 
-/// The newest failed launch, where AWS had no room for it.
+/// The newest failed launch, if AWS had no capacity for it.
 pub(crate) fn shortage<'a>(context: &CutoverContext<'a>, cutover: &Cutover) -> Option<&'a LaunchFailure> {
     launch_failure(context, cutover).filter(|failure| classify(failure.message.as_str()) == LaunchFault::Capacity)
 }
 
-/// Evidence that waiting does not help: instances that do not stay, or a launch that AWS says can never succeed.
+/// Ends the scale-up when waiting cannot help: instances are lost, or AWS says that the launch can never succeed.
 fn failing(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Option<Transition> {
     let lost = lost(context, cutover);
     let why = if lost >= LOST_MAX {
@@ -215,8 +214,8 @@ fn failing(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutove
     Some(abort(CutoverOutcome::Aborted, why))
 }
 
-/// A rule of the list that an instance of the new color breaks and none of the old one does: the release's doing. One
-/// that both break is the rule's fault.
+/// A rule of the policy that an instance of the new color breaks and none of the old color does: the release's fault.
+/// If both colors break a rule, the rule is at fault.
 pub(crate) fn breaks_rules(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,
@@ -231,12 +230,13 @@ pub(crate) fn breaks_rules(
 }
 
 fn newly_broken(context: &CutoverContext<'_>, cutover: &Cutover) -> BTreeSet<RuleName> {
-    // Without anyone left to compare with, nothing tells whose fault it is. What comes up is not judged by any rule yet.
+    // Without a healthy instance of the old color there is no comparison, so no fault can be assigned. Instances that
+    // are still launching are not judged by any rule.
     if cutover.route == Route::Rolling || serving(context.seen, context.old) == 0 {
         return BTreeSet::new();
     }
     let breaks = |seen: &Observation, group: &Group, rule: &RuleName, lasting: bool| match seen.compliance.get(rule) {
-        // What is kept aside for forensics says nothing of the image that comes up beside it.
+        // An instance in quarantine says nothing about the new image.
         Some(RuleReading::NonCompliant(instances)) => group.active().any(|member| {
             instances
                 .get(&member.id)
@@ -251,7 +251,7 @@ fn newly_broken(context: &CutoverContext<'_>, cutover: &Cutover) -> BTreeSet<Rul
     rules.filter(is_new).cloned().collect()
 }
 
-/// What a color at work must have, and has not.
+/// Whether a color that has traffic is below its minimum healthy.
 pub(crate) fn below_minimum(context: &CutoverContext<'_>, cutover: &Cutover) -> Option<Waiting> {
     let (serving, minimum_healthy) = (serving(context.seen, context.new), minimum_healthy(cutover));
     (serving < minimum_healthy).then_some(Waiting::ColorBelowMinimum { serving, minimum_healthy })

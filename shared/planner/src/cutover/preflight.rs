@@ -1,4 +1,4 @@
-//! What is asked before the first change of a cutover: everything that can be known beforehand.
+//! The preflight of a cutover: everything that can be verified before its first change.
 
 use jiff::SignedDuration;
 
@@ -16,12 +16,12 @@ use crate::waiting::{PreflightCheck, PreflightProblem};
 
 type CheckAnswer = Answer<PreflightProblem>;
 
-/// What a check of the preflight says.
+/// The result of a preflight check.
 pub(crate) type PreflightResult = CheckResult<PreflightCheck, PreflightProblem>;
 
 /// A cutover before its first change.
 pub(super) struct Question<'q> {
-    /// None: this pass has not read what the checks must know.
+    /// None: this pass has not read the input of the checks.
     known: Option<Known<'q>>,
 }
 
@@ -41,7 +41,7 @@ impl Ask<Question<'_>> for Check {
     }
 }
 
-/// What the preflight asks, in this order.
+/// The preflight checks, in this order.
 const CHECKS: [Guard<PreflightCheck, Check>; 7] = [
     Guard {
         id: PreflightCheck::LiveGroup,
@@ -83,17 +83,17 @@ impl<'q> Question<'q> {
     }
 }
 
-/// The first thing that stands in the way.
+/// The first check that blocks.
 pub(super) fn problem(question: &Question<'_>) -> Option<PreflightProblem> {
     reasons(&CHECKS, question).next()
 }
 
-/// What every check says.
+/// The result of every check.
 pub(super) fn verdicts(question: &Question<'_>) -> Vec<PreflightResult> {
     answer::verdicts(&CHECKS, question)
 }
 
-/// The longest hook time-out of both groups. None: this pass has not read yet what the checks must know.
+/// The longest hook timeout of both groups. None: this pass has not read the hooks.
 pub(super) fn hook_timeout_if_read(context: &CutoverContext<'_>, cutover: &Cutover) -> Option<SignedDuration> {
     let settings = &context.seen.target_group_settings;
     let are_known = match &cutover.route {
@@ -147,7 +147,7 @@ fn is_rollback_launchable(known: &Known<'_>) -> CheckAnswer {
             return Blocks(PreflightProblem::RollbackPathUnavailable { image, state: state.clone() });
         }
         Read::Absent => return Blocks(PreflightProblem::RollbackImageGone { image }),
-        // What was not read lets nothing begin.
+        // An image that was not read blocks the start.
         Read::NotAsked => return Blocks(PreflightProblem::RollbackImageUnread { image }),
     }
     let template = release.template.clone();

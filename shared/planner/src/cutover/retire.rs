@@ -1,4 +1,4 @@
-//! The bounds travel with the traffic, and the old color is scaled to zero.
+//! The end of a cutover: the fleet's bounds move to the new color, and the old color is scaled to zero.
 
 use crate::action::{Action, ActionResult, Bounds, Direction, Outcome};
 use crate::borrowed_settings;
@@ -12,7 +12,7 @@ use crate::observation::Group;
 use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Route};
 use crate::waiting::Waiting;
 
-/// One look at it.
+/// Advances the retiring phase by one pass.
 pub(crate) fn retire(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Transition {
     let done = || {
         Transition::End(
@@ -33,7 +33,7 @@ pub(crate) fn retire(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutove
     }
     let surges = draft.record().slots_used(&context.new.name);
     if surges > 0 {
-        // The bounds of a group with a surge under way are the surge's.
+        // The surge sets the bounds of a group while it is in progress.
         let surges = u32::try_from(surges).unwrap_or(u32::MAX);
         return Transition::Wait(CutoverPhase::Retiring, Waiting::ReplacementsUnderWay { surges });
     }
@@ -42,7 +42,7 @@ pub(crate) fn retire(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutove
         Route::Shared { .. } | Route::None | Route::Rolling => None,
     };
     let is_empty = empty(draft, context.old, 0, without_traffic, Direction::Forward);
-    // For as long as the old color is there, what is held on the new one can be restored.
+    // While the old color exists, the settings that the cutover borrowed from the new color can be restored.
     if is_empty && borrowed_settings::hand_over(draft, context.new, cutover.bounds) {
         borrowed_settings::forget_borrowed(draft, &context.old.name, "the color was scaled to zero");
         return done();
@@ -55,7 +55,7 @@ pub(crate) fn retire(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutove
     Transition::Stay(CutoverPhase::Retiring)
 }
 
-/// Whether a color was told to go: from then on nobody gives it traffic.
+/// Whether Driftless has begun to scale a color to zero: from then on it gives the color no traffic.
 fn is_scaled_to_zero(draft: &Draft<'_>, group: &Group) -> bool {
     let goes = |outcome: &Outcome| {
         matches!(outcome.action, Action::ScaleToZero { .. })
@@ -65,7 +65,8 @@ fn is_scaled_to_zero(draft: &Draft<'_>, group: &Group) -> bool {
     (group.min, group.max, group.desired) == (0, 0, 0) || draft.input().outcomes.iter().any(goes)
 }
 
-/// The old color is scaled to zero only while the new one can do without it, and until then takes the traffic back.
+/// Waits while the new color is below its minimum healthy, and rolls back at the deadline, or at once if most of it is
+/// unhealthy.
 fn too_few_serve(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Option<Transition> {
     if let Some(step) = mostly_unhealthy(draft, context, cutover) {
         return Some(step);
@@ -78,7 +79,7 @@ fn too_few_serve(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &
     Some(roll_back("the new color has too few healthy instances to scale the old one to zero"))
 }
 
-/// Lets a color go. True: it is gone, apart from what is kept for forensics.
+/// Scales a color to zero. True: no instance remains, except those in quarantine.
 pub(crate) fn empty(
     draft: &mut Draft<'_>,
     group: &Group,

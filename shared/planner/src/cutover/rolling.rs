@@ -1,4 +1,4 @@
-//! A single group: Auto Scaling rolls it by itself, with an instance refresh that goes back when an alarm is in ALARM.
+//! The cutover of a single group: an Auto Scaling instance refresh, which Auto Scaling rolls back on an alarm.
 
 use jiff::SignedDuration;
 
@@ -10,12 +10,12 @@ use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Shifting};
 use crate::refresh::{Refresh, RefreshPlan, RefreshStatus};
 use crate::template::{TemplateReference, TemplateVersion};
 
-/// Auto Scaling takes at most so many alarms for an instance refresh.
+/// The most alarms that Auto Scaling takes for an instance refresh.
 const ALARMS_MAX: usize = 10;
-/// A describe may show the start of a refresh so long before our clock says so.
+/// A describe may report the start of a refresh this much earlier than our clock, because clocks differ.
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(5);
 
-/// The refresh that rolls out this template version, which was started for this cutover.
+/// The refresh to this template version that this cutover started.
 fn refresh_to<'a>(context: &CutoverContext<'a>, cutover: &Cutover, template: &TemplateVersion) -> Option<&'a Refresh> {
     let newest = context.seen.refreshes.get(&context.new.name).found()?;
     let is_of_this = newest.started_at + CLOCKS_DIFFER >= cutover.started_at;
@@ -35,7 +35,7 @@ fn refresh_plan(cutover: &Cutover, template: &TemplateVersion) -> RefreshPlan {
     }
 }
 
-/// One look at the refresh.
+/// Advances the instance refresh by one pass.
 pub(crate) fn shift(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,
@@ -59,7 +59,7 @@ pub(crate) fn shift(
         }
         Some(refresh) => match refresh.status {
             RefreshStatus::Running | RefreshStatus::Baking => Transition::Stay(CutoverPhase::Shifting(shifting)),
-            // It was watched by Auto Scaling itself.
+            // Auto Scaling itself has watched the alarms.
             RefreshStatus::Successful => {
                 Transition::To(CutoverPhase::Baking { until: context.now }, "the instance refresh succeeded".to_owned())
             }
@@ -76,23 +76,23 @@ pub(crate) fn shift(
     }
 }
 
-/// How far a refresh is on its rollback path.
+/// The progress of a refresh that is rolled back.
 pub(crate) enum GoingBack {
     UnderWay,
     There,
     Lost(String),
 }
 
-/// Sends the refresh back, or rolls to the old release where it can no longer go back.
+/// Rolls back the refresh, or starts a refresh to the old release if the first can no longer be rolled back.
 pub(crate) fn go_back(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> GoingBack {
     let old = &cutover.rollback_to.template;
     let is_old = |template: &TemplateReference| matches!(template, TemplateReference::Numbered(live) if live == old);
-    // The rollback path as a roll of its own.
+    // The rollback as a refresh of its own.
     if let Some(back) = refresh_to(context, cutover, old) {
         return match back.status {
             RefreshStatus::Running | RefreshStatus::Baking | RefreshStatus::GoingBack => GoingBack::UnderWay,
             RefreshStatus::Successful => GoingBack::There,
-            // What failed before an operator sent it back once more is not asked again.
+            // A failed refresh back is not retried until an operator requests the rollback again.
             RefreshStatus::Stopped | RefreshStatus::WentBack | RefreshStatus::CouldNotGoBack
                 if back.started_at + CLOCKS_DIFFER < cutover.since() =>
             {
@@ -112,14 +112,15 @@ pub(crate) fn go_back(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutov
         }
         Some((RefreshStatus::GoingBack, _)) => GoingBack::UnderWay,
         Some((RefreshStatus::WentBack, _)) => GoingBack::There,
-        // It stands where it stopped, or it succeeded.
+        // The refresh stopped midway, or it succeeded.
         Some((RefreshStatus::Stopped | RefreshStatus::CouldNotGoBack | RefreshStatus::Successful, _)) | None => {
             roll_to_old(draft, context, cutover)
         }
     }
 }
 
-/// The alarm in ALARM for the new release must not send the rollback path to it, and what has proven itself needs no watch.
+/// Starts a refresh to the old release, without alarms: the alarm that the new release caused must not stop it, and a
+/// good release needs no watch.
 fn roll_to_old(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> GoingBack {
     let forward = refresh_plan(cutover, &cutover.rollback_to.template);
     let back = RefreshPlan { alarms: Vec::new(), bake: SignedDuration::ZERO, ..forward };

@@ -1,4 +1,4 @@
-//! How traffic moves between two groups, as the load balancer is set up.
+//! The way in which traffic moves between two groups, which depends on the load balancer setup.
 
 use crate::balancer::BalancerKind;
 use crate::fleet::Layout;
@@ -6,7 +6,7 @@ use crate::observation::{Group, Observation};
 use crate::record::Route;
 use crate::waiting::RouteProblem;
 
-/// How traffic moves from the one group to the other. Err: why it cannot.
+/// The route from one group to the other. Err: why there is none.
 pub(super) fn route_of(
     layout: Layout<'_>,
     seen: &Observation,

@@ -1,4 +1,4 @@
-//! Traffic moves to the new color, step by step, and is watched.
+//! Traffic moves to the new color, step by step, and Driftless watches alarms and health.
 
 use std::collections::BTreeMap;
 
@@ -18,10 +18,10 @@ use crate::notification::Condition;
 use crate::record::{Cutover, CutoverPhase, Route, Shifting};
 use crate::waiting::{TrafficChange, Waiting};
 
-/// How long weights of an external change are waited out before an operator must say which ones are right.
+/// How long Driftless waits for weights that an external change wrote before it asks an operator which ones are right.
 const CHANGED_OUTSIDE_MAX: jiff::SignedDuration = jiff::SignedDuration::from_mins(30);
 
-/// Waits for an operator or a pipeline.
+/// Waits for the approval of an operator or a pipeline.
 pub(crate) fn await_approval(
     draft: &mut Draft<'_>,
     standing: &FleetState<'_>,
@@ -42,14 +42,14 @@ pub(crate) fn await_approval(
     let image = &cutover.candidate.image;
     let detail = match cutover.route {
         Route::Weighted { .. } | Route::Shared { .. } | Route::None => format!("{image} is launched and healthy"),
-        // A roll has no color that comes up beside the live one.
+        // An instance refresh has no second color that scales up.
         Route::Rolling => format!("{image} is ready for an instance refresh"),
     };
     draft.is_in(Condition::AwaitingApproval, detail);
     Transition::Wait(CutoverPhase::AwaitingApproval, Waiting::AwaitingApproval { until: cutover.deadline() })
 }
 
-/// One look at a step.
+/// Advances a step of traffic by one pass.
 pub(crate) fn shift(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,
@@ -85,7 +85,7 @@ pub(crate) fn shift(
     }
 }
 
-/// The step's traffic is where it should be: its clock counts.
+/// Runs the watch timer of a step whose traffic is in effect.
 fn watch(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,
@@ -95,7 +95,7 @@ fn watch(
 ) -> Transition {
     let share = share(cutover, shifting.step);
     if share.get() == 100 {
-        // At all of the traffic the watch is the bake, and the new color is the live one.
+        // At 100 % the watch is the bake, and the new color becomes the live one.
         draft.traffic_has_moved(cutover.new_color());
         let bake = alarms::step_time(context, cutover).max(cutover.policy.cutover.bake);
         let until = if cutover.is_expedited { context.now } else { context.now + bake };
@@ -110,15 +110,15 @@ fn watch(
     Transition::To(CutoverPhase::Shifting(Shifting::next(next)), format!("healthy at {share}"))
 }
 
-/// What came of moving the traffic of one step.
+/// The progress of moving the traffic of one step.
 enum Moved {
-    /// It is on its way.
+    /// The write is in progress.
     NotYet,
-    /// This must change first.
+    /// The step waits for this reason to end.
     Waits(Waiting),
-    /// Only an operator can tell how it goes on.
+    /// Only an operator can decide.
     Lost(String),
-    /// It is read back.
+    /// The weights are in effect, and a read confirms them.
     There,
 }
 
@@ -130,21 +130,21 @@ pub(crate) struct Weights<'c> {
 }
 
 impl Weights<'_> {
-    /// The action as it is now.
+    /// The action as read in this pass.
     pub(crate) fn forward<'s>(&self, context: &CutoverContext<'s>) -> Option<&'s Forward> {
         context.seen.forwards.iter().find(|forward| forward.place == *self.place)
     }
 
-    /// The weights that give the new color so many of a hundred.
+    /// The weights that give the new color this percentage.
     pub(crate) fn at(&self, percent: u32) -> BTreeMap<TargetGroupArn, u32> {
         BTreeMap::from([(self.old.clone(), 100 - percent.min(100)), (self.new.clone(), percent.min(100))])
     }
 
-    /// Whether weights give the new color exactly so many of a hundred.
+    /// Whether weights give the new color exactly this percentage.
     pub(crate) fn give(&self, weights: &BTreeMap<TargetGroupArn, u32>, percent: u32) -> bool {
         let of_new = weights.get(self.new).copied().unwrap_or(0);
         let all: u32 = weights.values().sum();
-        // Two actions of the same share need not have the same numbers.
+        // Two sets of weights with the same share need not have the same numbers.
         all > 0 && u64::from(of_new) * 100 == u64::from(percent) * u64::from(all)
     }
 }
@@ -193,7 +193,8 @@ fn weighted(
     Moved::NotYet
 }
 
-/// What an external change wrote is theirs: traffic stays, on-call is told, and in the end an operator says how it goes on.
+/// Keeps weights that an external change wrote: traffic stays, on-call gets a message, and after
+/// [`CHANGED_OUTSIDE_MAX`] an operator must decide.
 fn changed_outside(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,
@@ -209,7 +210,8 @@ fn changed_outside(
     Moved::Waits(Waiting::TrafficChangedByOthers { change })
 }
 
-/// One target group for both: the new color comes in, proves itself there, and the old one goes out.
+/// The route with one target group for both colors: attach the new color, wait until it is healthy, then detach the old
+/// one.
 fn shared(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,
@@ -254,7 +256,7 @@ fn shared(
     Moved::NotYet
 }
 
-/// Fewer than half of the new color serve while it has traffic: it is going down, and nothing is waited for.
+/// Rolls back at once if fewer than half of the new color are healthy while it has traffic.
 pub(crate) fn mostly_unhealthy(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,
@@ -269,7 +271,7 @@ pub(crate) fn mostly_unhealthy(
         Route::None | Route::Rolling => false,
     };
     let serving = serving(context.seen, context.new);
-    // Freshly attached targets are still being judged; their deadline is the step's.
+    // Newly attached targets have no health result yet; the deadline of the step covers them.
     let is_shared = matches!(cutover.route, Route::Shared { .. });
     let is_judged = !is_shared
         || matches!(cutover.phase(), CutoverPhase::Baking { .. } | CutoverPhase::Warm { .. } | CutoverPhase::Retiring);
@@ -282,7 +284,7 @@ pub(crate) fn mostly_unhealthy(
     Some(roll_back(why))
 }
 
-/// Watched at all of the traffic.
+/// Watches the new color with all of the traffic.
 pub(crate) fn bake(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,
@@ -311,7 +313,7 @@ pub(crate) fn bake(
     Transition::To(CutoverPhase::Warm { until }, "the bake time is over".to_owned())
 }
 
-/// The old color rests at full size.
+/// Keeps the old color at full size for a fast rollback.
 pub(crate) fn keep_warm(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,
@@ -321,7 +323,7 @@ pub(crate) fn keep_warm(
     if let Some(step) = mostly_unhealthy(draft, context, cutover) {
         return step;
     }
-    // The extra instance of a surge goes again: it is no growth of the fleet.
+    // The extra instance of a surge is temporary: it does not make the fleet larger.
     let surges = u32::try_from(draft.record().slots_used(&context.new.name)).unwrap_or(u32::MAX);
     keep_sizes(draft, context, cutover, context.new.desired.saturating_sub(surges));
     let until = if cutover.is_expedited { context.now } else { until };
@@ -335,7 +337,8 @@ pub(crate) fn keep_warm(
     Transition::To(CutoverPhase::Retiring, "the keep-warm time is over".to_owned())
 }
 
-/// Whether an external change gave traffic back to the old color: then nothing is watched, and it is not scaled to zero.
+/// Whether an external change returned traffic to the old color. Driftless then neither runs the watch timer nor scales
+/// the old color to zero.
 pub(crate) fn externally_changed(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,

@@ -1,4 +1,4 @@
-//! How a cutover begins: the queue and the preflight, which change nothing.
+//! The start of a cutover: its cutover slot and its preflight, which change nothing in AWS.
 
 use crate::action::Action;
 use crate::adopt::FleetState;
@@ -19,7 +19,7 @@ use crate::record::{
 };
 use crate::waiting::{RouteProblem, Waiting};
 
-/// Begins a cutover where there is something newer than the release.
+/// Begins a cutover if a candidate is newer than the release.
 pub(crate) fn consider(draft: &mut Draft<'_>, standing: &FleetState<'_>) {
     let (Some(live), Ok(policy), None) = (standing.live, &standing.policy, &standing.obstacle) else { return };
     let Some(release) = draft.record().release.clone() else { return };
@@ -41,7 +41,7 @@ pub(crate) fn consider(draft: &mut Draft<'_>, standing: &FleetState<'_>) {
     begin(draft, policy, candidate, release, live, new, route);
 }
 
-/// Says that it would begin, and remembers it for the digest when it is new.
+/// In observe mode: reports the cutover that would begin, and stores a new one for the weekly digest.
 fn would_begin(draft: &mut Draft<'_>, policy: &Policy, candidate: Candidate, problem: Option<RouteProblem>) {
     let why = reason(&candidate);
     let detail = format!("{}: {why}", candidate.image);
@@ -80,7 +80,8 @@ fn begin(
     draft.begin_cutover(begun, why);
 }
 
-/// The fleet and the second, or the next one that no cutover has: what was written for another is not to be found by it.
+/// The id: the fleet and the second, or the next second that no cutover has. A unique id keeps a cutover from finding
+/// what another one wrote.
 fn id(draft: &Draft<'_>) -> String {
     let (fleet, now) = (draft.input().fleet, draft.input().now.as_second());
     let past = &draft.record().memory.past;
@@ -88,12 +89,12 @@ fn id(draft: &Draft<'_>) -> String {
     (now..).take(past.len() + 1).map(|second| format!("{fleet}-{second}")).find(is_new).unwrap_or_default()
 }
 
-/// The bounds that a fleet has: those of its policy, or those that its live group has.
+/// The fleet's bounds: those of its policy, or else those of its live group.
 fn bounds_of(policy: &Policy, live: &Group) -> FleetBounds {
     FleetBounds { min: policy.min.unwrap_or(live.min), max: policy.max.unwrap_or(live.max) }
 }
 
-/// The group that has the traffic, and the one that is to take it.
+/// The group that has the traffic, and the group that takes it.
 fn colors<'a>(layout: Layout<'a>, live: &'a Group, color: Option<Color>) -> (&'a Group, &'a Group) {
     match (layout, color) {
         (Layout::Pair { blue, green }, Some(Color::Blue)) => (blue, green),
@@ -102,7 +103,7 @@ fn colors<'a>(layout: Layout<'a>, live: &'a Group, color: Option<Color>) -> (&'a
     }
 }
 
-/// Waits for its cutover slot, and takes whatever is newest by then.
+/// Waits for a cutover slot, and switches to a newer candidate meanwhile.
 pub(crate) fn queued(
     draft: &mut Draft<'_>,
     standing: &FleetState<'_>,
@@ -143,7 +144,7 @@ pub(crate) fn queued(
     Transition::Stay(stay)
 }
 
-/// Gives the cutover slot back where no cutover needs it.
+/// Returns a cutover slot that no cutover needs.
 pub(crate) fn give_slot(draft: &mut Draft<'_>) {
     if draft.input().seen.account.slots.contains_key(draft.input().fleet) {
         draft.act(Action::GiveSlot);
@@ -151,7 +152,7 @@ pub(crate) fn give_slot(draft: &mut Draft<'_>) {
     }
 }
 
-/// Everything that can be known beforehand is asked before anything is changed.
+/// Runs every check before the first change.
 pub(crate) fn preflight(
     draft: &mut Draft<'_>,
     standing: &FleetState<'_>,
@@ -194,7 +195,7 @@ pub(crate) fn preflight(
     Transition::To(CutoverPhase::Preparing, "every preflight check passed".to_owned())
 }
 
-/// Before traffic a newer candidate takes the place of this one.
+/// Before the first traffic a newer candidate replaces this one.
 pub(crate) fn superseded(
     draft: &mut Draft<'_>,
     standing: &FleetState<'_>,

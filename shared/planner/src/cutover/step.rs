@@ -1,4 +1,4 @@
-//! What a phase of a cutover is judged by, and what becomes of it.
+//! The input of a phase of a cutover, and its possible transitions.
 
 use jiff::Timestamp;
 
@@ -6,7 +6,7 @@ use crate::observation::{Group, Observation};
 use crate::record::{Cutover, CutoverOutcome, CutoverPhase};
 use crate::waiting::Waiting;
 
-/// What a phase is judged by.
+/// The input of a phase.
 pub(crate) struct CutoverContext<'a> {
     pub(crate) now: Timestamp,
     pub(crate) seen: &'a Observation,
@@ -15,33 +15,33 @@ pub(crate) struct CutoverContext<'a> {
     pub(crate) pause: Option<Waiting>,
 }
 
-/// What becomes of a phase in one pass.
+/// The result of one pass over a phase.
 #[derive(Debug)]
 pub(crate) enum Transition {
-    /// It stays, perhaps with its data brought up to date.
+    /// The phase stays, perhaps with new data.
     Stay(CutoverPhase),
-    /// It stays, and this is what it waits for.
+    /// The phase stays, and waits for this.
     Wait(CutoverPhase, Waiting),
-    /// It becomes another one.
+    /// The cutover enters another phase.
     To(CutoverPhase, String),
     /// The cutover is over.
     End(CutoverOutcome, String),
 }
 
-/// The step that undoes a cutover which has had no traffic.
+/// The transition that undoes a cutover before its first traffic.
 pub(crate) fn abort(outcome: CutoverOutcome, why: impl Into<String>) -> Transition {
     let why = why.into();
     Transition::To(CutoverPhase::Aborting { outcome, why: why.as_str().into() }, why)
 }
 
-/// The step that takes traffic back.
+/// The transition that returns traffic to the old color.
 pub(crate) fn roll_back(why: impl Into<String>) -> Transition {
     let why = why.into();
     Transition::To(CutoverPhase::RollingBack { why: why.as_str().into(), back_since: None }, why)
 }
 
-/// The step that undoes a cutover, wherever it is. Where nothing was changed there is nothing to scaled to zero: what is in the
-/// other color by then is someone else's.
+/// The transition that undoes a cutover in any phase. A cutover that has changed nothing ends at once: it must not
+/// scale the other color to zero, whose instances are not its own.
 pub(crate) fn undo(cutover: &Cutover, why: impl Into<String>) -> Transition {
     if cutover.has_traffic() {
         roll_back(why)

@@ -1,4 +1,4 @@
-//! The rollback path: traffic first, and everything else later. Nothing holds it: no freeze, no window, no pause.
+//! The rollback: traffic first, and everything else later. No freeze, window or pause blocks it.
 
 use std::collections::BTreeMap;
 
@@ -16,11 +16,11 @@ use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Route, Setting};
 use crate::text::UntrustedText;
 use crate::waiting::{TrafficChange, Waiting};
 
-/// A describe of groups can trail this long behind what was written; it does so by seconds. A color that was attached a
-/// moment ago may still look as if it were not, and must not be scaled to zero on that.
+/// How long a describe of groups may lag behind a write; usually it lags by seconds. A color that was just attached may
+/// still appear detached, and must not be scaled to zero because of that.
 const DESCRIBES_TRAIL: SignedDuration = SignedDuration::from_secs(15);
 
-/// Undoes what has had no traffic.
+/// Undoes a cutover before its first traffic.
 pub(crate) fn abort(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,
@@ -40,7 +40,7 @@ pub(crate) fn abort(
     }
 }
 
-/// Traffic that an external change gave to the new color: emptying it would drop requests.
+/// Traffic that an external change gave to the new color: scaling it to zero would drop requests.
 fn has_traffic_already(context: &CutoverContext<'_>, cutover: &Cutover) -> Option<TrafficChange> {
     match &cutover.route {
         Route::Weighted { place, old, new } => {
@@ -57,14 +57,14 @@ fn has_traffic_already(context: &CutoverContext<'_>, cutover: &Cutover) -> Optio
     }
 }
 
-/// How far the new color has gone.
+/// The progress of scaling the new color to zero.
 enum ScaleDown {
     UnderWay,
     Waits(Waiting),
     Done,
 }
 
-/// Empties the new color and puts everything back.
+/// Scales the new color to zero and restores every borrowed setting.
 fn scale_new_color_to_zero(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> ScaleDown {
     if cutover.route == Route::Rolling {
         return ScaleDown::Done;
@@ -91,8 +91,8 @@ fn scale_new_color_to_zero(draft: &mut Draft<'_>, context: &CutoverContext<'_>, 
     ScaleDown::UnderWay
 }
 
-/// While nobody of the old color serves, those of the new one are all that an operator could turn to, whatever is held
-/// against them. The old color grows, and on-call is told.
+/// Keeps the new color while the old one has no healthy instance: its instances are then the only ones that an operator
+/// could send traffic to, whatever their fault. The old color scales up, and on-call gets a message.
 fn keep_last_healthy(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover, left: u32) -> Waiting {
     borrowed_settings::borrow_minimum(draft, context.old, cutover.size);
     let detail =
@@ -101,7 +101,7 @@ fn keep_last_healthy(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutove
     Waiting::OldColorDown { left }
 }
 
-/// Takes traffic back to the old color, then undoes the rest.
+/// Returns traffic to the old color, then undoes the rest.
 pub(crate) fn roll_back(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,
@@ -154,27 +154,27 @@ fn page_when_overdue(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutove
     }
 }
 
-/// How far the traffic is back.
+/// How much of the traffic has returned.
 enum Back {
     NotYet,
     Waits(Waiting),
     There,
 }
 
-/// What the old color can take, by the health of both.
+/// How much traffic the old color can take, by the health of both colors.
 enum Gate {
     All {
-        /// So many must be healthy right before the write.
+        /// All of it; this many targets must be healthy right before the write.
         healthy: u32,
     },
-    /// Its share by healthy capacity: this much stays with the new color.
+    /// A share in proportion to its healthy capacity: this percentage stays with the new color.
     Part { stays_percent: u32 },
-    /// Nothing: none of it is healthy.
+    /// None: it has no healthy target.
     None,
 }
 
-/// Back at once if the old color has at least one healthy target and more than the new one. Below that, in proportion to
-/// healthy capacity.
+/// All traffic returns at once if the old color has at least one healthy target and more than the new color. Otherwise
+/// traffic returns in proportion to healthy capacity.
 fn gate(context: &CutoverContext<'_>, cutover: &Cutover) -> Gate {
     let (old, new) = (serving(context.seen, context.old), serving(context.seen, context.new));
     if old >= minimum_healthy(cutover) {
@@ -189,10 +189,10 @@ fn gate(context: &CutoverContext<'_>, cutover: &Cutover) -> Gate {
     }
 }
 
-/// Fewer than the minimum healthy are healthy in the color that is to take the traffic back: it grows, and on-call is told.
+/// Scales up the old color, which is below the minimum healthy before it gets the traffic back. On-call gets a message.
 fn raise_old_color(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Waiting {
     let (serving, minimum_healthy) = (serving(context.seen, context.old), minimum_healthy(cutover));
-    // The fleet may have scaled out since, and further than the old color may.
+    // The fleet may have scaled out since, beyond the maximum of the old color.
     borrowed_settings::borrow_maximum(draft, context.old, cutover.size);
     borrowed_settings::borrow_minimum(draft, context.old, cutover.size);
     let detail =
@@ -241,7 +241,7 @@ fn weighted(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutov
     waiting.map_or(Back::NotYet, Back::Waits)
 }
 
-/// One target group for both: the old color comes back in before the new one goes out.
+/// The route with one target group for both colors: attach the old color before the new one is detached.
 fn shared(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,
@@ -255,7 +255,7 @@ fn shared(
             group: context.old.name.clone(),
             target_group: target_group.clone(),
             api,
-            // It comes in beside the new color, and takes nothing from it.
+            // The old color joins the new one, and takes no target away.
             in_service: 0,
             direction: Direction::Back,
         });

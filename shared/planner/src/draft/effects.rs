@@ -1,5 +1,5 @@
-//! What a decision will do, in order, and what that leaves for its later steps: answered by what was noted when each
-//! action was added, never by looking through the list.
+//! The actions of a decision, in order, with an index of their effects for later steps. The index is updated when an
+//! action is added, so no step searches the list.
 
 use std::collections::BTreeSet;
 
@@ -10,12 +10,13 @@ use crate::ids::{GroupName, InstanceId};
 #[derive(Debug, Default)]
 pub(super) struct Effects {
     actions: Vec<Action>,
-    /// Groups out of which an instance is taken. One at a time: the next one is decided on the capacity that this one
-    /// leaves.
+    /// Groups that lose an instance by this decision. At most one at a time: the next removal depends on the capacity
+    /// that this one leaves.
     taken_from: BTreeSet<GroupName>,
     /// Instances that are terminated.
     terminated: BTreeSet<InstanceId>,
-    /// Groups whose desired capacity is written. One at a time: the next write starts from what this one leaves.
+    /// Groups whose desired capacity this decision writes. At most one write at a time: the next one starts from the
+    /// value that this one leaves.
     resized: BTreeSet<GroupName>,
     /// Groups whose minimum or maximum is written.
     bounded: BTreeSet<GroupName>,
@@ -54,8 +55,8 @@ impl Effects {
         self.actions.push(action);
     }
 
-    /// Raises a maximum. Two surges admitted together are one raise: a second write would not find the value that it
-    /// expects.
+    /// Raises a maximum. Two surges that are admitted together need one raise: a second write would not find the value
+    /// that it expects.
     pub(super) fn raise_maximum(&mut self, group: &GroupName, expected: u32, maximum: u32) {
         for action in &mut self.actions {
             if let Action::SetMaximum { group: raised, maximum: known, .. } = action
@@ -68,7 +69,7 @@ impl Effects {
         self.push(Action::SetMaximum { group: group.clone(), expected, maximum });
     }
 
-    /// Whether an instance is taken out of the group already.
+    /// Whether this decision already removes an instance from the group.
     pub(super) fn takes_from(&self, group: &GroupName) -> bool {
         self.taken_from.contains(group)
     }
@@ -92,7 +93,7 @@ impl Effects {
         &self.actions
     }
 
-    /// Leaves out what this does not keep.
+    /// Removes the actions that the predicate rejects.
     pub(super) fn retain(&mut self, keeps: impl Fn(&Action) -> bool) {
         self.actions.retain(keeps);
     }

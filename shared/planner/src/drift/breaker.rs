@@ -1,4 +1,4 @@
-//! Common causes: many instances of one fleet, or many fleets under one rule, at once.
+//! Breakers for common causes: many instances of one fleet, or many fleets under one rule, drift at once.
 
 use std::collections::BTreeSet;
 
@@ -11,18 +11,19 @@ use crate::notification::Condition;
 use crate::policy::BREAKER_INSTANCES_MIN;
 use crate::record::{DriftReason, Record, RuleBreaker};
 
-/// Whether too many of the live group drifted at once.
+/// Opens the fleet's breaker if too many instances of the live group drifted at once.
 pub(super) fn judge(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &mut Findings) {
     let (Some(live), Ok(policy)) = (standing.live, &standing.policy) else { return };
     if findings.is_incomplete(policy) {
-        // Known to be open, it is not closed by an answer that is missing.
+        // A rule that was not read does not close an open breaker.
         let open = draft.record().conditions.get(&Condition::BreakerOpen.key()).map(|known| known.detail.clone());
         if let Some(detail) = open {
             draft.is_in(Condition::BreakerOpen, detail);
         }
         return;
     }
-    // A successor is no member of the fleet while what it replaces is one: it must neither dilute the share nor raise it.
+    // A replacement instance does not count while the instance that it replaces is a member: it must neither lower nor
+    // raise the share.
     let is_active = |id: &InstanceId| live.active().any(|member| member.id == *id);
     let extra: BTreeSet<&InstanceId> = draft
         .record()
@@ -48,8 +49,7 @@ pub(super) fn judge(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: 
     }
 }
 
-/// Whether an instance speaks for a common cause. What ran another version from the beginning does not, nor does age or a
-/// person's word.
+/// Whether the drift of an instance points to a common cause. An old backlog, age and an operator's request do not.
 fn counts(draft: &Draft<'_>, findings: &Findings, id: &InstanceId) -> bool {
     let is_backlog = draft.record().backlog.contains(id);
     findings.drifted.get(id).is_some_and(|drift| {
@@ -60,7 +60,7 @@ fn counts(draft: &Draft<'_>, findings: &Findings, id: &InstanceId) -> bool {
     })
 }
 
-/// What the drift is about, in words, each once.
+/// The causes of the drift, in words, without repeats.
 fn causes(findings: &Findings) -> String {
     let named: BTreeSet<String> = findings
         .drifted
@@ -79,11 +79,12 @@ fn causes(findings: &Findings) -> String {
     named.into_iter().collect::<Vec<_>>().join(" and ")
 }
 
-/// Whether many fleets drifted under one rule at once. Open, it holds here what drifted under that rule alone.
+/// Opens the breaker of a rule under which many fleets drifted at once. The open breaker blocks instances of this fleet
+/// that drifted under that rule alone.
 ///
-/// It closes when no three fleets have begun to drift under the rule within the last quarter of an hour, and fewer
-/// instances of this fleet are drifted under it than while it was open: then somebody has mended something. An operator may
-/// close it too (`driftless retry`).
+/// It closes when fewer than three fleets began to drift under the rule within the last 15 minutes, and fewer instances
+/// of this fleet are drifted under it than while it was open: a fix is then in effect. An operator can also close it
+/// (`driftless retry`).
 pub(super) fn judge_rules(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Findings) {
     let listed = standing.policy.as_ref().map(|policy| policy.rules.clone()).unwrap_or_default();
     let known: BTreeSet<RuleName> = draft.record().rule_breakers.keys().cloned().chain(listed).collect();
@@ -103,7 +104,7 @@ pub(super) fn judge_rules(draft: &mut Draft<'_>, standing: &FleetState<'_>, find
                 let is_mended = drifted == 0 || drifted < breaker.drifted;
                 breaker.fleets = breaker.fleets.max(fleets_seen);
                 breaker.drifted = breaker.drifted.max(drifted);
-                // An answer that is missing closes nothing.
+                // A rule that was not read closes no breaker.
                 if !is_common && is_mended && findings.read.contains(&rule) {
                     draft.rule_breakers().remove(&rule);
                     draft.history().rule_breaker(false, format!("fewer instances are drifted under {rule}"));
@@ -125,7 +126,7 @@ pub(super) fn judge_rules(draft: &mut Draft<'_>, standing: &FleetState<'_>, find
     }
 }
 
-/// How many fleets have just begun to drift under a rule, this one included.
+/// The number of fleets that recently began to drift under a rule, including this one.
 fn fleets_drifting(draft: &Draft<'_>, rule: &RuleName) -> usize {
     let now = draft.input().now;
     let known = draft.input().seen.account.drifting.get(rule);
@@ -137,8 +138,8 @@ fn fleets_drifting(draft: &Draft<'_>, rule: &RuleName) -> usize {
     fleets.len()
 }
 
-/// The rule whose breaker holds an instance with this drift, and the number of fleets: where all that it is drifted for
-/// are such rules.
+/// The rule whose breaker blocks an instance with this drift, and the number of fleets. It blocks only if all drift
+/// reasons of the instance are such rules.
 pub(crate) fn open_rule_breaker(record: &Record, drift: &BTreeSet<DriftReason>) -> Option<(RuleName, u32)> {
     let mut held = None;
     for reason in drift {

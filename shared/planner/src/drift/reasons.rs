@@ -1,4 +1,5 @@
-//! What makes an instance drifted apart from the rules: what it runs, its age, an alarm of its own, an operator's word.
+//! Drift reasons other than Config rules: the release that an instance runs, its age, its alarms, an operator's
+//! request.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,7 +13,7 @@ use crate::policy::Policy;
 use crate::record::{Cutover, DriftReason, Record, Release, Replacement};
 use crate::template::TemplateReference;
 
-/// All reasons of the members of the live group, and of those that are being replaced.
+/// The drift reasons of the live group's members, and of instances whose replacement is in progress.
 pub(super) fn read(draft: &Draft<'_>, standing: &FleetState<'_>) -> Vec<(InstanceId, DriftReason)> {
     let (seen, record) = (draft.input().seen, draft.record());
     let policy = standing.policy.as_ref().ok();
@@ -24,13 +25,13 @@ pub(super) fn read(draft: &Draft<'_>, standing: &FleetState<'_>) -> Vec<(Instanc
             continue;
         }
         let mut note = |reason: DriftReason| found.push((member.id.clone(), reason));
-        // A group that an instance refresh rolls runs both releases by design.
+        // During an instance refresh a group runs both releases by design.
         if let Some(release) = record.release.as_ref().filter(|_| !is_moving)
             && let Some(reason) = runs_other(group, member, release)
         {
             note(reason);
         }
-        // Work ends under the policy that it was admitted with.
+        // A replacement in progress finishes under the policy that admitted it.
         let admitted = under_way.and_then(|work| work.phase().surge()).map(|surge| &surge.policy);
         let max_age = admitted.map_or_else(|| policy.and_then(|policy| policy.max_age), |policy| policy.max_age);
         if max_age.is_some_and(|max_age| is_older(seen.machines.get(&member.id).found(), max_age, draft.input().now)) {
@@ -52,21 +53,21 @@ fn is_moving(record: &Record) -> bool {
     record.cutover.as_ref().is_some_and(Cutover::stops_replacements)
 }
 
-/// Whether all of these could be told in this look for an instance that is drifted for them.
+/// Whether this pass can tell if the reason still applies to the instance.
 pub(super) fn can_be_told(draft: &Draft<'_>, standing: &FleetState<'_>, id: &InstanceId, reason: &DriftReason) -> bool {
     match reason {
         DriftReason::Template { .. } | DriftReason::Image { .. } => {
             standing.live.is_some() && draft.record().release.is_some() && !is_moving(draft.record())
         }
         DriftReason::Age => draft.input().seen.machines.get(id).is_found(),
-        // Rules are asked about one by one, and the other two are on record.
+        // Each rule has a read result of its own, and the record holds alarms and operator requests.
         DriftReason::Rule(_) | DriftReason::Alarm(_) | DriftReason::Operator { .. } => true,
     }
 }
 
-/// What a member runs, where it is not its release. What the group launches now is no drift of the instance: its
-/// successor would run the same, and why the group launches another release is a question of its own. An instance
-/// without a known version was attached by hand: nothing is known against it.
+/// The release of a member that differs from the fleet's release. The version that the group launches now is no drift
+/// of the instance: its replacement instance would run the same version, and another check covers the group. An
+/// instance without a known version was attached manually, which is no drift.
 pub fn runs_other(group: &Group, member: &Member, release: &Release) -> Option<DriftReason> {
     let found = member.template.as_ref()?;
     if *found != release.template {
@@ -77,12 +78,12 @@ pub fn runs_other(group: &Group, member: &Member, release: &Release) -> Option<D
     Some(DriftReason::Image { found: image.clone() })
 }
 
-/// Whether an instance has reached the age at which it is replaced. Unknown to EC2 it has none.
+/// Whether an instance has reached the maximum age. An instance that EC2 does not return has no age.
 pub fn is_older(machine: Option<&Ec2Instance>, max_age: SignedDuration, now: Timestamp) -> bool {
     machine.is_some_and(|machine| now.duration_since(machine.launched_at) >= max_age)
 }
 
-/// The alarm in ALARM and name this instance, and no other.
+/// The alarms in ALARM whose dimensions name this instance and no other.
 fn in_alarm_for<'s>(
     seen: &'s Observation,
     id: &InstanceId,
@@ -98,7 +99,7 @@ fn in_alarm_for<'s>(
     seen.alarms.found().filter(|(name, alarm)| is_in_alarm(alarm) && is_listed(name)).map(|(name, _)| name).collect()
 }
 
-/// The alarms that are asked about: those of the list, and those for which an instance is on record.
+/// The alarms to read: those of the policy, and those for which an instance in the record is drifted.
 pub fn alarms_to_read<'r>(
     listed: impl Iterator<Item = &'r AlarmPattern>,
     record: Option<&'r Record>,

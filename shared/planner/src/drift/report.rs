@@ -1,4 +1,4 @@
-//! What Config reported, weighed against what it says now.
+//! Compares what AWS Config reported in events with what this pass read.
 
 use std::collections::BTreeSet;
 
@@ -13,8 +13,8 @@ use crate::observation::Finding;
 
 const CONFIRMATION_RECHECK: SignedDuration = SignedDuration::from_secs(20);
 
-/// A report that would start something is verified by the read. A report that stops something is believed, for as long
-/// as the read may trail it.
+/// Merges an event with the read. An event that would start a replacement needs the read to confirm it. An event that
+/// would stop one applies at once, for as long as the read may lag behind it.
 pub(super) fn weigh(
     draft: &mut Draft<'_>,
     standing: &FleetState<'_>,
@@ -23,7 +23,7 @@ pub(super) fn weigh(
 ) {
     let now = draft.input().now;
     if draft.input().seen.groups.is_empty() {
-        // Nothing is known about any instance in this pass.
+        // The rule was not read: nothing is known about any instance.
         return;
     }
     for fact in draft.input().facts {
@@ -38,7 +38,7 @@ pub(super) fn weigh(
             continue;
         }
         let finding = findings.drifted.get(&report.instance).and_then(|drift| drift.rules.get(&report.rule));
-        // Off the list, a rule still holds for work that was admitted under it.
+        // A rule that left the policy still applies to replacements that were admitted under it.
         if !listed.contains(&report.rule) && finding.is_none() {
             if standing.policy.is_ok() {
                 show(draft, report);
@@ -50,7 +50,7 @@ pub(super) fn weigh(
             (ComplianceType::NonCompliant, Some(_))
             | (ComplianceType::Compliant | ComplianceType::NotApplicable, None) => true,
             (ComplianceType::NonCompliant, None) => false,
-            // Older than the finding: it was true once, and is not any more.
+            // The event is older than the finding: it no longer applies.
             (ComplianceType::Compliant | ComplianceType::NotApplicable, Some(finding)) => {
                 report.observed_at < finding.recorded_at
             }
@@ -71,7 +71,7 @@ pub(super) fn weigh(
     }
 }
 
-/// Keeps what was reported under a rule that is not on the list: it is shown, and never acted on.
+/// Stores a result under a rule that is not in the policy: it is shown, and Driftless never acts on it.
 fn show(draft: &mut Draft<'_>, report: &ComplianceFact) {
     let known = draft.shown().entry(report.instance.clone()).or_default();
     let is_newer = known.get(&report.rule).is_none_or(|finding| finding.recorded_at < report.observed_at);

@@ -1,4 +1,4 @@
-//! What may keep a cutover from beginning, or hold it under way.
+//! The guards that keep a cutover from starting, or pause it.
 
 use crate::action::ActionResult;
 use crate::answer::{Answer, Ask, Guard, reasons, verdicts};
@@ -8,15 +8,15 @@ use crate::limits::CUTOVERS_MAX;
 use crate::record::{Cutover, CutoverPhase};
 use crate::waiting::{GuardId, Waiting};
 
-/// A cutover that asks to begin, or to go on.
+/// The input of the guards of a cutover.
 pub(crate) struct CutoverQuestion<'q> {
     pub(crate) fleet: Fleet<'q>,
     pub(crate) cutover: &'q Cutover,
 }
 
-/// Until when a guard is asked. What goes back is held by none.
+/// The phases in which a guard applies. None applies to a rollback.
 pub(crate) enum Scope {
-    /// As long as it goes forward.
+    /// Every phase before a rollback.
     Throughout(fn(&CutoverQuestion<'_>) -> GuardAnswer),
     Beginning(fn(&CutoverQuestion<'_>) -> GuardAnswer),
 }
@@ -31,7 +31,7 @@ impl Ask<CutoverQuestion<'_>> for Scope {
     }
 }
 
-/// What is asked of a cutover, in this order.
+/// The guards of a cutover, in this order.
 const CUTOVER: [Guard<GuardId, Scope>; 8] = [
     Guard {
         id: GuardId::Freeze,
@@ -67,18 +67,18 @@ const CUTOVER: [Guard<GuardId, Scope>; 8] = [
     },
 ];
 
-/// Why it may not begin. None: it may.
+/// Why the cutover may not start. None: it may.
 pub(crate) fn may_not_begin(question: &CutoverQuestion<'_>) -> Option<Waiting> {
     reasons(&CUTOVER, question).next()
 }
 
-/// Why it stands still, wherever it is on its way forward. None: it goes on.
+/// Why the cutover is paused, in any phase before a rollback. None: it continues.
 pub(crate) fn pause(question: &CutoverQuestion<'_>) -> Option<Waiting> {
     let holds_it = |guard: &&Guard<GuardId, Scope>| matches!(guard.ask, Scope::Throughout(_));
     reasons(CUTOVER.iter().filter(holds_it), question).next()
 }
 
-/// What every guard says that is asked in its phase.
+/// The results of the guards that apply in its phase.
 pub(crate) fn verdicts_on_cutover(question: &CutoverQuestion<'_>) -> Vec<GuardResult> {
     let is_asked = |guard: &&Guard<GuardId, Scope>| match question.cutover.phase() {
         CutoverPhase::Queued | CutoverPhase::Preflight => true,
@@ -114,7 +114,7 @@ fn nothing_is_replaced(question: &CutoverQuestion<'_>) -> GuardAnswer {
     (surges > 0).then_some(Waiting::ReplacementsUnderWay { surges }).into()
 }
 
-/// Asked while it is queued: a cutover slot, once it has one, is its own until it is over.
+/// Applies while the cutover is queued: once it has a cutover slot, it keeps the slot to its end.
 fn account_has_a_free_slot(question: &CutoverQuestion<'_>) -> GuardAnswer {
     let input = question.fleet.draft.input();
     let slots = &input.seen.account.slots;

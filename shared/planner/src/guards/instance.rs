@@ -1,4 +1,4 @@
-//! What is asked of a drifted instance in its group.
+//! The guards of one drifted instance in its group.
 
 use crate::answer::Answer::{Agrees, Blocks};
 use crate::draft::Draft;
@@ -18,7 +18,7 @@ use crate::template::TemplateReference;
 use crate::text::UntrustedText;
 use crate::waiting::{GroupProblem, Waiting};
 
-/// A drifted instance in its live group, under a valid policy.
+/// A drifted instance in the live group, with a valid policy.
 pub(crate) struct Instance<'q> {
     pub(super) draft: &'q Draft<'q>,
     pub(super) findings: &'q Findings,
@@ -83,12 +83,13 @@ fn not_at_size(instance: &Instance<'_>) -> Option<GroupProblem> {
     })
 }
 
-/// What came since a launch was asked for that has not answered may be its successor, which is judged by that replacement.
+/// Blocks an instance that appeared after a launch call without a response: it may be the replacement instance of that
+/// launch, whose replacement evaluates it.
 pub(super) fn is_no_successor(instance: &Instance<'_>) -> GuardAnswer {
     let launched_at = instance.draft.input().seen.machines.get(instance.id).found().map(|machine| machine.launched_at);
     let awaits_it = |replacement: &Replacement| {
         let Phase::Launching(surge) = replacement.phase() else { return false };
-        // EC2 tells launch times in whole seconds.
+        // EC2 reports launch times in whole seconds.
         launched_at.is_none_or(|at| at.as_second() >= surge.admitted_at.as_second())
     };
     let mut works = instance.draft.record().replacements.iter();
@@ -96,7 +97,8 @@ pub(super) fn is_no_successor(instance: &Instance<'_>) -> GuardAnswer {
     awaiting.map(|(ancestor, _)| Waiting::MayBeSuccessor { ancestor: ancestor.clone() }).into()
 }
 
-/// What starts something is verified by what this very look read, and so is the breaker.
+/// Blocks drift that this pass did not read: a replacement starts only from a current read, which the breaker needs
+/// too.
 pub(super) fn is_drift_read(instance: &Instance<'_>) -> GuardAnswer {
     let is_read =
         !instance.findings.is_incomplete(instance.policy) && instance.findings.drifted.contains_key(instance.id);
@@ -117,7 +119,7 @@ pub(super) fn rule_breaker_is_closed(instance: &Instance<'_>) -> GuardAnswer {
     open.map(|(rule, fleets)| Waiting::RuleBreakerOpen { rule, fleets }).into()
 }
 
-/// What was replaced for the same reasons and had a successor that drifted for them shows that the next one would too.
+/// Blocks after repeat drift: a replacement instance drifted for the same reasons, so the next one would too.
 pub(super) fn no_successor_inherited_it(instance: &Instance<'_>) -> GuardAnswer {
     let is_held = |reason: &DriftReason, stopped: &Replacement| reason.is_inherited() && stopped.drift.contains(reason);
     let ancestor = instance.draft.record().replacements.iter().find_map(|(id, stopped)| {
@@ -136,36 +138,38 @@ pub(super) fn no_successor_inherited_it(instance: &Instance<'_>) -> GuardAnswer 
 pub(super) fn budget_is_left(instance: &Instance<'_>) -> GuardAnswer {
     let group = instance.group;
     let seen = instance.draft.input().seen;
-    // A successor is no member yet: a share must not grow by what it has started. Nor by a launch that did not answer,
-    // whose instance nobody knows for a successor: so a share is never of more than the base of the surges under way.
+    // A replacement instance does not count as a member yet: otherwise a percentage limit would grow with each surge. A
+    // launch call without a response may have created an unknown one, so a percentage never applies to more than the
+    // base of the surges in progress.
     let is_successor = |member: &Member| instance.draft.record().successors().any(|successor| *successor == member.id);
     let members: Vec<&Member> = group.active().filter(|member| !is_successor(member)).collect();
     let serving = members.iter().filter(|member| seen.is_serving(group, member)).count();
     let size = bases(instance.draft, group).chain([in_u32(members.len())]).min().unwrap_or_default();
     let limit = instance.policy.budget.limit(size, in_u32(serving));
-    // Without an idempotent launch the successor is told by its launch time, so that surges go one by one.
+    // Without an idempotent launch call, only the launch time identifies a replacement instance, so surges run one at a
+    // time.
     let limit = if launches_by_desired(instance.draft) { limit.min(1) } else { limit };
-    // What does not serve, whoever's doing it is, disrupts as much as a replacement does.
+    // An unhealthy instance disrupts the fleet as much as a replacement does, whatever the cause.
     let has_slot = |id: &InstanceId| {
         instance.draft.record().replacements.get(id).is_some_and(|replacement| replacement.phase().surge().is_some())
     };
     let idle = group.active().filter(|member| {
         !seen.is_serving(group, member) && !is_successor(member) && !has_slot(&member.id) && member.id != *instance.id
     });
-    // Nothing is lost by replacing what does not serve: others that do not serve must not keep it here for ever.
+    // Replacing an unhealthy instance costs no capacity: other unhealthy instances must not block it for ever.
     let is_serving = group.member(instance.id).is_some_and(|member| seen.is_serving(group, member));
     let idle = if is_serving { idle.count() } else { 0 };
     let used = in_u32(instance.draft.record().slots_used(&group.name) + idle);
     (used >= limit).then_some(Waiting::BudgetSpent { used, limit }).into()
 }
 
-/// The desired capacities that a group had before each of its surges.
+/// The desired capacity that a group had before each of its surges.
 pub(crate) fn bases(draft: &Draft<'_>, group: &Group) -> impl Iterator<Item = u32> {
     let works = draft.record().replacements.values().filter(|work| work.group == group.name);
     works.filter_map(|work| work.phase().surge()).map(|surge| surge.base_desired)
 }
 
-/// Whether surges raise the desired capacity, since `LaunchInstances` was refused not long ago.
+/// Whether surges raise the desired capacity, because AWS recently refused `LaunchInstances`.
 pub(crate) fn launches_by_desired(draft: &Draft<'_>) -> bool {
     draft.record().launches_by_desired_since.is_some_and(|since| draft.input().now < since + LAUNCH_BY_DESIRED_FOR)
 }
@@ -203,7 +207,7 @@ pub(super) fn is_in_service(instance: &Instance<'_>) -> GuardAnswer {
     (!member.healthy || fails).then(|| Waiting::NotInService { state: "unhealthy".into() }).into()
 }
 
-/// Where the drifted instance goes first, the minimum healthy must hold without it.
+/// In terminate-first mode the group must keep its minimum healthy without the drifted instance.
 pub(super) fn minimum_healthy_leaves_room(instance: &Instance<'_>) -> GuardAnswer {
     if instance.policy.replace != ReplaceBy::TerminateFirst {
         return Agrees;
@@ -214,8 +218,7 @@ pub(super) fn minimum_healthy_leaves_room(instance: &Instance<'_>) -> GuardAnswe
     (serving < minimum_healthy && !costs_nothing).then_some(Waiting::BelowMinimum { serving, minimum_healthy }).into()
 }
 
-/// Whether this pass has asked what an admission must know of the group: it does so for what was known to be drifted
-/// before, or looked so.
+/// Whether this pass has read the group's hooks. It does so only for instances that were or appeared drifted before.
 pub(super) fn are_hooks_read(instance: &Instance<'_>) -> GuardAnswer {
     let is_asked = instance.draft.input().seen.hook_timeouts.is_asked(&instance.group.name);
     (!is_asked).then_some(Waiting::HooksUnread).into()

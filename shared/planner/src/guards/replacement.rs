@@ -1,4 +1,4 @@
-//! What may keep a drifted instance from being replaced.
+//! The guards of the replacement of a drifted instance.
 
 use crate::adopt::FleetState;
 use crate::answer::{self, Answer, Ask, Guard, reasons};
@@ -16,22 +16,22 @@ use crate::policy::Policy;
 use crate::record::Replacement;
 use crate::waiting::{GuardId, Waiting};
 
-/// A drifted instance that asks to be replaced.
+/// The input of the guards for one drifted instance.
 pub(crate) struct Question<'q> {
     fleet: Fleet<'q>,
     findings: &'q Findings,
     replacement: &'q Replacement,
-    /// None: it cannot be seen in the live group, or no valid policy says how it is treated.
+    /// None: the instance is not in the live group, or the policy is invalid.
     instance: Option<Instance<'q>>,
 }
 
-/// How much a guard looks at.
+/// The input that a guard needs.
 pub(crate) enum Scope {
-    /// The fleet as a whole: it answers all drifted instances alike.
+    /// The whole fleet: the guard answers the same for all drifted instances.
     Fleet(fn(&Fleet<'_>) -> GuardAnswer),
     /// The drift, and whether the instance is there to be looked at.
     Drift(fn(&Question<'_>) -> GuardAnswer),
-    /// The instance in its group. It is not asked where there is none.
+    /// The instance in its group. The guard is not evaluated without one.
     Instance(fn(&Instance<'_>) -> GuardAnswer),
 }
 
@@ -47,7 +47,7 @@ impl Ask<Question<'_>> for Scope {
     }
 }
 
-/// What is asked of a drifted instance, in this order.
+/// The guards of a replacement, in this order.
 const REPLACEMENT: [Guard<GuardId, Scope>; 23] = [
     Guard { id: GuardId::Debounce, asks: "the drift has lasted for the debounce time", ask: Scope::Drift(drift_lasts) },
     Guard { id: GuardId::Member, asks: "the instance is in its group", ask: Scope::Drift(is_there) },
@@ -109,14 +109,14 @@ const REPLACEMENT: [Guard<GuardId, Scope>; 23] = [
 /// Why a drifted instance is not replaced now.
 #[derive(Debug)]
 pub(crate) struct Refusal {
-    /// What it waits for: the first that blocks.
+    /// The first guard that blocks.
     pub(crate) told: Waiting,
-    /// The first that blocks beside a freeze and the mode. None: nothing else would.
+    /// The first guard that blocks besides a freeze and the mode. None: no other guard blocks.
     pub(crate) otherwise: Option<Waiting>,
 }
 
 impl<'q> Question<'q> {
-    /// What is asked for one instance. None: it has not drifted.
+    /// The input for one instance. None: it has not drifted.
     pub(crate) fn about(
         draft: &'q Draft<'q>,
         standing: &'q FleetState<'q>,
@@ -138,14 +138,14 @@ impl<'q> Question<'q> {
         Some(Self { fleet, findings, replacement, instance })
     }
 
-    /// Its policy, where nothing stands in the way of the fleet's groups.
+    /// The policy, if the fleet's groups have no obstacle.
     fn policy_of_fit_groups(&self) -> Option<&'q Policy> {
         let is_fit = self.fleet.standing.obstacle.is_none();
         self.fleet.policy().filter(|_| is_fit)
     }
 }
 
-/// Why it may not be replaced. None: every guard agrees.
+/// Why the instance may not be replaced. None: no guard blocks.
 pub(crate) fn refusal(question: &Question<'_>) -> Option<Refusal> {
     let is_hold = |waiting: &Waiting| matches!(waiting.guard(), GuardId::Freeze | GuardId::Mode);
     let mut reasons = reasons(&REPLACEMENT, question);
@@ -154,17 +154,17 @@ pub(crate) fn refusal(question: &Question<'_>) -> Option<Refusal> {
     Some(Refusal { told, otherwise })
 }
 
-/// What every guard says.
+/// The result of every guard.
 pub(crate) fn verdicts(question: &Question<'_>) -> Vec<GuardResult> {
     answer::verdicts(&REPLACEMENT, question)
 }
 
-/// Whether this pass has read what a replacement must know of the group. Where the instance is not seen it need not.
+/// Whether this pass still lacks the hooks of the group. False if the instance is not in it.
 pub(crate) fn lacks_hooks(question: &Question<'_>) -> bool {
     question.instance.as_ref().is_some_and(|instance| are_hooks_read(instance) != Answer::Agrees)
 }
 
-/// Whether a guard of this name looks at the instance in its group.
+/// Whether this guard examines the instance in its group.
 pub(crate) fn looks_at_the_instance(guard: GuardId) -> bool {
     REPLACEMENT.iter().any(|known| known.id == guard && matches!(known.ask, Scope::Instance(_)))
 }

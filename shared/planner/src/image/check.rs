@@ -1,4 +1,4 @@
-//! What an image is asked before it may take the traffic, and why it may not.
+//! The checks that an image must pass before it may take the traffic, and the reasons for a refusal.
 
 use jiff::Timestamp;
 
@@ -11,7 +11,7 @@ use crate::text::UntrustedText;
 )]
 #[strum(serialize_all = "kebab-case")]
 pub enum ImageCheck {
-    /// Its tag, or an announcement, must name the fleet.
+    /// Its tag, or an `image.published` event, must name the fleet.
     Fleet,
     /// It must be newer than the release.
     Newer,
@@ -21,7 +21,7 @@ pub enum ImageCheck {
     Copy,
     Available,
     Architecture,
-    /// It must have come the way that the policy asks for.
+    /// It must come from the source that the policy requires.
     Source,
     /// It must not be deferred after an earlier try.
     Deferred,
@@ -36,7 +36,7 @@ pub enum ImageProblem {
     NotNewer,
     #[error("the image has no tag driftless:build, so Driftless cannot tell whether it is newer")]
     NoBuild,
-    /// There is nothing to compare its date, or its architecture, with.
+    /// The release's image is unknown, so neither date nor architecture can be compared.
     #[error("the image of the release is unknown, so Driftless cannot compare the two")]
     ReleaseUnknown,
     #[error("vetoed by {by}")]
@@ -57,16 +57,16 @@ pub enum ImageProblem {
     Deferred {
         /// What came of the earlier try.
         why: UntrustedText,
-        /// When it is tried again by itself. None: when an operator says so.
+        /// When Driftless tries it again. None: when an operator retries it.
         until: Option<Timestamp>,
     },
 }
 
-/// What a check of an image says.
+/// An image check with its result.
 pub type ImageResult = CheckResult<ImageCheck, ImageProblem>;
 
 impl ImageProblem {
-    /// When it changes by itself. None: it does not.
+    /// When the result changes by itself. None: it does not.
     pub const fn may_change_at(&self) -> Option<Timestamp> {
         match self {
             Self::Deferred { until, .. } => *until,

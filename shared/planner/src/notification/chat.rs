@@ -1,7 +1,8 @@
 //! The body for a chat channel: a custom notification of Amazon Q Developer, version 1.0.
 //!
-//! Whatever does not match its schema is dropped without a word, so each field has a limit here that every chat platform
-//! takes: 150 characters fit a heading of Slack, 3,000 one of its blocks. What would not fit is cut; a command never is.
+//! Amazon Q Developer silently drops a message that does not match its schema, so each field has a limit here that
+//! every chat platform accepts: 150 characters fit a Slack heading, 3,000 a Slack block. Longer text is cut; a command
+//! never is.
 
 use std::collections::BTreeMap;
 
@@ -87,22 +88,22 @@ pub(super) fn body(parts: &Parts<'_>) -> Result<String, serde_json::Error> {
     })
 }
 
-/// A command stands in a span of code, where nothing is markup but what would end it; no command contains that. A command
-/// that the effect names gets plain quotes.
+/// A command stands in a code span, where only a backtick is markup; no command contains one. Commands in the effect
+/// text get plain quotes.
 fn step(suggestion: &Suggestion) -> String {
     let Suggestion { purpose, effect, command } = suggestion;
     format!("*{}* `{command}`: {}", purpose.label(), escaped(effect, SUMMARY_MAX))
 }
 
-/// What tells one thread from another, in characters that no platform minds.
+/// A thread id in characters that every platform accepts.
 pub(super) fn thread_id(text: &str) -> String {
     let is_plain = |character: char| character.is_ascii_alphanumeric() || "-_.:".contains(character);
     text.chars().map(|character| if is_plain(character) { character } else { '-' }).take(THREAD_MAX).collect()
 }
 
-/// `text` where a chat platform expects markdown: it mentions nobody, links nothing under another name and has no markup.
-/// Slack knows no escape but entities, and Teams none that Slack knows: what would be markup becomes a character that
-/// only looks like it. Cut at `limit` characters, never within an escape.
+/// `text` for a platform that renders markdown: without mentions, links or markup. Slack escapes only by entities, and
+/// Teams does not know them, so each markup character becomes a lookalike. Cut at `limit` characters, never within an
+/// escape.
 fn escaped(text: &str, limit: usize) -> String {
     let characters: Vec<char> = text.chars().collect();
     let (mut escaped, mut length) = (String::new(), 0);
@@ -119,9 +120,9 @@ fn escaped(text: &str, limit: usize) -> String {
             '*' => '\u{2217}'.to_string(),
             '~' => '\u{223c}'.to_string(),
             '`' => '\''.to_string(),
-            // What makes a text in brackets a link is what comes after it.
+            // A text in brackets is a link only because of the character after it.
             ']' if characters.get(index + 1).is_some_and(|next| "([:".contains(*next)) => '\u{ff3d}'.to_string(),
-            // Within a word it is no markup, and names of rules must stay as they are.
+            // An underscore within a word is no markup, and rule names must stay unchanged.
             '_' if !is_within_word => '\u{ff3f}'.to_string(),
             other => other.to_string(),
         };

@@ -1,16 +1,16 @@
-//! A event burst becomes one message.
+//! Folding: many messages of one kind become one.
 
 use super::{Details, Severity};
 
-/// More messages of one kind than this, out of one decision, become one. Five are what a phone's lock screen or a chat
-/// window shows without scrolling, and each can still be followed in a thread of its own; six are a event burst, of which a
-/// person needs the number and a few names. It is also as many as observe mode ever announces of one fleet.
+/// The most messages of one kind that a decision sends singly; more become one. A lock screen or chat window shows five
+/// without scrolling, and each keeps its own thread. Of six or more on-call needs the number and a few names. Observe
+/// mode announces at most this many for one fleet, too.
 pub const FOLD_ABOVE: usize = 5;
 
-/// How many of a event burst are named: enough to look into, and few enough for a subject.
+/// How many of the folded messages are named: enough to investigate, and few enough for a subject.
 pub const FOLD_NAMES: usize = 3;
 
-/// Folds what would be told more than [`FOLD_ABOVE`] times. The order is that of the first of each kind.
+/// Folds messages of which there are more than [`FOLD_ABOVE`] of one kind. Kinds keep the order of their first message.
 pub(crate) fn fold(details: Vec<Details>) -> Vec<Details> {
     let mut heaps: Vec<(Heap, Vec<Details>)> = Vec::new();
     for one in details {
@@ -23,7 +23,7 @@ pub(crate) fn fold(details: Vec<Details>) -> Vec<Details> {
     heaps.into_iter().flat_map(|(_, heap)| if heap.len() > FOLD_ABOVE { folded(heap) } else { heap }).collect()
 }
 
-/// What makes two pieces of news the same to a reader.
+/// The key by which a reader takes two messages for the same.
 #[derive(PartialEq, Eq)]
 struct Heap {
     kind: &'static str,
@@ -36,7 +36,7 @@ impl Heap {
         Self { kind: details.kind(), severity: details.severity(), condition: details.condition().map(str::to_owned) }
     }
 
-    /// Whoever sent a command waits for the answer to this one: answers are never folded.
+    /// A response to a command is never folded, because its sender waits for it.
     fn is_shared_by(&self, other: &Self) -> bool {
         self == other && self.kind != "command-result"
     }
@@ -51,7 +51,7 @@ fn folded(heap: Vec<Details>) -> Vec<Details> {
 }
 
 impl Details {
-    /// How many pieces of news it stands for.
+    /// The number of messages that it stands for.
     pub fn count(&self) -> u32 {
         if let Self::Many { count, .. } = self { *count } else { 1 }
     }

@@ -21,13 +21,13 @@ pub const SUBJECT_LENGTH_MAX: usize = 99;
 /// The version of the body for machines. It goes up when a field changes its meaning or goes; new fields leave it.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// A message as it is sent: a body for each kind of reader, and what filter policies ask for.
+/// A message as it is sent: the bodies, and the attributes for filter policies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     /// Stable: a message that is sent twice has the same id twice.
     pub id: String,
     pub fleet: FleetName,
-    /// One line that a pager can show: fleet and fact, fewer than 100 characters, nothing but printable ASCII.
+    /// The subject: fleet and event, fewer than 100 printable ASCII characters.
     pub subject: String,
     /// For people: what, why, what next, the commands, and the runbook.
     pub text: String,
@@ -38,11 +38,11 @@ pub struct Message {
     pub severity: Severity,
     /// What happened, in one word.
     pub kind: &'static str,
-    /// The name of the state that was entered, lasts or ended. None: it is about no state.
+    /// The name of the condition that began, lasts or ended. None: the message is about no condition.
     pub condition: Option<String>,
 }
 
-/// What every body is made from.
+/// The input of every body.
 pub(super) struct Parts<'a> {
     pub(super) notification: &'a Notification,
     pub(super) wording: Wording,
@@ -80,7 +80,7 @@ impl Notification {
         })
     }
 
-    /// What belongs together: the same for everything that is said about one piece of work, from its beginning to its end.
+    /// The thread: the same for all messages about one piece of work, from its beginning to its end.
     fn thread(&self) -> String {
         let work = match &self.details {
             Details::Adopted { .. } => "adopted".to_owned(),
@@ -97,14 +97,14 @@ impl Notification {
             Details::Lasts { condition, since, .. } => format!("{}:{}", since.as_second(), condition.key()),
             Details::Ended { condition, since } => format!("{}:{condition}", since.as_second()),
             Details::ObservedWeek { .. } => "observed-week".to_owned(),
-            // Each answers for itself.
+            // Each response is a thread of its own.
             Details::CommandAnswered { .. } | Details::Many { .. } => self.id.clone(),
         };
         chat::thread_id(&format!("{}:{work}", self.fleet))
     }
 }
 
-/// The subject as it is before it is made to fit: severity, fleet and fact.
+/// The subject before it is shortened: severity, fleet and event.
 pub(super) fn headline(parts: &Parts<'_>) -> String {
     let Parts { notification, wording, .. } = parts;
     format!("[{}] {}: {}", notification.severity().word(), notification.fleet, wording.what)
@@ -123,7 +123,7 @@ fn text(parts: &Parts<'_>) -> String {
     let Parts { notification, wording, suggestions, runbook, .. } = parts;
     let Wording { what, why, next } = wording;
     let mut text = format!("What       {}: {what}.\nWhy        {why}\nNext       {next}\n", notification.fleet);
-    // `write!` to a String cannot fail; its result says so only by type.
+    // `write!` to a String cannot fail.
     for Suggestion { purpose, effect, command } in suggestions {
         let _ = writeln!(text, "{:<11}{effect}\n           {command}", purpose.label());
     }

@@ -1,4 +1,4 @@
-//! How the settings of a policy are read: one text by its key, or why it cannot be.
+//! Parsing of policy settings: one text by its key.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,7 @@ const EARLIER_NAMES: [(&str, &str); 3] = [
     ("metrics-trail", "metrics-delay"), // An old name.
 ];
 
-/// The key that a tag name means: itself, or the key whose earlier name it is.
+/// The key of a tag name: the name itself, or the key whose earlier name it is.
 pub(super) fn key_of(name: &str) -> &str {
     EARLIER_NAMES.iter().find(|(earlier, _)| *earlier == name).map_or(name, |(_, key)| key)
 }
@@ -27,8 +27,8 @@ pub(super) fn earlier_name(key: &str) -> Option<&'static str> {
     EARLIER_NAMES.iter().find(|(_, of)| *of == key).map(|(earlier, _)| *earlier)
 }
 
-/// The settings of a policy, by the names of their tags. They remember which keys were asked for: those are the keys of a
-/// policy.
+/// The settings of a policy, by the names of their tags. They record which keys the parser read: those are the valid
+/// keys.
 #[derive(Default)]
 pub(super) struct Settings<'a> {
     texts: BTreeMap<&'a str, &'a str>,
@@ -40,7 +40,7 @@ impl<'a> Settings<'a> {
         Self { texts, ..Self::default() }
     }
 
-    /// The keys that were asked for.
+    /// The keys that the parser read.
     pub(super) fn into_asked(self) -> BTreeSet<&'static str> {
         self.asked.into_inner()
     }
@@ -50,7 +50,7 @@ impl<'a> Settings<'a> {
         self.texts.get(key).copied()
     }
 
-    /// The value of a key, which stands under its name, under its earlier name, or under both.
+    /// The value of a key under its name, its earlier name, or both.
     pub(super) fn read<T: PartialEq>(
         &self,
         key: &'static str,
@@ -78,7 +78,7 @@ impl<'a> Settings<'a> {
         parse(text).ok_or_else(|| bad(name, text, expected))
     }
 
-    /// A setting that need not be there, or says `none`.
+    /// An optional setting: absent, or `none`.
     pub(super) fn optional<T>(
         &self,
         key: &'static str,
@@ -110,7 +110,7 @@ impl<'a> Settings<'a> {
     pub(super) fn window(&self) -> Result<Window, PolicyError> {
         let Some(text) = self.text("window") else { return Ok(Window::always()) };
         text.parse().map_err(|error: WindowError| {
-            // Of several entries only one is wrong.
+            // Of several entries only one is invalid.
             bad("window", &error.entry, error.problem)
         })
     }
@@ -124,7 +124,7 @@ impl<'a> Settings<'a> {
         patterns.map(Some).ok_or_else(|| bad("alarms", text, "alarm names, separated by ;, or none"))
     }
 
-    /// Keys that belong elsewhere.
+    /// Keys that belong on another resource.
     pub(super) fn refuse_misplaced(&self) -> Result<(), PolicyError> {
         match self.text("protect") {
             None => Ok(()),

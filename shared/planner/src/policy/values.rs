@@ -1,21 +1,21 @@
-//! Numbers of a policy, with the arithmetic that they stand for.
+//! Numbers of a policy, with their arithmetic.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How many replacements may be under way at once.
+/// The most replacements at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Budget {
     Count(u32),
-    /// A share of the instances, rounded down, but at least 1 where at least 2 serve.
+    /// A share of the instances, rounded down, but at least 1 if at least 2 are healthy.
     Share(Percent),
 }
 
 impl Budget {
-    /// The limit in instances, for a group of so many `members` of which `serving` serve. What does not serve takes its
-    /// place in the budget.
+    /// The limit in instances, for a group of so many `members` of which `serving` are healthy. An unhealthy instance
+    /// uses a place of the budget.
     pub fn limit(self, members: u32, serving: u32) -> u32 {
         match self {
             Self::Count(count) => count,
@@ -34,7 +34,7 @@ impl Budget {
 pub struct Percent(pub(super) u8);
 
 impl Percent {
-    /// All of it.
+    /// 100 %.
     pub const ALL: Self = Self(100);
 
     /// The number, 0 to 100.
@@ -42,13 +42,13 @@ impl Percent {
         self.0
     }
 
-    /// Whether `part` of `whole` is more than this share. Nothing is more than a share of nothing.
+    /// Whether `part` of `whole` is more than this share. False for an empty `whole`.
     pub fn is_exceeded_by(self, part: usize, whole: usize) -> bool {
         // In u128 no product of two sizes overflows.
         part as u128 * 100 > whole as u128 * u128::from(self.0)
     }
 
-    /// This share of `whole`, rounded up: a floor must not be undercut by rounding.
+    /// This share of `whole`, rounded up: rounding must not lower the minimum healthy.
     pub fn of_rounded_up(self, whole: u32) -> u32 {
         u32::try_from((u64::from(whole) * u64::from(self.0)).div_ceil(100)).unwrap_or(u32::MAX)
     }

@@ -1,4 +1,4 @@
-//! One release taking the traffic from another.
+//! The stored state of a cutover.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,55 +17,56 @@ use crate::template::TemplateVersion;
 use crate::text::UntrustedText;
 use crate::waiting::Waiting;
 
-/// A cutover under way.
+/// A cutover in progress.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cutover {
-    /// Derived from the fleet and the time at which it began: tokens and messages carry it.
+    /// The id, derived from the fleet and the start time. Tokens and messages contain it.
     pub id: String,
-    /// What is to take the traffic.
+    /// The release that takes the traffic.
     pub candidate: Candidate,
-    /// The color that had the traffic at the beginning. None: a single group.
+    /// The color that had the traffic at the start. None: a single group.
     pub old: Option<Color>,
-    /// The group that had the traffic at the beginning.
+    /// The group that had the traffic at the start.
     pub old_group: GroupName,
-    /// The group that is to take it. The same one in a single group.
+    /// The group that takes the traffic. The same one for a single group.
     pub new_group: GroupName,
     pub route: Route,
-    /// The release to go back to: the last known-good one.
+    /// The release to which a rollback returns: the last good one.
     pub rollback_to: Release,
     phase: CutoverPhase,
     since: Timestamp,
-    /// When the phase must have been left. Moves by the time that it is held.
+    /// The deadline of the phase. A pause moves it.
     deadline: Timestamp,
-    /// Since when a freeze, `observe` or a pause holds it: its clocks stand.
+    /// Since when a freeze, `observe` or an operator pauses the cutover: its timers are stopped.
     paused_since: Option<Timestamp>,
-    /// Who paused it, if someone did.
+    /// Who paused it. None: no operator.
     paused: Option<UntrustedText>,
-    /// Who approved it, if someone did.
+    /// Who approved it. None: no one yet.
     pub approved: Option<UntrustedText>,
-    /// Whether the remaining waits are skipped: an operator promoted it, or it is a rollback after the old color was scaled to zero.
+    /// Whether the cutover skips the remaining waits: an operator promoted it, or it is a rollback after the old color
+    /// was scaled to zero.
     pub is_expedited: bool,
     pub started_at: Timestamp,
-    /// The fleet's own minimum and maximum, which travel with the traffic.
+    /// The fleet's minimum and maximum, which move with the traffic.
     pub bounds: FleetBounds,
-    /// The longest time-out of the lifecycle hooks of both groups, as the preflight read it: nothing is overdue before.
+    /// The longest lifecycle hook timeout of both groups, as read by the preflight: no phase is overdue before it.
     pub hook_timeout: SignedDuration,
     /// The launch template version of the new release, once it is written.
     pub template: Option<TemplateVersion>,
-    /// How many instances each color must have: the live desired capacity, followed upward.
+    /// How many instances each color must have: the desired capacity of the live group, followed upward.
     pub size: u32,
-    /// Instances of the new color that were launched for it, so that those which vanish are counted.
+    /// Instances of the new color that were launched for it, so that lost ones can be counted.
     pub launched: BTreeSet<InstanceId>,
-    /// What spoke against the new release.
+    /// The evidence against the new release.
     pub evidence: Vec<UntrustedText>,
-    /// What it waits for, as it was last journaled.
+    /// What the cutover waits for, as last written into the history.
     pub waits: Option<Waiting>,
-    /// The policy that it was admitted with. It ends under it, whatever the tags say by then.
+    /// The policy that admitted the cutover. It applies to the end, whatever the tags say later.
     pub policy: Box<Policy>,
 }
 
-/// The bounds that a fleet has, whichever color carries them.
+/// The bounds of a fleet, whichever color has them now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FleetBounds {
@@ -97,37 +98,37 @@ pub enum Route {
     Rolling,
 }
 
-/// What may take the traffic.
+/// A release that may take the traffic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Candidate {
     pub image: ImageId,
-    /// The launch template version whose content it gets, apart from the image.
+    /// The launch template version whose content it copies, except for the image.
     pub base: TemplateVersion,
-    /// Its build, where it has one.
+    /// Its build, if it has one.
     pub build: Option<UntrustedText>,
     /// What makes it a candidate.
     pub why: CandidateReason,
 }
 
-/// What makes a candidate.
+/// The reason why a release is a candidate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CandidateReason {
     /// A newer image of the fleet.
     Image,
-    /// A newer launch template version that someone else wrote, with the names of the settings that differ.
+    /// A newer launch template version from outside Driftless, with the names of the settings that differ.
     Template {
         /// The names of the settings that differ.
         differs_in: Vec<String>,
     },
-    /// An operator wants the release again, on fresh instances.
+    /// An operator requested the same release again, on new instances.
     Redeploy { actor: UntrustedText },
-    /// An operator wants an earlier release back, after its color was scaled to zero.
+    /// An operator requested an earlier release, after its color was scaled to zero.
     Rollback { actor: UntrustedText },
 }
 
-/// Where a cutover is.
+/// The phase of a cutover.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, strum::EnumDiscriminants)]
 #[serde(rename_all = "kebab-case")]
 #[strum_discriminants(
@@ -139,46 +140,46 @@ pub enum CandidateReason {
 pub enum CutoverPhase {
     /// Waits for its cutover slot.
     Queued,
-    /// Checked without changing anything.
+    /// The preflight checks run; nothing has changed yet.
     Preflight,
-    /// A launch template version is written, and given to the new color.
+    /// Driftless writes a launch template version and sets it on the new color.
     Preparing,
-    /// The new color comes up, the first ring of it alone.
+    /// The new color scales up, first by a few instances.
     Scaling,
-    /// Its instances prove themselves.
+    /// The instances of the new color are verified.
     Verifying {
-        /// Since when all of them have served without interruption.
+        /// Since when all of them have been healthy without interruption.
         healthy_since: Option<Timestamp>,
     },
     /// Waits for an operator or a pipeline.
     AwaitingApproval,
     /// Traffic moves, step by step.
     Shifting(Shifting),
-    /// Watched at 100 %.
+    /// The new color has 100 % of the traffic, and Driftless watches alarms and health.
     Baking {
-        /// When it has been watched for long enough.
+        /// When the watch ends.
         until: Timestamp,
     },
-    /// The old color rests at full size: rollback takes one write.
+    /// The old color stays at full size: a rollback takes one write.
     Warm {
-        /// When it is scaled to zero.
+        /// When the old color is scaled to zero.
         until: Timestamp,
     },
     /// The bounds move to the new color, and the old color is scaled to zero.
     Retiring,
-    /// Undone before it had traffic.
+    /// The cutover is undone before its first traffic.
     Aborting {
-        /// How it will have ended.
+        /// The outcome that it will have.
         outcome: CutoverOutcome,
         why: UntrustedText,
     },
-    /// Traffic moves back, and then it is undone.
+    /// Traffic returns to the old color, and then the cutover is undone.
     RollingBack {
         why: UntrustedText,
-        /// Since when all traffic is back. None: not yet.
+        /// Since when all traffic has returned. None: not yet.
         back_since: Option<Timestamp>,
     },
-    /// Only an operator can say how it goes on. Traffic stays where it is.
+    /// An operator must decide. Traffic stays where it is.
     NeedsOperator { why: UntrustedText },
 }
 
@@ -186,25 +187,25 @@ pub enum CutoverPhase {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Shifting {
-    /// Which step of the policy, from 0.
+    /// The index of the step in the policy, from 0.
     pub step: usize,
-    /// The weights that were there when the step began. None: a route without weights, or not read yet.
+    /// The weights when the step began. None: a route without weights, or not read yet.
     pub before: Option<BTreeMap<TargetGroupArn, u32>>,
-    /// Since when the step's weight is read back, and its targets are well. Its clock counts from here.
+    /// Since when the step's weights are in effect and its targets healthy. The watch timer starts here.
     pub effective_since: Option<Timestamp>,
-    /// Since when an external change's weights are there.
+    /// Since when the weights are those of an external change.
     pub changed_outside_since: Option<Timestamp>,
-    /// Whether it is the first one, before which the new color has no traffic.
+    /// Whether it is the first step, before which the new color has no traffic.
     pub is_first: bool,
 }
 
 impl Shifting {
-    /// The first step that is taken.
+    /// The first step of the movement.
     pub const fn first(step: usize) -> Self {
         Self { step, before: None, effective_since: None, changed_outside_since: None, is_first: true }
     }
 
-    /// A later step: whatever weights are there when it begins are accepted.
+    /// A later step: it accepts the weights that it finds when it begins.
     pub const fn next(step: usize) -> Self {
         Self { step, before: None, effective_since: None, changed_outside_since: None, is_first: false }
     }
@@ -229,18 +230,18 @@ impl Shifting {
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum CutoverOutcome {
-    /// The new release has the traffic, and the old color is gone.
+    /// The new release has the traffic, and the old color is scaled to zero.
     Done,
-    /// Undone before it had traffic.
+    /// The cutover was undone before its first traffic.
     Aborted,
-    /// Undone before it had traffic, because something newer came.
+    /// The cutover was undone before its first traffic, because of a newer candidate.
     Superseded,
-    /// The old release has its traffic again.
+    /// The old release has all of its traffic again.
     RolledBack,
 }
 
 impl Candidate {
-    /// What tells it from other candidates. A newer image is the same candidate whatever template it is put into.
+    /// The key of the candidate. A newer image is the same candidate with any launch template.
     pub fn key(&self) -> String {
         match self.why {
             CandidateReason::Image => self.image.to_string(),
@@ -250,7 +251,7 @@ impl Candidate {
         }
     }
 
-    /// Whether an operator asked for it, so that nothing newer takes its place.
+    /// Whether an operator requested it, so that no newer candidate replaces it.
     pub const fn is_asked(&self) -> bool {
         match self.why {
             CandidateReason::Redeploy { .. } | CandidateReason::Rollback { .. } => true,
@@ -259,7 +260,7 @@ impl Candidate {
     }
 }
 
-/// What a cutover is when it begins.
+/// The data with which a cutover begins.
 #[derive(Debug)]
 pub struct Begun {
     pub id: String,
@@ -274,7 +275,7 @@ pub struct Begun {
     pub policy: Policy,
 }
 
-/// The clocks of a cutover's phase.
+/// The timers of a cutover's phase.
 #[derive(Debug)]
 pub struct Clocks {
     pub since: Timestamp,
@@ -283,7 +284,7 @@ pub struct Clocks {
 }
 
 impl Cutover {
-    /// Begins: it waits for its cutover slot.
+    /// Begins a cutover, which waits for its cutover slot.
     pub(crate) fn begin(begun: Begun, why: impl Into<UntrustedText>, history: &mut History) -> Self {
         step(None, Step::Enters(CutoverPhaseKind::Queued), why, history);
         let Begun { id, candidate, old, old_group, new_group, route, rollback_to, bounds, size, policy } = begun;
@@ -315,8 +316,8 @@ impl Cutover {
         }
     }
 
-    /// Goes on to another phase, which must have been left by then: the only way there. Its clocks begin anew, and a
-    /// pause ends where it goes back, which nothing holds, or where an operator said how it goes on.
+    /// Enters another phase, with its deadline. No other function changes the phase. The timers restart. A pause ends
+    /// on a rollback, which it must not block, or on an operator's command to continue.
     pub(crate) fn enter(
         &mut self,
         to: CutoverPhase,
@@ -335,20 +336,20 @@ impl Cutover {
         }
     }
 
-    /// Waits for its cutover slot with another candidate. It waits as long as it did.
+    /// Changes the candidate of a cutover that waits for its slot. Its waiting time continues.
     pub(crate) fn take_instead(&mut self, candidate: Candidate, why: impl Into<UntrustedText>, history: &mut History) {
         step(Some(self.phase.kind()), Step::Enters(CutoverPhaseKind::Queued), why, history);
         self.candidate = candidate;
     }
 
-    /// Brings the data of its phase up to date.
+    /// Updates the data of its phase.
     pub(crate) fn stay(&mut self, phase: CutoverPhase) {
         debug_assert_eq!(self.phase.kind(), phase.kind(), "another phase is entered");
         self.phase = phase;
     }
 
-    /// Changes its clocks and the data of its phase, for who tells records apart by what matters in them. The phase stays
-    /// where that would make it another one.
+    /// Changes its timers and the data of its phase, for callers that compare records without irrelevant differences. A
+    /// change that would lead to another phase keeps the phase.
     pub fn change_data(&mut self, change: impl FnOnce(&mut CutoverPhase, &mut Clocks)) {
         let mut changed = self.phase.clone();
         let mut clocks = Clocks { since: self.since, deadline: self.deadline, paused_since: self.paused_since };
@@ -359,7 +360,7 @@ impl Cutover {
         Clocks { since: self.since, deadline: self.deadline, paused_since: self.paused_since } = clocks;
     }
 
-    /// Leaves the record.
+    /// Removes the cutover from the record.
     pub(crate) fn end(self, outcome: CutoverOutcome, why: &str, history: &mut History) -> PastCutover {
         step(Some(self.phase.kind()), Step::Ends(outcome), why, history);
         PastCutover {
@@ -372,24 +373,24 @@ impl Cutover {
         }
     }
 
-    /// Its clocks stand from then on, unless they did before.
+    /// Stops its timers at this time, unless they are stopped already.
     pub(crate) fn stop_clock(&mut self, since: Timestamp) {
         self.paused_since.get_or_insert(since);
     }
 
-    /// Its clocks never stood.
+    /// Undoes a stop of the timers.
     pub(crate) const fn forget_hold(&mut self) {
         self.paused_since = None;
     }
 
-    /// Its clocks run on: what it waits for comes later by as long as they stood.
+    /// Restarts its timers: every deadline moves by the time that they were stopped.
     pub(crate) fn restart_clock(&mut self, now: Timestamp) {
         let Some(paused_since) = self.paused_since.take() else { return };
         let lasted = now.duration_since(paused_since.max(self.since));
         self.deadline = later(self.deadline, lasted);
         match &mut self.phase {
             CutoverPhase::Baking { until } | CutoverPhase::Warm { until } => *until = later(*until, lasted),
-            // What was not watched while it was held is watched again from the beginning.
+            // A watch that a pause interrupted starts anew.
             CutoverPhase::Shifting(shifting) => shifting.effective_since = None,
             CutoverPhase::Verifying { .. }
             | CutoverPhase::Queued
@@ -404,47 +405,47 @@ impl Cutover {
         }
     }
 
-    /// An operator wants it to stand still.
+    /// Pauses the cutover for an operator.
     pub(crate) fn pause(&mut self, actor: UntrustedText) {
         self.paused = Some(actor);
     }
 
-    /// An operator wants it to go on.
+    /// Continues the cutover for an operator.
     pub(crate) fn resume(&mut self) {
         self.paused = None;
     }
 
-    /// Where it is.
+    /// The phase.
     pub const fn phase(&self) -> &CutoverPhase {
         &self.phase
     }
 
-    /// Since when it has been in its phase.
+    /// When the phase began.
     pub const fn since(&self) -> Timestamp {
         self.since
     }
 
-    /// When its phase must have been left. Moves by the time that it is held.
+    /// The deadline of the phase. A pause moves it.
     pub const fn deadline(&self) -> Timestamp {
         self.deadline
     }
 
-    /// Since when a freeze, `observe` or a pause holds it.
+    /// Since when a freeze, `observe` or an operator pauses the cutover.
     pub const fn paused_since(&self) -> Option<Timestamp> {
         self.paused_since
     }
 
-    /// Who paused it, if someone did.
+    /// Who paused it. None: no operator.
     pub const fn paused(&self) -> Option<&UntrustedText> {
         self.paused.as_ref()
     }
 
-    /// The color that is to take the traffic.
+    /// The color that takes the traffic.
     pub fn new_color(&self) -> Option<Color> {
         self.old.map(Color::other)
     }
 
-    /// Whether the new release has, or may have, traffic.
+    /// Whether the new release has traffic, or may have it.
     pub const fn has_traffic(&self) -> bool {
         matches!(
             self.phase,
@@ -457,7 +458,7 @@ impl Cutover {
         )
     }
 
-    /// Whether it changes groups so that no replacement may start.
+    /// Whether it changes groups, so that no replacement may start.
     pub const fn stops_replacements(&self) -> bool {
         matches!(
             self.phase,
@@ -473,22 +474,22 @@ impl Cutover {
         )
     }
 
-    /// Whether it is being undone: nothing holds that.
+    /// Whether it is being undone, which no guard blocks.
     pub const fn is_going_back(&self) -> bool {
         matches!(self.phase, CutoverPhase::Aborting { .. } | CutoverPhase::RollingBack { .. })
     }
 
-    /// Whether it has not changed anything yet.
+    /// Whether it has changed nothing yet.
     pub const fn is_untouched(&self) -> bool {
         matches!(self.phase, CutoverPhase::Queued | CutoverPhase::Preflight)
     }
 
-    /// The token with which its launch template version is written.
+    /// The idempotency token of its launch template version.
     pub fn token(&self) -> String {
         format!("driftless-{}", self.id)
     }
 
-    /// The step that is taken first: without waits there is only the last one.
+    /// The index of the first step: the last one if the cutover skips waits.
     pub fn first_step(&self) -> usize {
         if self.is_expedited { self.last_step() } else { 0 }
     }
@@ -498,55 +499,56 @@ impl Cutover {
         self.policy.cutover.traffic.len().saturating_sub(1)
     }
 
-    /// What it would be as a release. None: its template is not written yet.
+    /// The release that it would become. None: its template is not written yet.
     pub fn release(&self, since: Timestamp) -> Option<Release> {
         let template = self.template.clone()?;
         Some(Release { template, image: self.candidate.image.clone(), since, build: self.candidate.build.clone() })
     }
 
-    /// How long a step is watched: at least as long as its slowest alarm needs to ring after its metrics have come.
+    /// How long a step is watched: at least as long as its slowest alarm needs to go into ALARM after its metrics have
+    /// arrived.
     pub fn step_time(&self, slowest_alarm: SignedDuration) -> SignedDuration {
         self.policy.cutover.step.max(slowest_alarm + self.policy.cutover.metrics_delay)
     }
 }
 
-/// So much later. What never comes does not come later: the first version stored such deadlines.
+/// Moves a time by a duration. A time that means "never" stays: the first version stored such deadlines.
 fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
     at.saturating_add(by).unwrap_or(Timestamp::MAX)
 }
 
-/// Takes a step of the machine: it is in the history from here on.
+/// Records a transition: it is in the history from here on.
 fn step(from: Option<CutoverPhaseKind>, to: CutoverStep, why: impl Into<UntrustedText>, history: &mut History) {
     debug_assert!(transitions::allows(transitions::CUTOVER, from, to), "no cutover goes from {from:?} to {to}");
     history.write(DRIFTLESS, Change::Cutover { from, to }, why);
 }
 
 impl CutoverPhaseKind {
-    /// Each of them, in the order of a cutover.
+    /// All phases, in order.
     pub const fn all() -> &'static [Self] {
         Self::VARIANTS
     }
 }
 
 impl CutoverPhase {
-    /// Which one it is.
+    /// The kind of the phase.
     pub fn kind(&self) -> CutoverPhaseKind {
         self.into()
     }
 
-    /// The word for it in messages, the history and metrics.
+    /// The name of the phase in messages, the history and metrics.
     pub fn name(&self) -> &'static str {
         self.kind().into()
     }
 }
 
 impl CutoverOutcome {
-    /// Each of them.
+    /// All outcomes.
     pub const fn all() -> &'static [Self] {
         Self::VARIANTS
     }
 
-    /// The word for it in messages, the history and metrics.
+    /// The name of the outcome in messages, the history and metrics.
     pub fn name(self) -> &'static str {
         self.into()
     }

@@ -1,4 +1,4 @@
-//! A drifted instance, and what is being done about it.
+//! The stored state of a drifted instance and its replacement.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,17 +15,16 @@ use crate::template::TemplateVersion;
 use crate::text::UntrustedText;
 use crate::waiting::Waiting;
 
-/// A drifted instance and what is being done about it.
+/// A drifted instance and its replacement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Replacement {
     /// The group that the instance belongs to.
     pub group: GroupName,
-    /// Where it runs; its successor goes there too.
+    /// The zone of the instance, and of its replacement instance.
     pub zone: Zone,
-    /// Why it is not what its release made it.
     pub drift: BTreeSet<DriftReason>,
-    /// What Config said, by rule: evidence that outlives the instance.
+    /// Config's annotations, by rule: evidence that outlives the instance.
     pub findings: BTreeMap<RuleName, Finding>,
     /// When the drift was first seen. The debounce counts from here.
     pub detected_at: Timestamp,
@@ -34,11 +33,11 @@ pub struct Replacement {
     pub failures: Vec<Failure>,
 }
 
-/// Why an instance is not what its release made it.
+/// The reason why an instance has drifted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DriftReason {
-    /// A rule of the fleet's list says so.
+    /// A Config rule of the policy's list reports it non-compliant.
     Rule(RuleName),
     /// It was launched with another version of the launch template than the release's.
     Template {
@@ -54,13 +53,13 @@ pub enum DriftReason {
     Age,
     /// An alarm of the fleet's list that names this instance, and no other, is in ALARM.
     Alarm(AlarmName),
-    /// An operator said so.
+    /// An operator requested its replacement.
     Operator { actor: UntrustedText },
 }
 
 impl DriftReason {
-    /// Whether a common cause can bring it about. Age does not: a fleet that was cut over as one grows old as one. Nor
-    /// does an operator's word.
+    /// Whether a common cause can produce this reason. Not age: the instances of one cutover reach the limit together.
+    /// Nor an operator's request.
     pub const fn may_be_common(&self) -> bool {
         match self {
             Self::Rule(_) | Self::Template { .. } | Self::Image { .. } | Self::Alarm(_) => true,
@@ -68,14 +67,15 @@ impl DriftReason {
         }
     }
 
-    /// Whether a successor that drifts for it too was born with it: then the image, the template or the rule is wrong.
+    /// Whether a replacement instance with the same reason is repeat drift: the image, the template or the rule is then
+    /// at fault.
     pub const fn is_inherited(&self) -> bool {
         self.may_be_common()
     }
 }
 
-/// Where a replacement is. `replaced` and `cleared` are no phases: such a replacement leaves the record, and the
-/// history keeps it.
+/// The phase of a replacement. `replaced` and `cleared` are not phases: such a replacement leaves the record and stays
+/// in the history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, strum::EnumDiscriminants)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[strum_discriminants(
@@ -85,107 +85,109 @@ impl DriftReason {
     doc = "Which phase a replacement is in."
 )]
 pub enum Phase {
-    /// The drift has not lasted long enough yet.
+    /// The debounce of the drift is not over.
     Debouncing,
-    /// A guard says no.
+    /// A guard blocks it.
     Blocked(Waiting),
-    /// A successor is being launched.
+    /// The replacement instance is being launched.
     Launching(Surge),
-    /// The successor must be in service, with a healthy target for the warm-up.
+    /// The replacement instance must be in service, with a healthy target for the warm-up.
     Verifying(Verifying),
-    /// The drifted instance is being terminated, or set aside.
+    /// The drifted instance is being terminated, or moved to standby.
     Retiring(Retiring),
-    /// The drifted instance goes first: it is being terminated.
+    /// Terminate-first: the drifted instance is being terminated.
     Terminating(Terminating),
-    /// The drifted instance is gone or on its way; what Auto Scaling launches in its place must prove itself.
+    /// Terminate-first: the drifted instance is terminating or gone; the instance that Auto Scaling launches in its
+    /// place is verified.
     LaunchingAfter(LaunchingAfter),
     /// The surge is abandoned: its extra instance is being terminated, and the drifted instance stays.
     Cancelling(Cancelling),
-    /// Abandoned for good. An operator must look.
+    /// Abandoned. An operator must inspect it.
     Stopped(Stopped),
 }
 
-/// An attempt to put a successor in the place of a drifted instance.
+/// An attempt to replace a drifted instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Surge {
     /// The idempotency token of the launch: derived from the instance, the attempt and the time of admission.
     pub token: String,
-    /// When the guards let it through.
+    /// When the guards admitted it.
     pub admitted_at: Timestamp,
-    /// What was in the group at the admission, and was launched in that very second or is not known to be older. EC2
-    /// tells launch times in whole seconds, so only this list tells them from what came after.
+    /// Members at admission that were launched within that second or have no known launch time. EC2 reports launch
+    /// times in whole seconds, so only this list tells them from later instances.
     pub existing_members: BTreeSet<InstanceId>,
-    /// When the successor must have proven itself. Moves by the time that a freeze holds it.
+    /// When the replacement instance must be verified. A freeze moves it.
     pub deadline: Timestamp,
-    /// The group's desired capacity at admission: what it must have again at the end, unless someone else changes it.
+    /// The group's desired capacity at admission, which it must have again at the end unless an external change sets
+    /// another.
     pub base_desired: u32,
-    /// How the successor comes.
+    /// How the replacement instance is launched.
     pub method: SurgeMethod,
-    /// Whether the launch was asked for more than once: then an earlier one may have succeeded without an answer.
+    /// Whether the launch call was repeated: an earlier call may have succeeded without a response.
     pub asked_again: bool,
-    /// Since when a freeze holds it.
+    /// Since when a freeze pauses it.
     pub paused_since: Option<Timestamp>,
-    /// The policy that it was admitted with. It ends under it, whatever the tags say by then.
+    /// The policy that admitted the surge. It applies to the end, whatever the tags say later.
     pub policy: Box<Policy>,
 }
 
-/// How a successor comes.
+/// How a replacement instance is launched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SurgeMethod {
-    /// `LaunchInstances`, idempotent, which answers the id.
+    /// `LaunchInstances`, which is idempotent and returns the id.
     LaunchInstances,
-    /// Desired capacity raised by one, where the group or the endpoint does not offer the other. The successor is
-    /// the instance of the release that was launched after the admission.
+    /// The desired capacity is raised by one, because the group or the endpoint does not support `LaunchInstances`. The
+    /// replacement instance is the one of the release that was launched after the admission.
     RaiseDesired,
-    /// Auto Scaling launches it by itself: the drifted one goes first, and its place stays.
+    /// Terminate-first: Auto Scaling launches it, because the desired capacity stays.
     LaunchAfter,
 }
 
-/// The proof of a successor.
+/// The verification of a replacement instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Verifying {
     pub surge: Surge,
-    /// The instance that must prove itself.
+    /// The instance that is being verified.
     pub successor: InstanceId,
     /// Since when it has been in service with a healthy target, without interruption.
     pub healthy_since: Option<Timestamp>,
 }
 
-/// The end of a drifted instance.
+/// The termination of a drifted instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Retiring {
     pub surge: Surge,
-    /// The instance that has proven itself.
+    /// The verified replacement instance.
     pub successor: InstanceId,
     /// When the drifted instance must be gone.
     pub deadline: Timestamp,
-    /// The desired capacity on which the termination was decided.
+    /// The desired capacity that the decision to terminate assumed.
     pub desired_before: u32,
-    /// Whether AWS accepted the termination. After a crash it can be false although it did.
+    /// Whether AWS accepted the termination. After a crash it can be false although AWS did.
     pub terminated: bool,
 }
 
-/// The end of a drifted instance that goes before its successor comes.
+/// Terminate-first: the termination of a drifted instance before its replacement instance is launched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Terminating {
     pub surge: Surge,
-    /// Whether AWS accepted the termination. After a crash it can be false although it did.
+    /// Whether AWS accepted the termination. After a crash it can be false although AWS did.
     pub terminated: bool,
 }
 
-/// The proof of an instance that comes into a place that was terminated.
+/// Terminate-first: the verification of the instance that Auto Scaling launches in place of the terminated one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LaunchingAfter {
     pub surge: Surge,
-    /// When the successor must have proven itself.
+    /// When the replacement instance must be verified.
     pub deadline: Timestamp,
-    /// The instance that must prove itself. None: not launched yet.
+    /// The instance that is being verified. None: not launched yet.
     pub successor: Option<InstanceId>,
     /// Since when it has been in service with a healthy target, without interruption.
     pub healthy_since: Option<Timestamp>,
@@ -196,27 +198,25 @@ pub struct LaunchingAfter {
 #[serde(deny_unknown_fields)]
 pub struct Cancelling {
     pub surge: Surge,
-    /// The extra instance. None: it is gone or never came, and only the desired capacity is too high.
+    /// The extra instance. None: it is gone or was never launched, and only the desired capacity is too high.
     pub successor: Option<InstanceId>,
     pub because: CancelReason,
-    /// When it must be over: a extra instance that the minimum healthy still holds then stays for good.
+    /// The deadline: an extra instance that the minimum healthy still needs then stays.
     pub deadline: Timestamp,
-    /// The desired capacity on which taking the extra instance back was decided. None: not decided yet.
+    /// The desired capacity that the decision to remove the extra instance assumed. None: not decided yet.
     pub desired_before: Option<u32>,
-    /// Whether AWS accepted that, or there was nothing to take back. After a crash it can be false although it did.
+    /// Whether AWS accepted the removal, or none was needed. After a crash it can be false although AWS did.
     pub taken_back: bool,
-    /// Set where AWS refused the launch when it was asked for again: an earlier call may have launched something all the
-    /// same.
+    /// Set if AWS refused a repeated launch call: an earlier call may have launched an instance all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<Refused>,
 }
 
-/// A launch that was refused. What an earlier call launched is in its zone, and was there before the refusal; whatever
-/// comes elsewhere or later is somebody else's.
+/// A launch that AWS refused. An instance of an earlier call is in the requested zone and older than the refusal; every
+/// other instance is an external change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Refused {
-    /// The zone that was asked for.
     pub zone: Zone,
     /// When the refusal was read.
     pub at: Timestamp,
@@ -306,9 +306,8 @@ pub enum StopReason {
 pub struct Quarantined {
     pub group: GroupName,
     pub since: Timestamp,
-    /// When it is terminated, unless someone took it out before.
+    /// When it is terminated, unless an operator takes it out earlier.
     pub until: Timestamp,
-    /// What it was replaced for.
     pub drift: BTreeSet<DriftReason>,
 }
 

@@ -1,4 +1,5 @@
-//! The end of a surge without a replacement: its extra instance goes, once, and what others made of the group stays.
+//! The end of a surge without a replacement: its extra instance is terminated once, and external changes of the group
+//! stay.
 
 use crate::action::{Action, ActionResult, Role};
 use crate::draft::Draft;
@@ -24,11 +25,12 @@ pub(crate) fn cancel(
     });
     match cancelling.successor.as_ref().and_then(|id| context.group.member(id)) {
         Some(member) if member.lifecycle == Lifecycle::Terminating => {
-            // Known from here on, whatever others do to desired capacity until it is gone.
+            // Stored from here on, whatever external changes do to the desired capacity meanwhile.
             cancelling.taken_back |= is_lowered(context, &cancelling);
             Transition::Stay(Phase::Cancelling(cancelling))
         }
-        // Accepted, and the describe trails. It does so by seconds: what is still there at the deadline never went.
+        // AWS accepted the termination, and the describe lags behind by seconds. An instance that still exists at the
+        // deadline was not terminated.
         Some(_) if cancelling.taken_back && context.now < cancelling.deadline => {
             Transition::Stay(Phase::Cancelling(cancelling))
         }
@@ -95,7 +97,7 @@ fn cancel_capacity(
     let group = context.group;
     let is_launching = |work: &Replacement| work.group == group.name && matches!(work.phase(), Phase::Launching(_));
     if draft.record().replacements.values().any(is_launching) {
-        // Whatever came could be another surge's, whose launch has not answered yet.
+        // The instance could belong to another surge, whose launch call has no response yet.
         return Transition::Stay(Phase::Cancelling(cancelling));
     }
     if let Some(newest) = newest_since(draft, context, &cancelling.surge, cancelling.refused.as_ref())
@@ -116,45 +118,47 @@ fn cancel_capacity(
         return Transition::Stay(Phase::Cancelling(cancelling));
     }
     let is_idle = if is_short {
-        // The launch was refused: what is wanted and not there is wanted by somebody else, as far as can be seen.
+        // AWS refused the launch: desired capacity without an instance belongs to an external change, as far as the
+        // reads show.
         context.now >= cancelling.deadline
     } else {
         group.active().all(|member| draft.input().seen.machines.get(&member.id).is_found())
     };
     if is_idle {
-        // All that run are known, and none came with this surge: the capacity is someone else's.
+        // All members are known, and none came from this surge: the capacity belongs to an external change.
         return Transition::End(End::Cancelled(cancelling.because));
     }
     Transition::Stay(Phase::Cancelling(cancelling))
 }
 
-/// Whether this surge no longer holds the group above its size. What others added meanwhile is theirs: a surge takes
-/// back one, and only once.
+/// Whether this surge no longer raises the group. Capacity that external changes added stays: a surge lowers the
+/// desired capacity by one, and only once.
 fn is_even(context: &ReplacementContext<'_, '_>, cancelling: &Cancelling) -> bool {
     cancelling.taken_back
         || context.group.desired <= size_without(context, &cancelling.surge)
         || is_lowered(context, cancelling)
 }
 
-/// Whether desired capacity is below what it was when taking the extra instance back was decided.
+/// Whether the desired capacity is below the one that the decision to remove the extra instance assumed.
 fn is_lowered(context: &ReplacementContext<'_, '_>, cancelling: &Cancelling) -> bool {
     cancelling.desired_before.is_some_and(|before| context.group.desired < before)
 }
 
-/// The desired capacity of the group without this surge, as far as is known. At its minimum it has no extra instance.
+/// The desired capacity of the group without this surge, as far as is known. At its minimum the group has no extra
+/// instance.
 fn size_without(context: &ReplacementContext<'_, '_>, surge: &Surge) -> u32 {
     surge.base_desired.saturating_add(context.others_launched).max(context.group.min)
 }
 
-/// Whether the group is as large as without this surge.
+/// Whether the group has the size that it would have without this surge.
 pub(crate) fn has_no_extra(context: &ReplacementContext<'_, '_>, surge: &Surge) -> bool {
     let expected = size_without(context, surge);
     let active = u32::try_from(context.group.active().count()).unwrap_or(u32::MAX);
     context.group.desired <= expected && active <= expected
 }
 
-/// The newest active instance of the release that was launched since a surge was admitted and is nobody's successor yet:
-/// wherever it came, or where a launch that was refused may have brought it.
+/// The newest active instance of the release that was launched since the admission of the surge and belongs to no other
+/// surge: in any zone, or only where a refused launch may have created it.
 pub(crate) fn newest_since(
     draft: &Draft<'_>,
     context: &ReplacementContext<'_, '_>,
@@ -163,7 +167,7 @@ pub(crate) fn newest_since(
 ) -> Option<InstanceId> {
     let launched = context.group.active().filter_map(|member| {
         let machine = draft.input().seen.machines.get(&member.id).found()?;
-        // EC2 tells launch times in whole seconds.
+        // EC2 reports launch times in whole seconds.
         let is_new = machine.launched_at.as_second() >= surge.admitted_at.as_second()
             && !surge.existing_members.contains(&member.id);
         let is_there = refused.is_none_or(|refused| member.zone == refused.zone && machine.launched_at <= refused.at);

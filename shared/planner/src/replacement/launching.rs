@@ -1,4 +1,4 @@
-//! The launch of a successor.
+//! The launch of a replacement instance.
 
 use super::cancelling::{has_no_extra, newest_since};
 use super::{
@@ -24,7 +24,7 @@ pub(super) fn launching(draft: &mut Draft<'_>, context: &ReplacementContext<'_, 
                 draft.launches_by_desired();
                 surge.method = SurgeMethod::RaiseDesired;
             }
-            // Someone else changed desired capacity, and ours was not written: theirs is the new base.
+            // An external change set the desired capacity before Driftless's write: its value is the new base.
             (Action::SetDesired { .. }, ActionResult::Changed) => {
                 surge.base_desired = context.group.desired.saturating_sub(context.others_launched);
             }
@@ -49,8 +49,8 @@ pub(super) fn launching(draft: &mut Draft<'_>, context: &ReplacementContext<'_, 
         return give_up(context, surge, None, capacity::reason_of(&failure.message));
     }
     if let Some(step) = no_longer_needed(draft, context, &surge, None) {
-        // Known to have launched nothing: it can end at once. Otherwise the launch is repeated with its token, which
-        // tells the id of what is to be cancelled.
+        // A surge that launched nothing can end at once. Otherwise the launch is repeated with its token, which returns
+        // the id of the instance to terminate.
         if is_known(context, &surge) {
             return step;
         }
@@ -64,7 +64,8 @@ pub(super) fn launching(draft: &mut Draft<'_>, context: &ReplacementContext<'_, 
             let why = format!("no replacement instance within {:#}", surge.policy.launch_deadline);
             return give_up(context, surge, None, CancelReason::Failed(why.as_str().into()));
         }
-        // What came since may be this launch, whose answer was lost, or someone else's scale-out. Only the token tells.
+        // A new instance may come from this launch, whose response was lost, or from an external scale-out. Only the
+        // token tells.
         Clock::Expired | Clock::Running => {}
     }
     surge.asked_again = true;
@@ -73,13 +74,13 @@ pub(super) fn launching(draft: &mut Draft<'_>, context: &ReplacementContext<'_, 
     Transition::Stay(Phase::Launching(surge))
 }
 
-/// Whether it is known what this launch has come to, so that it can be abandoned: nothing came, or whatever came is
-/// told by its launch time anyway.
+/// Whether the result of this launch is known, so that it can be abandoned: it launched nothing, or only the launch
+/// time identifies its instance anyway.
 fn is_known(context: &ReplacementContext<'_, '_>, surge: &Surge) -> bool {
     has_no_extra(context, surge) || surge.method == SurgeMethod::RaiseDesired
 }
 
-/// Asks for the successor of an instance whose phase is `Launching`. Repeated, it launches nothing more.
+/// Launches the replacement instance in phase `Launching`. A repeated call launches nothing more.
 pub(crate) fn launch(draft: &mut Draft<'_>, id: &InstanceId) {
     let Some(replacement) = draft.record().replacements.get(id).cloned() else { return };
     let Phase::Launching(surge) = replacement.phase() else { return };
@@ -94,7 +95,7 @@ pub(crate) fn launch(draft: &mut Draft<'_>, id: &InstanceId) {
                 token: surge.token.clone(),
             });
         }
-        // One raise at a time: the next one starts from what this one leaves.
+        // One raise at a time: the next one starts from the value that this one leaves.
         SurgeMethod::RaiseDesired if group.desired <= surge.base_desired && !draft.resizes(&group.name) => {
             make_room(draft, group, surge.base_desired);
             draft.act(Action::SetDesired {
@@ -104,16 +105,16 @@ pub(crate) fn launch(draft: &mut Draft<'_>, id: &InstanceId) {
                 replaces: id.clone(),
             });
         }
-        // Raised already, or never lowered: Auto Scaling is launching.
+        // The desired capacity is already raised, or was never lowered: Auto Scaling is launching.
         SurgeMethod::RaiseDesired | SurgeMethod::LaunchAfter => {}
     }
     requeue_open_work(draft, &replacement);
 }
 
-/// Where the launch did not answer an id: the active instance of the release that was launched since the admission and
-/// is nobody's successor yet.
+/// The replacement instance of a launch that returned no id: the active instance of the release that was launched since
+/// the admission and belongs to no other surge.
 fn unattributed(draft: &Draft<'_>, context: &ReplacementContext<'_, '_>, surge: &Surge) -> Option<InstanceId> {
-    // Before desired capacity is up, a new instance is Auto Scaling's own business.
+    // A new instance that appears before the desired capacity is raised is not the surge's.
     if surge.method != SurgeMethod::RaiseDesired || context.group.desired <= surge.base_desired {
         return None;
     }

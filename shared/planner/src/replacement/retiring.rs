@@ -1,4 +1,4 @@
-//! The end of a drifted instance whose successor has proven itself.
+//! The termination of a drifted instance whose replacement instance is verified.
 
 use super::{Clock, End, ReplacementContext, Transition, give_up, minimum_healthy, no_longer_needed, pause_or_expire};
 use crate::action::{Action, ActionResult, CapacityChange, Role};
@@ -22,10 +22,10 @@ pub(super) fn retire(
     });
     let is_set_aside = is_quarantine(&retiring.surge)
         && context.drifted.is_some_and(|drifted| drifted.lifecycle == Lifecycle::Standby);
-    // In standby it is where it was to go, whatever others did to desired capacity meanwhile.
+    // In standby the instance is where it should be, whatever external changes did to the desired capacity.
     if context.drifted.is_none() && !is_set_aside && was_taken_by_others(context, &retiring) {
         if is_launching_beside(draft, context) {
-            // What holds desired capacity up may be that launch. It answers by its token, or ends.
+            // That launch may be what keeps the desired capacity up. Its token returns the result, or the launch ends.
             return Transition::Stay(Phase::Retiring(retiring));
         }
         let Retiring { surge, successor, .. } = retiring;
@@ -42,10 +42,10 @@ pub(super) fn retire(
         return Transition::Stay(Phase::Retiring(retiring));
     }
     if retiring.terminated && context.now < retiring.deadline {
-        // Accepted, and the describe trails.
+        // AWS accepted the termination, and the describe lags behind.
         return Transition::Stay(Phase::Retiring(retiring));
     }
-    // Not terminated yet: a crash, or AWS was busy. Everything is asked again before it is done.
+    // Not terminated yet: the run crashed, or AWS was busy. Every condition is evaluated again first.
     if let Some(step) = no_longer_needed(draft, context, &retiring.surge, Some(&retiring.successor)) {
         return step;
     }
@@ -66,7 +66,8 @@ pub(super) fn retire(
     end_drifted(draft, context, retiring)
 }
 
-/// Ends the drifted instance, if its successor still serves and the minimum healthy holds without it.
+/// Terminates the drifted instance if its replacement instance is still healthy and the group keeps its minimum healthy
+/// without it.
 fn end_drifted(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, mut retiring: Retiring) -> Transition {
     let is_proven = context
         .group
@@ -99,21 +100,21 @@ const fn is_quarantine(surge: &Surge) -> bool {
     matches!(surge.replace_by(), ReplaceBy::Quarantine)
 }
 
-/// Whether the drifted instance went without our doing, so that the group is still one too large: nobody took its
-/// place off the desired capacity.
+/// Whether an external change terminated the drifted instance without lowering the desired capacity, so that the group
+/// is still one too large.
 fn was_taken_by_others(context: &ReplacementContext<'_, '_>, retiring: &Retiring) -> bool {
     let expected = retiring.surge.base_desired.saturating_add(context.others_launched);
     !retiring.terminated && context.group.desired >= retiring.desired_before && context.group.desired > expected
 }
 
-/// Whether another surge of the group has asked for a successor and does not know yet what came of it.
+/// Whether another surge of the group has called for a launch and does not know the result yet.
 fn is_launching_beside(draft: &Draft<'_>, context: &ReplacementContext<'_, '_>) -> bool {
     let mut beside =
         draft.record().replacements.iter().filter(|(id, work)| *id != context.id && work.group == context.group.name);
     beside.any(|(_, work)| matches!(work.phase(), Phase::Launching(_)))
 }
 
-/// One termination a group in one decision: the next one is decided on the capacity that this one leaves.
+/// At most one termination in a group by each decision: the next one depends on the capacity that this one leaves.
 pub(crate) fn terminate(
     draft: &mut Draft<'_>,
     context: &ReplacementContext<'_, '_>,
@@ -134,7 +135,7 @@ pub(crate) fn terminate(
     true
 }
 
-/// Sets the drifted instance aside: its successor has taken its place, and it is kept for forensics.
+/// Moves the drifted instance to standby: its replacement instance is verified, and the fleet keeps it for forensics.
 fn enter_standby(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, surge: &Surge) {
     if is_taken(draft, context) {
         return;
@@ -147,7 +148,7 @@ fn enter_standby(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, su
     });
 }
 
-/// Whether this decision takes an instance out of the group already.
+/// Whether this decision already removes an instance from the group.
 pub(crate) fn is_taken(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>) -> bool {
     let is_taken = draft.takes_from(&context.group.name);
     if is_taken {
@@ -156,7 +157,7 @@ pub(crate) fn is_taken(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '
     is_taken
 }
 
-/// At the minimum Auto Scaling refuses to decrement: then someone raised the minimum, and capacity must stay.
+/// Auto Scaling refuses to go below the minimum: an external change raised the minimum, so the capacity must stay.
 fn capacity_change(context: &ReplacementContext<'_, '_>, surge: &Surge) -> CapacityChange {
     let group = context.group;
     if surge.method != SurgeMethod::LaunchAfter && group.desired > surge.base_desired && group.desired > group.min {

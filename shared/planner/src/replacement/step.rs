@@ -1,4 +1,4 @@
-//! What a phase of a replacement is judged by, and what becomes of it.
+//! The input of a phase of a replacement, and its possible transitions.
 
 use jiff::Timestamp;
 
@@ -8,11 +8,11 @@ use crate::observation::{Group, Member};
 use crate::record::{CancelReason, Phase, Surge};
 use crate::waiting::Waiting;
 
-/// What becomes of a phase in one pass.
+/// The result of one pass over a phase.
 pub(crate) enum Transition {
-    /// It stays, perhaps with its data brought up to date.
+    /// The phase stays, perhaps with new data.
     Stay(Phase),
-    /// It becomes another one.
+    /// The replacement enters another phase.
     To(Phase, String),
     /// The replacement is over.
     End(End),
@@ -24,25 +24,25 @@ pub(crate) enum End {
         surge: Surge,
     },
     Cancelled(CancelReason),
-    /// Nothing proved itself in the place of the drifted one, which is gone.
+    /// No instance was verified in place of the drifted one, which is gone.
     NotLaunchedAfter,
 }
 
-/// What a phase is judged by.
+/// The input of a phase.
 pub(crate) struct ReplacementContext<'p, 'a> {
     pub(crate) now: Timestamp,
     pub(crate) id: &'p InstanceId,
     pub(crate) group: &'a Group,
-    /// Where the drifted instance runs, and its successor is launched.
+    /// The zone of the drifted instance, in which its replacement instance is launched.
     pub(crate) zone: &'p Zone,
     pub(crate) drifted: Option<&'a Member>,
     pub(crate) is_cleared: bool,
     pub(crate) breaker_open: bool,
-    /// The rule whose breaker is open in all fleets, where the drift is of such rules alone.
+    /// The rule whose breaker is open, if the drift consists of such rules alone.
     pub(crate) rule_breaker: Option<RuleName>,
     pub(crate) recurrence: Recurrence,
     pub(crate) pause: Option<Waiting>,
-    /// Since when it is held: since the freeze was said, not since it was noticed.
+    /// Since when it is paused: from the time at which the operator set the freeze.
     pub(crate) paused_since: Timestamp,
     pub(crate) others_launched: u32,
 }

@@ -1,5 +1,5 @@
-//! Where the tag says so: the drifted instance goes first, and what Auto Scaling launches in its place must prove
-//! itself. The place in the budget is held until it has.
+//! Terminate-first replacements, only if the policy sets them: Driftless terminates the drifted instance, and verifies
+//! the instance that Auto Scaling launches in its place. The budget slot is in use until then.
 
 use super::cancelling::newest_since;
 use super::retiring::terminate;
@@ -16,7 +16,7 @@ use crate::observation::{Group, Lifecycle};
 use crate::record::{CancelReason, LaunchingAfter, Phase, Surge, Terminating};
 use crate::waiting::Waiting;
 
-/// Terminates the drifted instance, unless something has come in between.
+/// Terminates the drifted instance, unless a guard blocks it by now.
 pub(super) fn terminate_first(
     draft: &mut Draft<'_>,
     context: &ReplacementContext<'_, '_>,
@@ -30,7 +30,7 @@ pub(super) fn terminate_first(
         return Transition::To(Phase::LaunchingAfter(launching_after(context, terminating)), why.to_owned());
     };
     if terminating.terminated && context.now < terminating.surge.deadline {
-        // Accepted, and the describe trails.
+        // AWS accepted the termination, and the describe lags behind.
         return Transition::Stay(Phase::Terminating(terminating));
     }
     terminating.terminated = false;
@@ -51,7 +51,7 @@ pub(super) fn terminate_first(
         Clock::Running => {}
     }
     if drifted.lifecycle != Lifecycle::InService {
-        // An operator, or Auto Scaling, has it.
+        // An operator or Auto Scaling is changing the instance.
         return Transition::End(End::Cancelled(CancelReason::DriftedGone));
     }
     if let Some((serving, minimum_healthy)) = below_minimum(draft, context, &terminating.surge) {
@@ -62,7 +62,7 @@ pub(super) fn terminate_first(
     Transition::Stay(Phase::Terminating(terminating))
 }
 
-/// Keeps what is known of an instance that is about to go first.
+/// Stores the evidence of an instance that is about to be terminated.
 pub(super) fn keep_evidence_of(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Findings, id: &InstanceId) {
     let Some(replacement) = draft.record().replacements.get(id).cloned() else { return };
     let Some(group) = draft.input().seen.group(&replacement.group) else { return };
@@ -70,14 +70,14 @@ pub(super) fn keep_evidence_of(draft: &mut Draft<'_>, standing: &FleetState<'_>,
     keep_evidence(draft, &context, None);
 }
 
-/// How many serve once this instance is gone, and with it everything else of its group that goes before its successor
-/// comes: a describe that trails still shows what was terminated a moment ago.
+/// The number of healthy instances without this one and all other terminate-first instances of its group: a describe
+/// that lags behind still shows those that were just terminated.
 pub(crate) fn serving_after(draft: &Draft<'_>, group: &Group, id: &InstanceId) -> u32 {
     let is_going = |other: &InstanceId| {
         other == id
             || draft.record().replacements.get(other).is_some_and(|work| match work.phase() {
                 Phase::LaunchingAfter(_) => true,
-                // Of two that have not gone yet, one goes first.
+                // Of two that are not terminated yet, one goes first.
                 Phase::Terminating(terminating) => terminating.terminated || other < id,
                 Phase::Launching(_)
                 | Phase::Verifying(_)
@@ -93,7 +93,7 @@ pub(crate) fn serving_after(draft: &Draft<'_>, group: &Group, id: &InstanceId) -
     u32::try_from(serving.count()).unwrap_or(u32::MAX)
 }
 
-/// Why the drifted instance has not gone in all that time. Kept back for the others' sake, nothing has failed.
+/// Why the drifted instance was not terminated in time. A wait for the minimum healthy is no failure.
 fn not_gone(draft: &Draft<'_>, context: &ReplacementContext<'_, '_>, surge: &Surge) -> CancelReason {
     if let Some((serving, minimum_healthy)) = below_minimum(draft, context, surge) {
         return CancelReason::BelowMinimum { serving, minimum_healthy };
@@ -102,10 +102,11 @@ fn not_gone(draft: &Draft<'_>, context: &ReplacementContext<'_, '_>, surge: &Sur
     CancelReason::Failed(why.as_str().into())
 }
 
-/// How many would serve without the drifted instance, and the minimum healthy, where that is more.
+/// The number of healthy instances without the drifted one, and the minimum healthy if that is more.
 fn below_minimum(draft: &Draft<'_>, context: &ReplacementContext<'_, '_>, surge: &Surge) -> Option<(u32, u32)> {
     let serving = serving_after(draft, context.group, context.id);
-    // Who scales out wants more than there was when this began. What goes first holds desired capacity up by nothing.
+    // After an external scale-out the minimum healthy refers to the larger size. A terminate-first replacement does not
+    // raise the desired capacity.
     let without_surges = context.group.desired.saturating_sub(context.others_launched);
     let wanted = context.group.desired.min(surge.base_desired).max(without_surges);
     let minimum_healthy = surge.policy.min_healthy.of_rounded_up(wanted);
@@ -115,12 +116,12 @@ fn below_minimum(draft: &Draft<'_>, context: &ReplacementContext<'_, '_>, surge:
 
 fn launching_after(context: &ReplacementContext<'_, '_>, terminating: Terminating) -> LaunchingAfter {
     let Terminating { surge, .. } = terminating;
-    // Draining comes first: only then Auto Scaling may have room for the next one.
+    // Draining comes first: only after it does Auto Scaling have room for the next instance.
     let deadline = context.now + surge.policy.drain_deadline + surge.policy.launch_deadline;
     LaunchingAfter { surge, deadline, successor: None, healthy_since: None }
 }
 
-/// Waits for the unattributed instance in the terminated place, and for its proof.
+/// Waits for the instance that Auto Scaling launches in place of the terminated one, and verifies it.
 pub(super) fn launch_after(
     draft: &mut Draft<'_>,
     context: &ReplacementContext<'_, '_>,
@@ -158,7 +159,7 @@ pub(super) fn launch_after(
     }
 }
 
-/// Whether nothing will come into the place: someone made the group smaller meanwhile.
+/// Whether Auto Scaling will launch no instance, because an external change made the group smaller.
 fn is_complete_without(
     draft: &Draft<'_>,
     context: &ReplacementContext<'_, '_>,
@@ -170,7 +171,7 @@ fn is_complete_without(
     is_smaller && group.active().all(|member| draft.input().seen.machines.get(&member.id).is_found())
 }
 
-/// Where AWS has no room for the unattributed instance, nothing else of the fleet may go either.
+/// Without capacity for the launch no other instance of the fleet may be terminated first.
 fn note_shortage(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, launching_after: &LaunchingAfter) {
     let failure = draft.input().seen.launch_failures.get(&context.group.name).found();
     if let Some(failure) = failure.filter(|failure| failure.at >= launching_after.surge.admitted_at)
@@ -180,7 +181,7 @@ fn note_shortage(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, la
     }
 }
 
-/// The drifted one is gone: there is nothing to go back to, only an operator to call.
+/// The drifted instance is gone, so nothing can be restored: an operator must act.
 fn stay_or_stop(context: &ReplacementContext<'_, '_>, launching_after: LaunchingAfter) -> Transition {
     if context.now >= launching_after.deadline {
         return Transition::End(End::NotLaunchedAfter);

@@ -1,5 +1,5 @@
-//! The proof of a successor: in service, with a healthy target for the warm-up, and free of what its ancestor is
-//! replaced for.
+//! The verification of a replacement instance: InService, with a healthy target for the warm-up, and without the drift
+//! reasons of the instance that it replaces.
 
 use super::{Clock, ReplacementContext, Transition, give_up, no_longer_needed, pause_or_expire};
 use crate::borrowed_settings::protect;
@@ -30,7 +30,7 @@ pub(super) fn prove(
     if let Some(step) = no_longer_needed(draft, context, &verifying.surge, Some(&verifying.successor)) {
         return step;
     }
-    // Its health is followed through a hold too: what failed in between has not been healthy without interruption.
+    // Health is tracked during a pause too: an instance that failed meanwhile was not healthy without interruption.
     let is_serving = successor.is_some_and(|successor| draft.input().seen.is_serving(context.group, successor));
     verifying.healthy_since = is_serving.then(|| verifying.healthy_since.unwrap_or(context.now));
     match pause_or_expire(context, &mut verifying.surge) {
@@ -48,7 +48,7 @@ pub(super) fn prove(
         }
         Clock::Running => {}
     }
-    // Just launched, and not listed yet: describes trail.
+    // Just launched and not listed yet, because describes lag behind.
     let Some(successor) = successor else { return Transition::Stay(Phase::Verifying(verifying)) };
     protect(draft, context.group, successor);
     let Some(healthy_since) = verifying.healthy_since else { return Transition::Stay(Phase::Verifying(verifying)) };
@@ -58,7 +58,7 @@ pub(super) fn prove(
         return Transition::Stay(Phase::Verifying(verifying));
     }
     match &context.recurrence {
-        // Once it lasts, it is no drift but a birth defect: its ancestor stays, and so does everything like it.
+        // Drift that lasts is repeat drift: the drifted instance stays, and so do all others with the same reasons.
         Recurrence::Lasting => {
             let because = CancelReason::DriftedFromTheStart { successor: verifying.successor.clone() };
             return give_up(context, verifying.surge, Some(verifying.successor), because);
@@ -81,14 +81,15 @@ pub(super) fn prove(
     Transition::To(Phase::Retiring(Retiring { surge, successor, deadline, desired_before, terminated: false }), why)
 }
 
-/// Whether a successor was seen in its group before: then it is not just the describe that trails.
+/// Whether the replacement instance was listed in its group before: its absence is then no lag of the describe.
 fn was_listed(draft: &Draft<'_>, verifying: &Verifying) -> bool {
     let protects =
         |setting: &Setting| matches!(setting, Setting::Protection { instance } if *instance == verifying.successor);
     verifying.healthy_since.is_some() || draft.record().borrowed_settings.iter().any(|entry| protects(&entry.setting))
 }
 
-/// Why an instance may not go yet: too few would serve without it. One that serves nobody costs nothing.
+/// Why an instance may not be terminated yet: too few instances would stay healthy. Terminating an unhealthy one costs
+/// nothing.
 pub(crate) fn minimum_healthy(
     draft: &Draft<'_>,
     context: &ReplacementContext<'_, '_>,
@@ -96,7 +97,8 @@ pub(crate) fn minimum_healthy(
     leaving: &InstanceId,
 ) -> Option<Waiting> {
     let serving = draft.input().seen.serving_without(context.group, leaving);
-    // Who scales out wants more than there was when this began, and what is on its way does not serve yet.
+    // After an external scale-out the minimum healthy refers to the larger size, and instances that are launching are
+    // not healthy yet.
     let without_surges = context.group.desired.saturating_sub(context.others_launched.saturating_add(1));
     let wanted = context.group.desired.min(surge.base_desired).max(without_surges);
     let minimum_healthy = surge.policy.min_healthy.of_rounded_up(wanted);
@@ -104,8 +106,8 @@ pub(crate) fn minimum_healthy(
         .then_some(Waiting::BelowMinimum { serving, minimum_healthy })
 }
 
-/// Whether an instance is known to serve nobody while others of its group do. What the load balancer cannot tell may
-/// serve, and where no target is healthy it sends traffic to all of them.
+/// Whether an instance is known to be unhealthy while others of its group are healthy. A target with unknown health may
+/// be healthy, and with no healthy target the load balancer sends traffic to all of them.
 pub(crate) fn serves_nobody(draft: &Draft<'_>, group: &Group, id: &InstanceId) -> bool {
     let seen = draft.input().seen;
     let Some(member) = group.member(id) else { return true };

@@ -85,7 +85,7 @@ pub enum GuardId {
     ColorMinHealthy,
     /// So many of the old color must serve to take the traffic back.
     RollbackMinHealthy,
-    /// Somebody of the old color must serve before the new one is scaled to zero.
+    /// The old color must have a healthy instance before the new color is scaled to zero.
     OldColor,
     /// Only an operator can say how it goes on.
     Operator,

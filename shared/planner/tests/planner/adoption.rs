@@ -22,7 +22,7 @@ fn its_release_is_what_the_live_group_launches_and_nothing_is_changed() {
     }
 }
 
-/// With this change it is not adopted, and these words say why; nothing starts, whatever has drifted.
+/// With this change the fleet is not adopted, for this reason; nothing starts, whatever has drifted.
 fn check(words: &str, change: impl FnOnce(&mut Stage)) {
     let mut stage = Stage::new(3);
     change(&mut stage);
@@ -103,7 +103,7 @@ fn the_release_follows_the_group_only_while_it_is_observed() {
 fn the_version_of_the_release_is_not_asked_again() {
     let mut stage = Stage::new(3);
     stage.settle();
-    // Its template version was deleted since: that is no obstacle to what runs, and only AWS says no to what is to come.
+    // The template version was deleted since. The release still runs; only AWS refuses its next launch.
     let templates = std::mem::take(&mut stage.templates);
     stage.drift(1);
     stage.settle();

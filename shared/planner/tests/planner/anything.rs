@@ -70,7 +70,7 @@ fn answer(number: u8) -> ActionResult {
     }
 }
 
-/// So many instances were launched and stay: a extra instance that the minimum healthy needed for the whole drain deadline is the group's, and
+/// So many instances were launched and stay: an extra instance that the minimum healthy needed for the whole drain deadline is the group's, and
 /// on-call was told.
 fn extra_instance_kept(stage: &Stage) -> u32 {
     let is_kept = |told: &&Notification| matches!(told.details, Details::ExtraInstanceKept { .. });

@@ -64,7 +64,7 @@ fn a_maximum_that_external_change_grew_into_is_told_after_an_hour() {
         let looked = stage.reconcile();
         assert_eq!(stage.kinds().contains(&"entered restore-overdue".to_owned()), is_told, "{offset}");
         let looks_again_soon = looked.recheck.is_some_and(|at| at <= stage.now + mins(1));
-        assert_eq!(looks_again_soon, !is_told, "from then on the resync reads it, and what changes the group");
+        assert_eq!(looks_again_soon, !is_told, "from then on the resync and changes of the group cause the next pass");
         stage.scale_to(3);
         stage.settle_clean(3);
         assert_eq!(stage.kinds().contains(&"ended restore-overdue".to_owned()), is_told);

@@ -26,7 +26,7 @@ fn starts(decision: &Decision) -> Vec<&Notification> {
 }
 
 #[test]
-fn as_many_messages_as_a_person_reads_are_told_one_by_one_and_one_more_is_told_as_one() {
+fn five_messages_of_a_kind_are_sent_singly_and_six_as_one() {
     for (size, told) in [(FOLD_ABOVE - 1, FOLD_ABOVE - 1), (FOLD_ABOVE, FOLD_ABOVE), (FOLD_ABOVE + 1, 1)] {
         let (_, decision) = burst(size);
         let starts = starts(&decision);
@@ -60,7 +60,7 @@ fn a_burst_has_the_same_id_when_it_is_decided_again() {
 }
 
 #[test]
-fn each_answer_to_a_command_is_told_however_many_there_are() {
+fn each_response_to_a_command_is_sent_however_many_there_are() {
     let mut stage = Stage::new(3);
     stage.reconcile();
     for _ in 0..=FOLD_ABOVE {

@@ -37,7 +37,7 @@ fn compliant_while_nothing_was_launched_yet() {
     let decision = stage.reconcile_and_crash();
     let mut launched = stage.clone();
     check(stage, "launching", 3);
-    // Launched, and the answer was lost: the token tells what is to be taken away.
+    // Launched, but the response was lost: the token returns the instance to terminate.
     launched.act(&decision.actions);
     check(launched, "launching", 3);
 }
@@ -157,7 +157,7 @@ fn the_drifted_instance_is_taken_in_each_phase_and_no_extra_instance_stays() {
         for terminated in after.terminated() {
             assert!(after.launched.values().any(|launched| *launched == terminated), "{phase}: {terminated}");
         }
-        // Taken with its capacity: the successor, if there is one, takes its place.
+        // Terminated together with its capacity: the replacement instance, if there is one, stays in its place.
         let after = taken(&stage, CapacityChange::Decrement);
         let size = if stage.desired() > 4 { 4 } else { 3 };
         after.assert_clean(size);
@@ -213,7 +213,7 @@ fn an_extra_instance_that_does_not_serve_yet_stays_while_nobody_else_serves() {
 fn an_extra_instance_that_is_found_late_goes_only_where_enough_serve_without_it() {
     let mut stage = Stage::drifted(2, &[1]);
     let launched = stage.reconcile_and_crash();
-    // It was launched, the answer was lost, and nobody looked until it was too late.
+    // It was launched, the response was lost, and the next pass came after the deadline.
     stage.act(&launched.actions);
     stage.arrive();
     stage.sick.insert(id(1));

@@ -16,7 +16,7 @@ fn others(stage: &mut Stage, count: usize, at: Timestamp) {
 }
 
 #[test]
-fn a_rule_under_which_three_fleets_drift_at_once_replaces_nobody() {
+fn a_rule_under_which_three_fleets_drift_at_once_replaces_no_instance() {
     for (count, is_open) in
         [(COMMON_CAUSE_FLEETS - 2, false), (COMMON_CAUSE_FLEETS - 1, true), (COMMON_CAUSE_FLEETS, true)]
     {
@@ -95,7 +95,7 @@ fn the_fleets_own_drift_counts_once_and_fleets_that_do_not_drift_open_nothing() 
     stage.drift(1);
     stage.reconcile();
     assert!(stage.record().rule_breakers.is_empty());
-    // A fleet without drift under the rule has nothing to hold.
+    // A fleet without drift under the rule has no instance to block.
     let mut stage = Stage::new(8);
     stage.reconcile();
     others(&mut stage, COMMON_CAUSE_FLEETS, now);
@@ -104,7 +104,7 @@ fn the_fleets_own_drift_counts_once_and_fleets_that_do_not_drift_open_nothing() 
 }
 
 #[test]
-fn drift_under_another_rule_too_is_not_held_by_the_breaker_of_one() {
+fn drift_under_two_rules_is_not_blocked_by_the_breaker_of_one() {
     let mut stage = opened();
     stage.tag("rules", "sg-closed;imds-v2");
     stage.drift_under(id(1), OTHER_RULE);
@@ -151,7 +151,7 @@ fn it_stays_open_until_fewer_are_drifted_and_no_three_fleets_begin_to_drift() {
 }
 
 #[test]
-fn a_person_may_close_it() {
+fn an_operator_may_close_it() {
     let mut stage = opened();
     stage.wait(COMMON_CAUSE_WITHIN + secs(1));
     stage.say(Command::Retry);
@@ -163,7 +163,7 @@ fn a_person_may_close_it() {
 }
 
 #[test]
-fn a_shortage_holds_every_instance_of_the_fleet_and_is_one() {
+fn a_capacity_shortage_blocks_every_instance_of_the_fleet_and_counts_once() {
     let mut stage = Stage::drifted(8, &[1, 2]);
     stage.tag("budget", "2");
     stage.scripted.insert("launch", ActionResult::Failed("InsufficientInstanceCapacity: no room".into()));

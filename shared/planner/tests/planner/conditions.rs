@@ -8,7 +8,7 @@ use driftless_planner::waiting::Waiting;
 use driftless_testkit::{Stage, around, id, mins, secs};
 use jiff::SignedDuration;
 
-/// With this change nothing starts and the state is told once; a day later again; and its end.
+/// With this change nothing starts, and on-call is notified at once, again after a day, and at the end.
 fn check(key: &str, break_it: impl Fn(&mut Stage), mend_it: impl Fn(&mut Stage)) {
     let mut stage = Stage::drifted(3, &[1]);
     break_it(&mut stage);

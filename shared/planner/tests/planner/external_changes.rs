@@ -80,7 +80,7 @@ fn a_scale_in_to_the_base_without_slack_keeps_the_successor_that_serves() {
     stage.take(&id(2), CapacityChange::Decrement);
     stage.leave();
     stage.wait(mins(1));
-    // Only two of three would serve without the drifted one: the attempt ends at its deadline.
+    // Without the drifted instance only two of three would be healthy: the attempt ends at its deadline.
     stage.reconcile();
     assert_eq!(stage.phase(1), "verifying");
     stage.wait(mins(20));
@@ -132,7 +132,7 @@ fn while_a_scale_out_comes_up_the_drifted_instance_serves_on() {
     stage.reconcile();
     stage.arrive();
     stage.reconcile();
-    // People want six, and the three that are missing do not serve yet.
+    // The desired capacity is six, and the three missing instances are not healthy yet.
     stage.scale_to(7);
     let coming: Vec<_> = stage.groups[0]
         .members

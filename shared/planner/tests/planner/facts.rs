@@ -140,7 +140,7 @@ fn a_report_of_an_image_is_used_at_once() {
 }
 
 #[test]
-fn an_alarm_that_the_read_does_not_show_ringing_yet_is_kept_for_two_minutes() {
+fn an_alarm_report_that_the_read_does_not_confirm_yet_is_kept_for_two_minutes() {
     for (waited, is_used) in around(mins(2)).into_iter().zip([false, true, true]) {
         let mut stage = Stage::new(3);
         stage.reconcile();
@@ -201,7 +201,7 @@ fn a_rule_that_leaves_the_list_clears_what_waits_and_not_what_is_under_way() {
 }
 
 #[test]
-fn nothing_starts_on_what_config_did_not_confirm_in_this_look() {
+fn nothing_starts_on_drift_that_config_did_not_confirm_in_this_pass() {
     let mut stage = Stage::drifted(3, &[1]);
     stage.unread.insert(rule(RULE));
     let decision = stage.reconcile();

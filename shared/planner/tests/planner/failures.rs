@@ -1,4 +1,4 @@
-//! A successor that does not prove itself.
+//! A replacement instance that is not verified.
 
 use driftless_planner::action::{Action, ActionResult, CapacityChange, Outcome};
 use driftless_planner::notification::Details;
@@ -236,7 +236,7 @@ fn a_launch_that_is_refused_after_one_without_an_answer_leaves_no_extra_instance
 fn what_comes_in_another_zone_while_a_launch_is_refused_is_somebody_elses() {
     let mut stage = Stage::drifted(3, &[1]);
     stage.scripted.insert("launch", ActionResult::Failed("InsufficientInstanceCapacity: no room".into()));
-    // Asked, and refused; the function died before it could keep the answer.
+    // AWS refused the call, and the function stopped before it could store the response.
     stage.reconcile_and_crash();
     stage.scale_to(4);
     stage.reconcile();
@@ -249,9 +249,9 @@ fn what_comes_in_another_zone_while_a_launch_is_refused_is_somebody_elses() {
 
 #[test]
 fn what_comes_after_a_launch_was_refused_is_somebody_elses_in_its_zone_too() {
-    // EC2 tells launch times in whole seconds: what comes in the very second may be ours.
+    // EC2 reports launch times in whole seconds: an instance of the same second may be the surge's.
     for (waited, is_taken) in [(secs(0), true), (secs(1), false)] {
-        // The second instance runs in the zone in which somebody else's unattributed instance comes.
+        // The second instance is in the zone in which an instance from outside Driftless is launched.
         let mut stage = Stage::drifted(3, &[2]);
         stage.reconcile_and_crash();
         stage.scripted.insert("launch", ActionResult::Failed("InsufficientInstanceCapacity: no room".into()));

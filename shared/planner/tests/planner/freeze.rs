@@ -1,4 +1,4 @@
-//! The stop switch, and the switch back to observe.
+//! The freeze, and the switch back to observe mode.
 
 use driftless_planner::action::{Action, Role};
 use driftless_planner::record::Phase;

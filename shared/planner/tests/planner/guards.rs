@@ -1,4 +1,4 @@
-//! What may not start, and why: each guard with its reason, and that it releases again.
+//! Each guard blocks with its reason, and stops blocking when the cause is gone.
 
 use driftless_planner::action::{ActionResult, CapacityChange};
 use driftless_planner::image::Image;
@@ -8,7 +8,7 @@ use driftless_planner::template::TemplateReference;
 use driftless_planner::waiting::{GuardId, Waiting};
 use driftless_testkit::{GROUP, Stage, around, content, id, image, image_id, mins, refresh, secs, version};
 
-/// With this change the drifted instance 1 of 4 waits for this guard, with these words; and nothing else happens.
+/// With this change the drifted instance 1 of 4 waits for this guard, with this reason, and no action follows.
 fn check(guard: GuardId, words: &str, change: impl FnOnce(&mut Stage)) -> Stage {
     let mut stage = Stage::drifted(4, &[1]);
     change(&mut stage);
@@ -24,7 +24,7 @@ fn check(guard: GuardId, words: &str, change: impl FnOnce(&mut Stage)) -> Stage 
     stage
 }
 
-/// Releases when the cause is gone.
+/// The guard stops blocking when the cause is gone.
 fn check_scales_to_zero(mut stage: Stage, change: impl FnOnce(&mut Stage)) {
     change(&mut stage);
     stage.settle_clean(4);
@@ -88,7 +88,7 @@ fn a_template_that_is_not_the_release() {
     };
     let stage = check(GuardId::Group, words, |stage| moved(stage, 2));
     check_scales_to_zero(stage.clone(), |stage| moved(stage, 1));
-    // Accepted by an operator: to observe and back. The other instances run it already.
+    // An operator accepted the version by a switch to observe and back. The other instances already run it.
     check_scales_to_zero(stage, |stage| {
         for member in stage.group().members.iter_mut().filter(|member| member.id != id(1)) {
             member.template = Some(version(2));
@@ -148,7 +148,7 @@ fn a_tag_that_protects_until_a_time() {
 }
 
 #[test]
-fn what_auto_scaling_or_a_person_has() {
+fn an_instance_that_auto_scaling_or_an_operator_is_changing() {
     let stage = check(GuardId::InService, "in standby", |stage| {
         lifecycle_of(stage, 1, Lifecycle::Standby);
         stage.group().desired = 3;
@@ -237,7 +237,7 @@ fn a_policy_that_is_invalid_for_a_while_changes_no_phase_without_a_line_in_the_h
     for debounce in ["soon", "5m", "soon", "5m"] {
         stage.wait(secs(10));
         stage.tag("debounce", debounce);
-        // Each pass checks that the history leads from the one phase to the other.
+        // Each pass checks that the history leads from one phase to the other.
         let decision = stage.reconcile();
         phases.push(stage.phase(1));
         let waits = decision.waiting.get(&id(1));

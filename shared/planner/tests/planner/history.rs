@@ -1,4 +1,4 @@
-//! The history: what is stored of an entry is what is shown of it, and it is read again as it was.
+//! The history: an entry is stored as it is shown, and is read back unchanged.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ fn evidence() -> Evidence {
     stage.history.iter().find_map(HistoryEntry::evidence).unwrap().clone()
 }
 
-/// One of each kind, and of each shape of it, with the words that it is shown by.
+/// One entry of each kind and shape, with its shown text.
 fn changes() -> Vec<(Change, &'static str, &'static str)> {
     let setting = "borrowed_settings: MaxSize of app (had 4)";
     vec![

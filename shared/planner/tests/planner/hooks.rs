@@ -3,7 +3,7 @@
 use driftless_testkit::{Stage, around, id, mins};
 use jiff::SignedDuration;
 
-/// The phase of a surge whose successor does not serve, after so long. The warm-up is one minute.
+/// The phase of a surge whose replacement instance is not healthy after this time. The warm-up is one minute.
 fn after(hooks: SignedDuration, waited: SignedDuration) -> &'static str {
     let mut stage = Stage::drifted(3, &[1]);
     stage.hook_timeout = hooks;

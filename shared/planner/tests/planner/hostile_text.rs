@@ -35,7 +35,7 @@ fn hostile() -> Vec<String> {
     texts.into_iter().map(str::to_owned).chain(long).collect()
 }
 
-/// Every piece of news that carries a stranger's words, with these words.
+/// Every notification that contains external text, with this text.
 fn saying(words: &str) -> Vec<Details> {
     let text = || UntrustedText::from(words);
     let candidate = |why| Candidate { image: image_id(2), base: version(7), build: Some(text()), why };
@@ -93,7 +93,7 @@ fn saying(words: &str) -> Vec<Details> {
     all
 }
 
-/// What a POSIX shell would make of the words of a command. Anything that it would expand is an error.
+/// The words of a command as a POSIX shell parses them. Anything that the shell would expand is an error.
 fn shell_words(command: &str) -> Vec<String> {
     let (mut words, mut word, mut quoted) = (Vec::new(), String::new(), false);
     let mut characters = command.chars();

@@ -64,7 +64,7 @@ fn the_end_of_each_condition_has_a_text_of_its_own() {
 }
 
 #[test]
-fn each_kind_of_news_and_each_state_has_a_golden_message() {
+fn each_kind_of_notification_and_each_condition_has_a_golden_message() {
     let samples: Vec<Details> = details().into_iter().map(|(_, details)| details).collect();
     let tag = |details: &Details| serde_json::to_value(details).unwrap()["kind"].as_str().unwrap().to_owned();
     assert_eq!(samples.iter().map(tag).collect::<BTreeSet<_>>(), variants::<Details>("kind"));
@@ -106,7 +106,7 @@ fn a_subject_is_short_printable_ascii() {
 }
 
 #[test]
-fn whoever_is_requested_can_type_something_and_read_on() {
+fn every_message_has_a_command_and_every_one_to_act_on_a_runbook() {
     for (name, details) in details() {
         let notification = notification(details, &["app-blue"]);
         let message = notification.message().unwrap();

@@ -75,7 +75,7 @@ fn an_empty_group_gets_what_it_would_launch_where_that_can_be_told() {
 }
 
 #[test]
-fn what_only_a_person_can_tell_is_refused_and_nothing_is_written() {
+fn what_only_an_operator_can_decide_is_refused_and_nothing_is_written() {
     let mut mixed = floating(3, "$Latest");
     mixed.group().members[0].template = Some(version(2));
     refused(&mut mixed, "run several versions");
@@ -99,7 +99,7 @@ fn a_pinned_fleet_has_nothing_to_pin_and_says_so() {
 }
 
 #[test]
-fn what_did_not_work_is_tried_again_and_a_freeze_holds_it_meanwhile() {
+fn a_failed_pin_is_retried_and_a_freeze_blocks_it_meanwhile() {
     let mut stage = floating(3, "$Latest");
     stage.scripted.insert("set-template", ActionResult::Busy("ScalingActivityInProgress".into()));
     stage.say(Command::Pin);
@@ -117,7 +117,7 @@ fn what_did_not_work_is_tried_again_and_a_freeze_holds_it_meanwhile() {
 }
 
 #[test]
-fn a_group_that_somebody_else_pins_meanwhile_is_theirs() {
+fn a_group_that_an_external_change_pins_meanwhile_is_left_alone() {
     let mut stage = floating(3, "$Latest");
     stage.scripted.insert("set-template", ActionResult::Busy("ScalingActivityInProgress".into()));
     stage.say(Command::Pin);

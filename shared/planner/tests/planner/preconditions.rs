@@ -1,4 +1,4 @@
-//! What is compared right before each write.
+//! The comparison right before each write.
 
 use std::collections::BTreeMap;
 
@@ -146,7 +146,7 @@ fn what_is_not_written_is_told_as_what_it_met() {
 }
 
 #[test]
-fn a_freeze_holds_back_what_disrupts_and_no_rollback() {
+fn a_freeze_blocks_disruption_and_no_rollback() {
     let frozen = |action: &Action| after(action, |live| live.is_frozen = true);
     let is_free = |action: &Action| frozen(action) == Proceed;
     let free: Vec<Action> = actions().into_iter().filter(is_free).collect();
@@ -201,14 +201,14 @@ fn a_maximum_that_does_not_hold_what_is_wanted_by_now_would_take_instances() {
     for (desired, expected) in [(3, Proceed), (4, Proceed), (5, Changed)] {
         assert_eq!(of_group(&lowered, |group| group.desired = desired), expected, "{desired}");
     }
-    // What is so already takes nobody, and what is raised holds whatever was there.
+    // A bound that is already in effect costs no instance, and a raised one keeps all of them.
     let is_there = |group: &mut Group| (group.max, group.desired) = (4, 4);
     assert_eq!(of_group(&lowered, is_there), Done);
     assert_eq!(of_group(&the("set-maximum"), |group| group.desired = 9), Proceed);
 }
 
 #[test]
-fn a_size_that_is_already_as_wanted_may_be_somebody_elses() {
+fn a_size_that_is_already_as_wanted_may_be_of_an_external_change() {
     let desired = the("set-desired");
     for (live, expected) in [(3, Changed), (4, Proceed), (5, Changed)] {
         assert_eq!(of_group(&desired, |group| group.desired = live), expected, "{live}");
@@ -285,7 +285,7 @@ fn a_color_is_scaled_to_zero_with_the_bounds_that_were_decided_on_and_only_witho
         weighs(live);
         live.group.iter_mut().for_each(|group| (group.min, group.max, group.desired) = (0, 9, 0));
     };
-    assert_eq!(after(&the("scale-to-zero"), is_empty), Done, "there is nothing left to scale to zero");
+    assert_eq!(after(&the("scale-to-zero"), is_empty), Done, "no instance is left to terminate");
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn lifecycle(stage: &Stage, number: u32) -> Option<Lifecycle> {
 }
 
 #[test]
-fn the_drifted_instance_is_set_aside_when_its_successor_has_proven_itself() {
+fn the_drifted_instance_enters_standby_when_its_replacement_instance_is_verified() {
     let mut stage = drifted(3, &[1]);
     stage.settle_clean(3);
     assert_eq!(stage.done(), ["launch", "protect", "enter-standby", "protect"]);
@@ -42,7 +42,7 @@ fn the_drifted_instance_is_set_aside_when_its_successor_has_proven_itself() {
 }
 
 #[test]
-fn what_was_set_aside_without_an_answer_is_kept_whatever_a_scaling_policy_did_meanwhile() {
+fn an_instance_in_standby_whose_call_got_no_response_is_kept_whatever_a_scaling_policy_did() {
     for scaled_out_by in [0, 1] {
         let mut stage = drifted(4, &[1]);
         stage.until(|stage| lifecycle(stage, 1) == Some(Lifecycle::Standby));
@@ -124,7 +124,7 @@ fn two_that_expire_at_once_go_one_after_the_other() {
 }
 
 #[test]
-fn what_a_person_restored_into_service_is_a_drifted_instance_again() {
+fn an_instance_that_an_operator_returns_to_service_is_drifted_again() {
     for (waited, is_kept) in around(mins(2)).into_iter().zip([true, false, false]) {
         let mut stage = drifted(8, &[1]);
         while !stage.record().quarantined.contains_key(&id(1)) {
@@ -149,7 +149,7 @@ fn what_a_person_restored_into_service_is_a_drifted_instance_again() {
 }
 
 #[test]
-fn what_a_person_ended_is_kept_no_longer() {
+fn an_instance_that_an_operator_terminates_is_kept_no_longer() {
     let mut stage = kept();
     stage.group().members.retain(|member| member.id != id(1));
     stage.settle();
@@ -199,7 +199,7 @@ fn a_freeze_keeps_the_evidence() {
 }
 
 #[test]
-fn where_it_may_not_be_set_aside_it_stays_and_a_person_is_called() {
+fn without_permission_for_standby_the_instance_stays_and_an_operator_is_asked() {
     let mut stage = drifted(3, &[1]);
     stage.scripted.insert("enter-standby", ActionResult::Denied("autoscaling:EnterStandby".into()));
     for _ in 0..40 {

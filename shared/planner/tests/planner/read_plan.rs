@@ -1,4 +1,4 @@
-//! What is asked: only what a decision can use, and nothing twice.
+//! The read plan contains only what a decision can use, and each read once.
 
 use driftless_planner::action::Action;
 use driftless_planner::decision::Decision;
@@ -21,7 +21,7 @@ fn second(stage: &Stage, seen: &Observation) -> SecondReads {
     read_plan::second(&fleet(), seen, stage.record.as_ref(), policy.as_ref())
 }
 
-/// A fleet of three that was looked at, and has nothing to do.
+/// A fleet of three instances after a pass, without any work.
 fn at_rest() -> Stage {
     let mut stage = Stage::new(3);
     stage.reconcile();
@@ -29,12 +29,12 @@ fn at_rest() -> Stage {
 }
 
 #[test]
-fn who_serves_is_not_asked_where_nothing_is_under_way() {
+fn target_health_is_not_read_while_no_work_is_in_progress() {
     assert!(first(&at_rest(), false).targets.is_empty());
 }
 
 #[test]
-fn who_serves_is_asked_where_nothing_is_known_or_news_has_come_or_age_counts() {
+fn target_health_is_read_for_an_unknown_fleet_for_new_facts_and_for_age() {
     let all = [target_group("app")].into();
     assert_eq!(first(&Stage::new(3), false).targets, all);
     assert_eq!(first(&at_rest(), true).targets, all);
@@ -44,7 +44,7 @@ fn who_serves_is_asked_where_nothing_is_known_or_news_has_come_or_age_counts() {
 }
 
 #[test]
-fn who_serves_is_asked_as_soon_as_an_instance_has_drifted_and_as_long_as_it_is_on_record() {
+fn target_health_is_read_while_a_drifted_instance_is_on_record() {
     let mut stage = at_rest();
     stage.drift(1);
     let mut seen = stage.observation();
@@ -57,7 +57,7 @@ fn who_serves_is_asked_as_soon_as_an_instance_has_drifted_and_as_long_as_it_is_o
 #[test]
 fn a_template_version_that_was_just_read_is_not_read_again() {
     let mut stage = at_rest();
-    // Somebody gives the group a newer version by hand: it is the live one, and a candidate as well.
+    // An external change gives the group a newer version: it becomes the live one, and a candidate too.
     stage.templates.insert(version(2), content(Some(image_id(1))));
     stage.groups[0].template = TemplateReference::Numbered(version(2));
     let seen = stage.observation();
@@ -65,7 +65,7 @@ fn a_template_version_that_was_just_read_is_not_read_again() {
     assert!(!second(&stage, &seen).templates.contains(&version(2)));
 }
 
-/// What is decided where EC2 was asked about no instance.
+/// The decision of a pass that read no instance from EC2.
 fn without_machines(stage: &Stage) -> Decision {
     decided(stage, &Observation { machines: Reading::none(), ..stage.observation() })
 }

@@ -1,4 +1,4 @@
-//! A successor that fails for what its ancestor was replaced for is no drift.
+//! A replacement instance that drifts for the reasons of the instance that it replaced is repeat drift, not new drift.
 
 use driftless_planner::notification::{Details, Severity};
 use driftless_planner::observation::Finding;
@@ -55,7 +55,7 @@ fn after_a_day_it_is_a_drift_of_its_own() {
 
 #[test]
 fn a_rule_that_every_instance_fails_ends_after_one_replacement() {
-    // The successor fails while it is still on trial: it goes again, and what it was to replace stays.
+    // The replacement instance drifts during its verification: it is terminated, and the drifted instance stays.
     let (mut stage, successor) = Stage::verifying(3);
     stage.drift_under(successor.clone(), RULE);
     stage.settle();

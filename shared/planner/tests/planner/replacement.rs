@@ -55,7 +55,7 @@ fn after_a_crash_between_commit_and_act_the_same_launch_is_asked_with_the_same_t
 }
 
 #[test]
-fn the_successor_is_protected_from_scale_in_once_it_is_in_service_and_borrowed_settings_knows_it() {
+fn the_replacement_instance_is_protected_from_scale_in_once_in_service_as_a_borrowed_setting() {
     let (mut stage, successor) = Stage::verifying(3);
     assert!(stage.reconcile().actions.is_empty(), "a pending instance cannot be protected");
     stage.arrive();

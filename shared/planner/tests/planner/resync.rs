@@ -77,7 +77,7 @@ fn the_oldest_work_under_way_is_told_and_what_only_waits_has_no_age() {
 }
 
 #[test]
-fn an_image_for_the_fleet_requests_it_and_another_one_does_not() {
+fn an_image_for_the_fleet_requests_a_pass_and_another_image_does_not() {
     let of_other = Image { image_for: Some("other".into()), ..image(2) };
     assert!(resynced_at(t0(), Some(&[of_other]), &[]).requests.is_empty());
     assert!(resynced_at(t0(), Some(&[image(2)]), &[]).requests.contains_key(&fleet()));
@@ -85,13 +85,13 @@ fn an_image_for_the_fleet_requests_it_and_another_one_does_not() {
 }
 
 #[test]
-fn an_alarm_of_its_policy_that_is_in_alarm_requests_the_fleet() {
+fn an_alarm_of_the_policy_in_alarm_requests_a_pass() {
     assert!(resynced_at(t0(), Some(&[]), &["web-5xx"]).requests.contains_key(&fleet()));
     assert!(resynced_at(t0(), Some(&[]), &["somebody-elses"]).requests.is_empty());
 }
 
 #[test]
-fn every_fleet_is_looked_at_once_an_hour_at_a_minute_of_its_own() {
+fn every_fleet_gets_a_pass_once_an_hour_at_a_minute_of_its_own() {
     let requests = |minutes: i64| {
         let at = t0() + SignedDuration::from_mins(minutes);
         resynced_at(at, Some(&[]), &[]).requests.contains_key(&fleet())
@@ -108,7 +108,7 @@ fn every_fleet_is_looked_at_once_an_hour_at_a_minute_of_its_own() {
 }
 
 #[test]
-fn target_groups_and_alarms_of_a_requested_fleet_are_indexed_with_all_their_fleets() {
+fn target_groups_and_alarms_of_a_fleet_that_gets_a_pass_are_indexed_with_all_their_fleets() {
     let (mut one, mut two) = (named("one"), named("two"));
     one.tags.insert("driftless:alarms".to_owned(), "web-5xx;cpu-*".to_owned());
     two.tags.insert("driftless:alarms".to_owned(), "web-5xx".to_owned());
@@ -161,7 +161,7 @@ fn the_fingerprint_does_not_depend_on_the_order_of_the_answer() {
 }
 
 #[test]
-fn a_fleet_with_something_to_do_is_requested_and_no_other() {
+fn only_a_fleet_with_work_gets_a_pass() {
     let (same, mut tagged) = (group(3), group(3));
     tagged.tags.insert("driftless:mode".to_owned(), "observe".to_owned());
     for (group, drifted, open, reason) in [
@@ -177,7 +177,7 @@ fn a_fleet_with_something_to_do_is_requested_and_no_other() {
 }
 
 #[test]
-fn a_fleet_that_was_never_looked_at_is_requested() {
+fn a_fleet_without_an_earlier_pass_gets_one() {
     let (fleets, _) = fleets(vec![group(3)], &Defaults::default());
     let resynced = resync(&fleets, nothing());
     assert!(resynced.requests.contains_key(&fleet()));
@@ -198,7 +198,7 @@ fn a_rule_that_is_not_on_the_list_is_not_counted() {
 }
 
 #[test]
-fn work_of_a_fleet_without_groups_is_requested() {
+fn open_work_of_a_fleet_without_groups_requests_a_pass() {
     let same = group(3);
     let resynced = resynced(&same, &[], &["gone"], &same);
     let gone: FleetName = "gone".parse().unwrap();
@@ -231,7 +231,7 @@ fn each_rule_that_any_fleet_lists_is_read_once() {
 }
 
 #[test]
-fn a_fleet_whose_alarm_is_in_alarm_is_requested_before_all_others() {
+fn a_fleet_whose_alarm_is_in_alarm_gets_its_pass_first() {
     let mut resynced = Resynced::default();
     let reasons = [Reason::FleetChanged, Reason::InstanceDrifted, Reason::WorkIsOpen, Reason::AlarmInAlarm];
     for (name, reason) in ["a", "b", "c", "d"].into_iter().zip(reasons) {

@@ -1,4 +1,4 @@
-//! Whoever is told something worth acting on finds a page that begins with a command to type.
+//! Every message that on-call can act on links a page that begins with a command to run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -17,7 +17,7 @@ fn pages() -> BTreeMap<String, String> {
     files.map(|path| (name(&path), std::fs::read_to_string(&path).unwrap())).collect()
 }
 
-/// What an operator may have to look up.
+/// A topic of a runbook.
 fn topics() -> BTreeSet<String> {
     let to_act_on = details().into_iter().filter(|(_, details)| details.severity() >= Severity::Notify);
     to_act_on.map(|(_, details)| details.topic().to_owned()).collect()

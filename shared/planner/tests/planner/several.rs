@@ -198,7 +198,7 @@ fn what_may_be_a_successor_is_not_replaced_itself_while_its_launch_has_not_answe
     let mut stage = Stage::drifted(8, &[1]);
     stage.tag("budget", "2");
     stage.reconcile();
-    // The answer is lost, and so are those to the same question later on. Meanwhile the unattributed instance drifts.
+    // The response is lost, and so are those to the repeated calls. Meanwhile the replacement instance drifts.
     stage.outcomes.clear();
     stage.scripted.insert("launch", ActionResult::Busy("throttled".into()));
     stage.arrive();

@@ -1,4 +1,4 @@
-//! Where the tag says so, the drifted instance goes before its successor comes.
+//! Terminate-first replacements: the drifted instance is terminated before its replacement instance is launched.
 
 use driftless_planner::action::{Action, ActionResult, CapacityChange, Role};
 use driftless_planner::history::HistoryEntry;
@@ -8,7 +8,7 @@ use driftless_planner::record::{Phase, StopReason};
 use driftless_planner::waiting::{GuardId, Waiting};
 use driftless_testkit::{GROUP, RULE, Stage, around, freeze, id, mins, secs};
 
-/// So many, some of them drifted and debounced, where the drifted one goes first over this floor.
+/// A group of this size with some debounced drifted instances, in terminate-first mode with this minimum healthy.
 fn drifted(size: u32, numbers: &[u32], min_healthy: &str) -> Stage {
     let mut stage = Stage::drifted(size, numbers);
     stage.tag("strategy", "terminate-first");
@@ -62,7 +62,7 @@ fn the_drifted_one_goes_first_and_what_fills_its_place_must_prove_itself() {
 }
 
 #[test]
-fn what_a_person_protects_before_it_goes_stays() {
+fn an_instance_that_an_operator_protects_before_its_termination_stays() {
     let mut stage = drifted(3, &[1], "60%");
     stage.reconcile_and_crash();
     assert_eq!(stage.phase(1), "terminating");
@@ -98,13 +98,13 @@ fn the_minimum_must_hold_without_it() {
 }
 
 #[test]
-fn who_scales_out_before_it_went_is_counted_in_the_minimum() {
-    // Nine serve without it: enough for ten that are wanted, and not for eleven.
+fn a_scale_out_before_the_termination_raises_the_minimum_healthy() {
+    // Nine are healthy without it: enough for a desired capacity of ten, not for eleven.
     for (wanted, is_gone) in [(9, true), (10, true), (11, false)] {
         let mut stage = drifted(10, &[1], "90%");
         stage.group().max = 20;
         stage.reconcile_and_crash();
-        // What is wanted from now on is on its way, and does not serve yet.
+        // The instances of the scale-out are launching and not healthy yet.
         stage.launches = false;
         stage.group().desired = wanted;
         let decision = stage.reconcile();
@@ -148,7 +148,7 @@ fn what_does_not_serve_may_go_below_the_minimum() {
 }
 
 #[test]
-fn what_is_terminated_is_not_terminated_again_while_the_describe_trails() {
+fn a_terminated_instance_is_not_terminated_again_while_the_describe_lags() {
     let mut stage = drifted(3, &[1], "60%");
     stage.scripted.insert("terminate", ActionResult::Done);
     stage.reconcile();
@@ -172,7 +172,7 @@ fn drift_that_is_over_before_it_went_keeps_it() {
 }
 
 #[test]
-fn a_freeze_holds_what_was_to_go_first_and_its_clock() {
+fn a_freeze_blocks_a_terminate_first_termination_and_stops_its_timer() {
     let mut stage = drifted(3, &[1], "60%");
     stage.scripted.insert("terminate", ActionResult::Frozen);
     stage.reconcile();
@@ -188,7 +188,7 @@ fn a_freeze_holds_what_was_to_go_first_and_its_clock() {
 }
 
 #[test]
-fn where_nothing_comes_into_the_place_a_person_is_called() {
+fn without_a_replacement_instance_in_time_an_operator_is_asked() {
     // The drain deadline and the launch deadline together: 30 and 20 minutes.
     for (waited, phase) in around(mins(50)).into_iter().zip(["launching-after", "stopped", "stopped"]) {
         let mut stage = launching_after(3, &[1]);
@@ -202,7 +202,7 @@ fn where_nothing_comes_into_the_place_a_person_is_called() {
 }
 
 #[test]
-fn a_unattributed_that_never_serves_is_no_launch_after() {
+fn an_instance_that_never_becomes_healthy_does_not_end_the_replacement() {
     let mut stage = launching_after(3, &[1]);
     stage.launches = true;
     stage.arrive();
@@ -216,7 +216,7 @@ fn a_unattributed_that_never_serves_is_no_launch_after() {
 }
 
 #[test]
-fn a_place_that_someone_took_away_needs_no_launch_after() {
+fn a_smaller_desired_capacity_needs_no_replacement_instance() {
     let mut stage = launching_after(3, &[1]);
     stage.scale_to(2);
     stage.settle_clean(2);
@@ -224,7 +224,7 @@ fn a_place_that_someone_took_away_needs_no_launch_after() {
 }
 
 #[test]
-fn a_shortage_at_the_launch_after_keeps_the_others_where_they_are() {
+fn a_capacity_shortage_blocks_further_terminations() {
     let mut stage = launching_after(8, &[1, 2]);
     stage.tag("budget", "2");
     let message = "We currently do not have sufficient m5.large capacity (InsufficientInstanceCapacity)";
@@ -279,7 +279,7 @@ fn while_nothing_takes_its_place_no_other_goes() {
 }
 
 #[test]
-fn a_unattributed_that_has_drifted_when_it_is_first_seen_is_on_trial_and_not_replaced_itself() {
+fn a_replacement_instance_that_is_drifted_when_first_seen_is_verified_and_not_replaced_itself() {
     let mut stage = launching_after(3, &[1]);
     stage.launches = true;
     stage.arrive();
@@ -339,7 +339,7 @@ fn what_could_not_be_terminated_in_time_is_tried_again_after_a_while() {
 }
 
 #[test]
-fn what_was_kept_for_the_sake_of_the_minimum_has_not_failed() {
+fn a_wait_for_the_minimum_healthy_is_no_failed_attempt() {
     let mut stage = terminating();
     for number in [2, 3] {
         stage.sick.insert(id(number));

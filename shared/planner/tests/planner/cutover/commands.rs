@@ -80,7 +80,7 @@ fn two_cutovers_of_one_second_are_two() {
 }
 
 #[test]
-fn abort_before_traffic_undoes_it_and_holds_the_image_back() {
+fn abort_before_traffic_undoes_the_cutover_and_defers_the_image() {
     for phase in ["queued", "preflight", "preparing", "scaling", "verifying"] {
         let mut stage = weighted_fleet(3);
         stage.publish(2);
@@ -107,7 +107,7 @@ fn abort_before_traffic_undoes_it_and_holds_the_image_back() {
 }
 
 #[test]
-fn a_command_that_stays_on_file_after_its_commit_is_followed_once() {
+fn a_command_that_stays_stored_after_its_commit_is_executed_once() {
     let mut stage = weighted_fleet(3);
     stage.publish(2);
     assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
@@ -115,7 +115,7 @@ fn a_command_that_stays_on_file_after_its_commit_is_followed_once() {
     let filed = stage.facts.clone();
     let told = stage.told.len();
     for _ in 0..3 {
-        // It was filed while the run held the lease: what is consumed stays until the next lease.
+        // The fact was stored while the run held the lease: a consumed fact stays until the next run.
         stage.facts.clone_from(&filed);
         stage.reconcile();
     }
@@ -127,7 +127,7 @@ fn a_command_that_stays_on_file_after_its_commit_is_followed_once() {
 }
 
 #[test]
-fn a_command_whose_message_comes_again_long_after_it_was_followed_is_followed_once() {
+fn a_command_whose_message_is_redelivered_late_is_executed_once() {
     let mut stage = weighted_fleet(3);
     stage.say(Command::Rollback);
     let filed = stage.facts.clone();

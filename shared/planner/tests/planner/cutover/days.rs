@@ -17,7 +17,7 @@ fn touched(stage: &Stage) -> Vec<&str> {
     of_groups.map(|outcome| outcome.action.name()).collect()
 }
 
-/// Somebody uses green for something else, so that the preflight of a cutover waits.
+/// An external use of green, so that the preflight of a cutover waits.
 fn green_in_use() -> Stage {
     let mut stage = weighted_fleet(3);
     let green = color_mut(&mut stage, Color::Green);
@@ -59,7 +59,7 @@ fn no_command_turns_back_a_cutover_whose_old_color_is_being_scaled_to_zero() {
     }
 }
 
-/// Four of blue at full size, all traffic on green of which so many do not serve, and nobody wants to wait any longer.
+/// Blue with four instances at full size, all traffic on green with this many unhealthy ones, and a promoted cutover.
 fn promoted_with(sick: usize) -> Stage {
     let mut stage = in_phase(4, "warm");
     stage.say(Command::Promote);
@@ -99,7 +99,7 @@ fn a_new_color_that_stays_under_its_minimum_loses_the_traffic_when_the_time_is_u
 }
 
 #[test]
-fn what_is_pinned_in_the_last_look_of_the_warm_time_is_restored() {
+fn a_minimum_that_is_pinned_in_the_last_pass_of_the_warm_time_is_restored() {
     let mut stage = weighted_fleet(3);
     for group in &mut stage.groups {
         group.tags.insert("driftless:min".to_owned(), "3".to_owned());
@@ -165,7 +165,7 @@ fn refresh(stage: &mut Stage) -> &mut RefreshStatus {
 }
 
 #[test]
-fn a_refresh_that_could_not_go_back_is_tried_again_when_a_person_says_so() {
+fn a_refresh_that_could_not_roll_back_is_retried_when_an_operator_requests_it() {
     let mut stage = refreshing();
     *refresh(&mut stage) = RefreshStatus::Stopped;
     stage.go_into_alarm("web-5xx", None);

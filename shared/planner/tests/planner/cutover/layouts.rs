@@ -58,7 +58,7 @@ fn a_color_that_left_the_shared_target_group_is_scaled_to_zero_only_when_no_desc
 }
 
 #[test]
-fn without_a_load_balancer_an_alarm_lets_the_new_color_go() {
+fn without_a_load_balancer_an_alarm_scales_the_new_color_to_zero() {
     let mut stage = bare_fleet(3);
     stage.publish(2);
     stage.until_phase("baking");
@@ -134,7 +134,7 @@ fn a_fleet_that_was_scaled_past_its_bounds_midway_comes_to_its_end_and_to_them_l
 }
 
 #[test]
-fn a_target_group_that_does_not_exist_any_more_holds_the_preflight() {
+fn a_target_group_that_no_longer_exists_blocks_the_preflight() {
     let mut stage = weighted_fleet(4);
     stage.publish(2);
     for _ in 0..6 {

@@ -90,7 +90,7 @@ fn is_as_before(stage: &Stage, size: u32) {
 fn is_at_rest(stage: &Stage, live: Color, size: u32, live_bounds: (u32, u32), idle_bounds: (u32, u32)) {
     let (live_group, idle) = (color(stage, live), color(stage, live.other()));
     assert_eq!(stage.record().live, Some(live));
-    assert_eq!(stage.record().borrowed_settings, [], "nothing is left to restore");
+    assert_eq!(stage.record().borrowed_settings, [], "no borrowed setting is left to restore");
     assert_eq!(live_group.desired, size);
     assert_eq!((live_group.min, live_group.max), live_bounds, "bounds of the live color");
     assert_eq!((idle.min, idle.max, idle.desired), (idle_bounds.0, idle_bounds.1, 0), "bounds of the idle color");

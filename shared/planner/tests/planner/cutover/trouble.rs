@@ -14,7 +14,7 @@ fn waits(stage: &Stage) -> Option<&Waiting> {
 }
 
 #[test]
-fn alarms_of_both_colors_hold_the_traffic_where_it_is() {
+fn alarms_of_both_colors_pause_the_traffic_where_it_is() {
     let mut stage = weighted_fleet(4);
     stage.tag("alarms", "web-5xx;api-5xx");
     stage.publish(2);
@@ -71,7 +71,7 @@ fn a_launch_that_was_asked_for_wrongly_speaks_against_the_image_at_once() {
 }
 
 #[test]
-fn weights_of_external_change_stay_and_a_person_is_asked_after_half_an_hour() {
+fn weights_of_an_external_change_stay_and_an_operator_is_asked_after_half_an_hour() {
     let mut stage = in_phase(4, "shifting");
     stage.until(|stage| stage.weight("green") == 10);
     stage.traffic.insert(target_group("green"), vec![33]);
@@ -89,7 +89,7 @@ fn weights_of_external_change_stay_and_a_person_is_asked_after_half_an_hour() {
     assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
 }
 
-/// A cutover of which an operator has written these weights, until it asks that person.
+/// A cutover whose weights an external change has written, until it needs an operator.
 fn needs_operator(green: u32) -> Stage {
     let mut stage = in_phase(4, "shifting");
     stage.until(|stage| stage.weight("green") == 10);
@@ -100,7 +100,7 @@ fn needs_operator(green: u32) -> Stage {
 }
 
 #[test]
-fn what_a_person_resumes_goes_on_from_the_weights_that_are_there_and_takes_no_traffic_away() {
+fn a_cutover_that_an_operator_resumes_continues_from_the_current_weights_and_takes_no_traffic_away() {
     // The steps of the policy are 10, 50 and 100: it goes on with the first that takes none away.
     for (weight, first_written) in [(1, 10), (9, 10), (11, 50), (49, 50), (50, 100), (51, 100), (80, 100), (99, 100)] {
         let mut stage = needs_operator(weight);
@@ -121,7 +121,7 @@ fn what_a_person_resumes_goes_on_from_the_weights_that_are_there_and_takes_no_tr
 }
 
 #[test]
-fn what_a_person_resumes_has_a_deadline_and_goes_back_when_it_runs_out() {
+fn a_cutover_that_an_operator_resumes_has_a_deadline_and_rolls_back_after_it() {
     let mut stage = needs_operator(30);
     stage.say(Command::Resume);
     sicken(&mut stage, Color::Green, 1);
@@ -162,7 +162,7 @@ fn traffic_goes_back_at_once_if_the_old_color_is_the_healthier_one_and_else_in_p
 }
 
 #[test]
-fn a_minimum_that_external_change_wrote_stays_when_all_is_restored() {
+fn a_minimum_that_an_external_change_wrote_stays_when_all_is_restored() {
     let mut stage = in_phase(4, "baking");
     color_mut(&mut stage, Color::Blue).min = 3;
     stage.go_into_alarm("web-5xx", Some(Color::Green));
@@ -223,7 +223,7 @@ fn no_replacement_starts_from_preparing_to_baking() {
 }
 
 #[test]
-fn a_rule_is_no_evidence_once_the_old_color_has_nobody_to_compare_with() {
+fn a_rule_is_no_evidence_once_the_old_color_has_no_healthy_instance_to_compare_with() {
     for (old, phase) in [
         (Lifecycle::InService, Some("aborting")),
         (Lifecycle::Pending, Some("shifting")),
@@ -254,7 +254,7 @@ fn a_cutover_waits_for_the_replacements_under_way() {
 }
 
 #[test]
-fn an_alarm_that_is_deleted_in_the_middle_holds_the_traffic() {
+fn an_alarm_that_is_deleted_during_a_cutover_pauses_the_traffic() {
     let mut stage = in_phase(4, "baking");
     let alarm = stage.alarms.remove(&"web-5xx".parse().unwrap()).unwrap();
     stage.steps(30, mins(1));
@@ -265,7 +265,7 @@ fn an_alarm_that_is_deleted_in_the_middle_holds_the_traffic() {
 }
 
 #[test]
-fn what_too_few_serve_for_is_said() {
+fn a_wait_for_healthy_instances_says_how_many_are_missing() {
     let mut stage = in_phase(4, "shifting");
     stage.until(|stage| stage.weight("green") == 10);
     sicken(&mut stage, Color::Green, 1);
@@ -278,7 +278,7 @@ fn what_too_few_serve_for_is_said() {
 }
 
 #[test]
-fn the_last_that_serve_are_not_scaled_to_zero_however_bad_their_image() {
+fn the_last_healthy_instances_are_not_scaled_to_zero_however_bad_their_image() {
     for (serving_of_old, phase) in [(0, Some("aborting")), (1, None), (2, None)] {
         let mut stage = weighted_fleet(4);
         stage.tag("approval", "manual");
@@ -300,7 +300,7 @@ fn the_last_that_serve_are_not_scaled_to_zero_however_bad_their_image() {
 }
 
 #[test]
-fn a_fleet_that_wants_nobody_waits_for_nobody() {
+fn a_fleet_with_desired_capacity_zero_waits_for_no_instance() {
     let mut stage = weighted_fleet(4);
     stage.tag("approval", "manual");
     stage.publish(2);
@@ -313,7 +313,7 @@ fn a_fleet_that_wants_nobody_waits_for_nobody() {
 }
 
 #[test]
-fn a_cutover_that_needs_a_persons_word_waits_for_it_and_says_until_when() {
+fn a_cutover_that_needs_an_approval_waits_for_it_and_says_until_when() {
     let mut stage = weighted_fleet(4);
     stage.tag("approval", "manual");
     stage.publish(2);
@@ -325,7 +325,7 @@ fn a_cutover_that_needs_a_persons_word_waits_for_it_and_says_until_when() {
 }
 
 #[test]
-fn what_goes_back_is_not_resumed_by_whoever_speaks_later_in_the_same_look() {
+fn a_rollback_is_not_resumed_by_a_later_command_in_the_same_pass() {
     for command in [Command::Abort, Command::Reject, Command::Rollback, Command::Veto { image: image_id(2) }] {
         let mut stage = needs_operator(30);
         stage.say(command.clone());
@@ -337,7 +337,7 @@ fn what_goes_back_is_not_resumed_by_whoever_speaks_later_in_the_same_look() {
 }
 
 #[test]
-fn what_is_resumed_and_paused_in_one_look_stands_still() {
+fn a_cutover_that_is_resumed_and_paused_in_one_pass_is_paused() {
     let mut stage = needs_operator(30);
     stage.say(Command::Resume);
     stage.say(Command::Pause);
@@ -347,7 +347,7 @@ fn what_is_resumed_and_paused_in_one_look_stands_still() {
 }
 
 #[test]
-fn a_pause_from_before_does_not_hold_what_a_person_resumes() {
+fn an_earlier_pause_does_not_stop_a_cutover_that_an_operator_resumes() {
     let mut stage = needs_operator(30);
     stage.say(Command::Pause);
     stage.reconcile();
@@ -358,7 +358,7 @@ fn a_pause_from_before_does_not_hold_what_a_person_resumes() {
 }
 
 #[test]
-fn who_resumes_while_the_groups_cannot_be_read_is_told_so_and_nothing_changes() {
+fn a_resume_while_the_groups_cannot_be_read_is_refused_and_nothing_changes() {
     let mut stage = needs_operator(30);
     let groups = std::mem::take(&mut stage.groups);
     stage.say(Command::Resume);

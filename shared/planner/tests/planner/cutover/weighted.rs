@@ -67,7 +67,7 @@ fn an_alarm_of_the_new_color_takes_the_traffic_back_and_vetoes_the_image() {
 }
 
 #[test]
-fn both_colors_are_held_at_the_live_size_and_follow_it_upward() {
+fn both_colors_keep_the_live_size_and_follow_it_upward() {
     let mut stage = in_phase(4, "shifting");
     assert_eq!((color(&stage, Color::Blue).min, color(&stage, Color::Green).min), (4, 4));
     color_mut(&mut stage, Color::Blue).desired = 6;
