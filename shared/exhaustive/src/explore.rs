@@ -17,6 +17,8 @@ const BATCH: usize = 16_384;
 const DOUBTED_EVERY: usize = 64;
 /// The most states that are expanded again, since each is kept until the end.
 const DOUBTED_MAX: usize = 20_000;
+/// The property of the explorer itself. If it is violated, the exploration proves nothing.
+pub const SAMENESS: &str = "equal states lead to equal states";
 /// The bit that marks a calm edge.
 const CALM: u32 = 1 << 31;
 
@@ -284,7 +286,7 @@ impl<M: Model> Graph<M> {
             model.describe(state),
             elsewhere(model, *number as usize, &known, state)
         );
-        let broken = Broken { property: "equal states lead to equal states", how };
+        let broken = Broken { property: SAMENESS, how };
         Err(self.counterexample(model, *number, None, broken))
     }
 

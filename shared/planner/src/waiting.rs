@@ -96,6 +96,7 @@ pub enum Waiting {
     #[error("the breaker is open for rule {rule}: {fleets} fleets drifted under this rule at once")]
     RuleBreakerOpen { rule: RuleName, fleets: u32 },
     /// Another instance was replaced for this reason, and its replacement instance drifted for the same reason.
+    #[serde(alias = "lineage")] // an old name
     #[error("the replacement instance for {ancestor} drifted for the same reason")]
     RepeatDrift { ancestor: InstanceId },
     /// The budget is used up by replacements and unhealthy instances.
@@ -141,7 +142,7 @@ pub enum Waiting {
     #[error("the debounce time ends at {until:.0}")]
     Debounce { until: Timestamp },
     /// Terminating it would leave fewer healthy instances than the minimum healthy.
-    #[serde(rename = "min-healthy", alias = "below-floor")] // an old name
+    #[serde(rename = "min-healthy", alias = "floor", alias = "below-floor")] // old names
     #[error("only {serving} instances would stay healthy, minimum healthy is {minimum_healthy}")]
     BelowMinimum {
         /// How many would stay healthy.
@@ -192,11 +193,11 @@ pub enum Waiting {
         change: TrafficChange,
     },
     /// Too few instances of the new color are healthy to give it traffic, or more of it.
-    #[serde(rename = "color-min-healthy", alias = "color-below-floor")] // an old name
+    #[serde(rename = "color-min-healthy", alias = "color-floor", alias = "color-below-floor")] // old names
     #[error("only {serving} instances of the new color are healthy, {minimum_healthy} needed")]
     ColorBelowMinimum { serving: u32, minimum_healthy: u32 },
     /// Too few instances of the old color are healthy to take the traffic back.
-    #[serde(rename = "rollback-min-healthy", alias = "rollback-below-floor")] // an old name
+    #[serde(rename = "rollback-min-healthy", alias = "rollback-floor", alias = "rollback-below-floor")] // old names
     #[error("only {serving} instances of the old color are healthy, {minimum_healthy} needed to take all traffic back")]
     RollbackBelowMinimum { serving: u32, minimum_healthy: u32 },
     /// The old color has no healthy instance, so the new color is not scaled to zero.

@@ -90,7 +90,7 @@ pub struct FleetStatus {
     pub go_on: Option<String>,
     /// Commands without an argument that would be carried out now and would change something. Freeze and thaw are
     /// always available and not listed.
-    #[serde(default, rename = "available_actions")]
+    #[serde(default, rename = "actions")]
     pub orders: Vec<OpenOrder>,
     /// What the next reconcile pass would do if it ran now.
     pub next_steps: Vec<NextStep>,
@@ -105,7 +105,7 @@ pub struct FleetStatus {
     #[serde(rename = "in_progress_since")]
     pub in_progress_since: Option<Timestamp>,
     /// Events and commands that are stored and that no reconcile pass has applied yet.
-    #[serde(rename = "pending_events")]
+    #[serde(rename = "pending_facts")]
     pub facts_filed: usize,
 }
 

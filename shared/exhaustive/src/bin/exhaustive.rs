@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use driftless_exhaustive::explore::{Progress, Unfinished, explore};
+use driftless_exhaustive::explore::{Progress, SAMENESS, Unfinished, explore};
 use driftless_exhaustive::setups::{self, Setup, Size};
 use driftless_exhaustive::small::Small;
 
@@ -13,8 +13,8 @@ use driftless_exhaustive::small::Small;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The exit code for a property that does not hold. Every other failure exits with 1, so that `make soak` can
-/// distinguish a counterexample from a search that failed.
+/// The exit code for a property of the planner that does not hold. Every other failure exits with 1, one of the explorer
+/// itself too, so that `make soak` can distinguish a counterexample from a search that failed.
 const FOUND: u8 = 76;
 
 /// How often it prints its progress.
@@ -99,6 +99,9 @@ fn main() -> ExitCode {
             Err(unfinished) => {
                 println!("  {unfinished}\n  after {:.1} s", began.elapsed().as_secs_f64());
                 match unfinished {
+                    Unfinished::Counterexample { broken, .. } if broken.property == SAMENESS => {
+                        code = ExitCode::FAILURE;
+                    }
                     Unfinished::Counterexample { broken, .. } => {
                         println!("  FOUND: {}", broken.property);
                         code = ExitCode::from(FOUND);
