@@ -118,7 +118,10 @@ pub fn precondition(action: &Action, live: &Live) -> Precondition {
         return if action.group().is_some() { Precondition::Gone } else { Precondition::Proceed };
     };
     match action {
-        Action::SetMaximum { expected, maximum, .. } => Precondition::of_setting(&group.max, expected, maximum),
+        // AWS would take instances, until what is wanted by now fits.
+        Action::SetMaximum { expected, maximum, .. } => {
+            Precondition::of_setting(&group.max, expected, maximum).unless_also(*maximum < group.desired)
+        }
         Action::SetMinimum { expected, minimum, .. } => Precondition::of_setting(&group.min, expected, minimum),
         Action::SetTemplate { expected, template, .. } => {
             Precondition::of_setting(&group.template, expected, &TemplateReference::Numbered(template.clone()))

@@ -150,9 +150,9 @@ fn a_freeze_holds_back_what_disrupts_and_no_way_back() {
     assert_eq!(frozen(&terminate(Role::Quarantined)), Frozen, "the evidence is kept");
     for mut action in actions() {
         match &mut action {
-            Action::SetMaximum { maximum: to, .. }
-            | Action::SetMinimum { minimum: to, .. }
-            | Action::SetDesired { desired: to, .. } => *to = 0,
+            // As far down as what runs fits under.
+            Action::SetMaximum { maximum, .. } => *maximum = 4,
+            Action::SetMinimum { minimum: to, .. } | Action::SetDesired { desired: to, .. } => *to = 0,
             Action::Terminate { role, .. } => *role = Role::Surplus,
             Action::Empty { direction, .. }
             | Action::SetWeights { direction, .. }
@@ -188,6 +188,18 @@ fn a_bound_is_written_over_the_one_that_was_decided_on_and_only_over_that() {
         assert_eq!(of_group(&maximum, |group| group.max = live), expected, "{live}");
         assert_eq!(of_group(&minimum, |group| group.min = live), expected, "{live}");
     }
+}
+
+#[test]
+fn a_maximum_that_does_not_hold_what_is_wanted_by_now_would_take_instances() {
+    let lowered = Action::SetMaximum { group: name(), expected: 9, maximum: 4 };
+    for (desired, expected) in [(3, Proceed), (4, Proceed), (5, Changed)] {
+        assert_eq!(of_group(&lowered, |group| group.desired = desired), expected, "{desired}");
+    }
+    // What is so already takes nobody, and what is raised holds whatever was there.
+    let is_there = |group: &mut Group| (group.max, group.desired) = (4, 4);
+    assert_eq!(of_group(&lowered, is_there), Done);
+    assert_eq!(of_group(&the("set-maximum"), |group| group.desired = 9), Proceed);
 }
 
 #[test]
