@@ -6,8 +6,9 @@
     scripts/stages.py test --list               their names
 
 A stage passes, fails, or is left out: a command that finds what it needs missing ends with code 77, and its last line says why.
-`CI=true` takes a stage that was left out for a failure. At the end stands what each took, as time on the clock and as processor
-time (user and system). What a stage left running and did not wait for has a row of its own.
+`CI=true` takes a stage that was left out for a failure. A stage that searches where nobody has been yet may also find something
+(code 76): that is told loudly, and fails nothing; in every other stage it is a failure. At the end stands what each took, as time
+on the clock and as processor time (user and system). What a stage left running and did not wait for has a row of its own.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ import table
 ROOT = Path(__file__).resolve().parents[1]
 LOGS = ROOT / "target" / "stages"
 LEFT_OUT = 77
+FOUND = 76
 AT_ONCE = 2
 # How often a long run says that it is alive.
 HEARTBEAT_SECONDS = 60
@@ -49,7 +51,7 @@ class Ended:
 
     @property
     def is_good(self) -> bool:
-        return self.verdict == "passed" or (self.verdict == "left out" and not IN_CI)
+        return self.verdict in {"passed", "FOUND"} or (self.verdict == "left out" and not IN_CI)
 
 
 class Run:
@@ -58,7 +60,8 @@ class Run:
     def __init__(self, stages: list[table.Stage]) -> None:
         self.waiting = list(stages)
         self.names = {stage.name for stage in stages}
-        self.running: dict[int, tuple[table.Stage, float]] = {}
+        # Each child is kept: one that nobody holds is reaped by the next Popen, and how it ended is lost.
+        self.running: dict[int, tuple[table.Stage, float, subprocess.Popen[bytes]]] = {}
         self.ended: dict[str, Ended] = {}
         self.is_alone = len(stages) == 1
         self.orphans_cpu_seconds = 0.0
@@ -95,7 +98,7 @@ class Run:
 
     def is_reserved(self) -> bool:
         """Whether a stage runs that measures, and must have the machine for itself."""
-        return any(stage.alone for stage, _ in self.running.values())
+        return any(stage.alone for stage, _, _ in self.running.values())
 
     def start(self, stage: table.Stage) -> None:
         print(f"--- {stage.name}: {stage.command}", flush=True)
@@ -105,7 +108,9 @@ class Run:
             ["bash", "-c", stage.command], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
             stdout=output, stderr=subprocess.STDOUT if output else None, start_new_session=True,
         )  # fmt: skip
-        self.running[child.pid] = (stage, time.monotonic())
+        if output:
+            output.close()
+        self.running[child.pid] = (stage, time.monotonic(), child)
 
     def await_one(self) -> None:
         pid, status, usage = os.wait4(-1, 0)
@@ -113,15 +118,15 @@ class Run:
             # What a stage left behind: it counts all the same.
             self.orphans_cpu_seconds += usage.ru_utime + usage.ru_stime
             return
-        stage, began = self.running.pop(pid)
-        code = os.waitstatus_to_exitcode(status)
-        ended = Ended(stage, {0: "passed", LEFT_OUT: "left out"}.get(code, "FAILED"))
+        stage, began, child = self.running.pop(pid)
+        code = child.returncode = os.waitstatus_to_exitcode(status)
+        ended = Ended(stage, verdict(stage, code))
         ended.wall_seconds = time.monotonic() - began
         ended.cpu_seconds = usage.ru_utime + usage.ru_stime
         if not self.is_alone:
             said = (LOGS / f"{stage.name}.log").read_text(errors="replace")
             ended.why = why(ended.verdict, said)
-            if IN_CI or ended.verdict == "FAILED":
+            if IN_CI or ended.verdict in {"FAILED", "FOUND"}:
                 print(said, end="" if said.endswith("\n") else "\n")
         self.end(ended)
 
@@ -134,17 +139,30 @@ class Run:
     def end(self, ended: Ended) -> None:
         self.ended[ended.stage.name] = ended
         why = f" ({ended.why})" if ended.why else ""
-        print(f"=== {ended.stage.name}: {ended.verdict} after {ended.wall_seconds:.0f} s{why}", flush=True)
+        print(f"=== {ended.stage.name}: {told(ended.verdict)} after {ended.wall_seconds:.0f} s{why}", flush=True)
 
     def say_what_runs(self, is_over: threading.Event) -> None:
         while not is_over.wait(HEARTBEAT_SECONDS):
             now = time.monotonic()
-            for stage, began in list(self.running.values()):
+            for stage, began, _ in list(self.running.values()):
                 print(f"... {stage.name}: {now - began:.0f} s {last_line(stage)}", flush=True)
 
 
+def verdict(stage: table.Stage, code: int) -> str:
+    """How a stage ended whose command ended with this code."""
+    if code == FOUND and stage.searches:
+        return "FOUND"
+    return {0: "passed", LEFT_OUT: "left out"}.get(code, "FAILED")
+
+
+def told(verdict: str) -> str:
+    return f"{verdict} (does not count)" if verdict == "FOUND" else verdict
+
+
 def why(verdict: str, said: str) -> str:
-    """What is to be known of a verdict beside the word: why a stage was left out, and what it left out itself."""
+    """What is to be known of a verdict beside the word: why a stage was left out, what it left out itself, what it found."""
+    if verdict == "FOUND":
+        return "; ".join(re.findall(r"^\s*FOUND: (.*)", said, re.MULTILINE)) or "it does not say what"
     if verdict == "left out":
         return (said.strip().splitlines() or ["it does not say why"])[-1].removeprefix("left out: ")
     if verdict != "passed":
@@ -176,7 +194,7 @@ def summary(ends: list[Ended], orphans_cpu_seconds: float, wall_seconds: float) 
     cpu_seconds = sum(ended.cpu_seconds for ended in ends) + orphans_cpu_seconds
     rows.append(("all", verdict, f"{wall_seconds:.0f}", f"{cpu_seconds:.0f}"))
     lines = [f"{name:<14} {verdict:<9} {wall:>8} {cpu:>12}" for name, verdict, wall, cpu in rows]
-    lines += [f"{e.verdict}: {e.stage.name}: {e.why}" for e in ends if e.why]
+    lines += [f"{told(e.verdict)}: {e.stage.name}: {e.why}" for e in ends if e.why]
     if IN_CI and any(e.verdict == "left out" for e in ends):
         lines.append("CI=true: nothing may be left out")
     return "\n".join(lines)

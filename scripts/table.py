@@ -31,6 +31,8 @@ class Stage:
     after: tuple[str, ...] = ()
     # It measures: nothing else runs beside it.
     alone: bool = False
+    # It searches where nobody has been yet: what it finds (code 76) is told, and fails nothing.
+    searches: bool = False
 
 
 def python_tests(environment: str, folder: str, *more: str) -> str:
@@ -86,8 +88,8 @@ TEST = (
 
 def larger_world(name: str) -> Stage:
     return Stage(
-        f"world-{name}", f"how far the world {name} comes in 20 minutes: no verdict",
-        f"{SIM}/exhaustive --world {name} --minutes-max 20", ("sim-build",),
+        f"world-{name}", f"how far the world {name} comes in 20 minutes: what it finds is told, and does not count",
+        f"{SIM}/exhaustive --world {name} --minutes-max 20", ("sim-build",), searches=True,
     )  # fmt: skip
 
 
@@ -100,8 +102,8 @@ SOAK = (
     ),
     Stage("seeds", "20,000 days of faults", f"{SIM}/sim --seeds 20000", ("sim-build",)),
     Stage("mutants", "deliberate faults in planner and loop, each of which a test must catch", f"{PYTHON} tests/mutants/run.py"),
-    Stage("worlds", "every state of the nine worlds that were explored to their end", f"{SIM}/exhaustive --size explored", ("sim-build",)),
-    *map(larger_world, ("busy", "bounds", "cutover-2", "two-actors-2", "anything-2-1", "anything-1-2")),
+    Stage("worlds", "every state of the twelve worlds that were explored to their end", f"{SIM}/exhaustive --size explored", ("sim-build",)),
+    *map(larger_world, ("cutover-2", "anything-2-1", "anything-1-2")),
     BUILD,
     LOCAL_AWS,
     Stage("scale", "storms, sweeps, large fleets and the bill: what grows with what", "make --no-print-directory scale"),
