@@ -282,8 +282,12 @@ impl<M: Model> Graph<M> {
             running.into_iter().map(join).collect::<Vec<_>>()
         });
         let Some((number, state)) = found.into_iter().flatten().next() else { return Ok(()) };
-        let how =
-            format!("this one does not, and counts as the one at the end of the story\n{}", model.describe(state));
+        let (_, known) = self.live(model, &self.path_to(*number as usize), usize::MAX);
+        let how = format!(
+            "this one does not, and counts as the one at the end of the story\n{}  of which lead elsewhere:\n{}",
+            model.describe(state),
+            elsewhere(model, *number as usize, &known, state)
+        );
         let broken = Broken { property: "what counts as one state leads to the same", how };
         Err(self.counterexample(model, *number, None, broken))
     }
@@ -461,6 +465,22 @@ fn expand_one<M: Model>(model: &M, from: u32, state: &M::State, tally: &mut Tall
         }
     }
     expanded
+}
+
+/// What leads two states that count as one elsewhere, a line each.
+fn elsewhere<M: Model>(model: &M, number: usize, one: &M::State, other: &M::State) -> String {
+    let [one, other] = [one, other].map(|state| found_from(model, number, state));
+    let only = |all: &[((u128, bool), String)], others: &[((u128, bool), String)]| {
+        let edges: BTreeSet<_> = others.iter().map(|(edge, _)| *edge).collect();
+        all.iter().filter(|(edge, _)| !edges.contains(edge)).map(|(_, what)| what.clone()).collect::<Vec<_>>()
+    };
+    let lines = |whose: &str, all: Vec<String>| {
+        all.into_iter().fold(String::new(), |mut lines, what| {
+            let _ = writeln!(lines, "    {whose}: {what}");
+            lines
+        })
+    };
+    lines("this one", only(&other, &one)) + &lines("the other", only(&one, &other))
 }
 
 /// Where a state leads to, with what happens; whether it is at rest counts as an edge to nowhere.

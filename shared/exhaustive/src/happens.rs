@@ -12,7 +12,7 @@ use crate::judge;
 use crate::moves::{Actee, Ending, Move, Told};
 use crate::run::{Actor, Decided, Hand};
 use crate::setups::Trouble;
-use crate::small::{Small, State, commit, forget_taken};
+use crate::small::{Small, State, commit, forget_taken, overtake};
 use crate::world::{Life, TICK, instance_id, number};
 
 /// The moves out of one state.
@@ -66,12 +66,13 @@ impl Moves<'_> {
             }
             let mut state = self.state.clone();
             state.actor = Actor::Looking(Vec::new());
-            let told = Told(Arc::new(Decided::new(decision, record.map(|record| record.version), world)));
+            let told = Told(Arc::new(Decided::new(decision, world)));
             self.go(Move::Look(told), true, state);
             return Ok(None);
         }
-        let decided = Arc::new(Decided::new(decision, record.map(|record| record.version), world));
+        let decided = Arc::new(Decided::new(decision, world));
         let mut state = self.state.clone();
+        overtake(&mut state);
         commit(&mut state, &decided);
         if is_fresh && decided.decision.actions.is_empty() && self.is_same(&state, self.state) {
             return self.changes_nothing(&state).map(Some);
@@ -95,7 +96,7 @@ impl Moves<'_> {
         self.tally.judge(PROPERTY);
         let again = self.small.decide(&state.world, state.record.as_ref().map(|kept| &kept.record), &state.actor);
         if again.changed || !again.actions.is_empty() {
-            let told = Told(Arc::new(Decided::new(again, None, &state.world)));
+            let told = Told(Arc::new(Decided::new(again, &state.world)));
             return Err(Broken { property: PROPERTY, how: told.words() });
         }
         Ok(again)
@@ -115,7 +116,7 @@ impl Moves<'_> {
             });
         }
         // What needs no commit is fenced by the lease alone: no call begins after its end.
-        if self.state.sleeper.is_none() && hand.decided.decision.changed {
+        if committed.sleeper.is_none() && hand.decided.decision.changed {
             let sleeper = Hand { is_uncommitted: true, ..hand.clone() };
             self.trouble(Trouble::LateCommit, Move::LookAndSleep, |state| {
                 state.sleeper = Some(sleeper);
@@ -152,11 +153,9 @@ impl Moves<'_> {
         }
         let mut state = self.state.clone();
         state.sleeper = None;
-        if state.record.as_ref().map(|kept| kept.record.version) == hand.decided.read_version {
-            commit(&mut state, &hand.decided);
-            if hand.next_action().is_some() {
-                state.actor = Actor::Acting(Hand { is_uncommitted: false, ..hand.clone() });
-            }
+        commit(&mut state, &hand.decided);
+        if hand.next_action().is_some() {
+            state.actor = Actor::Acting(Hand { is_uncommitted: false, ..hand.clone() });
         }
         self.go(Move::CommitLate, true, state);
     }
@@ -400,7 +399,7 @@ impl Moves<'_> {
             self.tally.judge(PROPERTY);
             let record = state.record.as_ref().map(|kept| &kept.record);
             let later = self.small.decide(&state.world, record, &state.actor);
-            let decided = Arc::new(Decided::new(later, record.map(|record| record.version), &state.world));
+            let decided = Arc::new(Decided::new(later, &state.world));
             let mut after = state.clone();
             commit(&mut after, &decided);
             let does_something = !decided.decision.actions.is_empty() || !self.is_same(&after, &state);

@@ -7,6 +7,7 @@ use driftless_planner::action::{Action, CapacityChange, Direction, Role};
 use driftless_planner::check;
 use driftless_planner::decision::Decision;
 use driftless_planner::fleet::Color;
+use driftless_planner::ids::ImageId;
 use driftless_planner::record::{Cutover, CutoverPhase, Phase, Record, Setting};
 use driftless_planner::waiting::Waiting;
 
@@ -120,7 +121,7 @@ pub fn deed(
         }
         Action::SetMinimum { .. } => takes_nobody(was, is, tally),
         Action::SetWeights { direction, .. } => weights(before, after, decided, *direction, tally),
-        Action::Empty { .. } => empties(before, at, was, is, tally),
+        Action::Empty { .. } => empties(before, at, is, decided, tally),
         Action::Protect { .. }
         | Action::SetAside { .. }
         | Action::TakeTurn
@@ -160,31 +161,40 @@ fn weights(
             return Err(broken(PROPERTY, format!("{serving} serve, and the floor is {floor}")));
         }
         tally.judge(VETOED);
-        let image = |server: &Server| {
-            let at = usize::try_from(server.version).ok()?.checked_sub(1)?;
-            versions.get(at).and_then(|(image, _)| image_id(*image))
-        };
-        if pool.servers.iter().filter_map(image).any(|image| vetoes.contains_key(&image)) {
+        let is_vetoed = |pool, versions| images(pool, versions).any(|image| vetoes.contains_key(&image));
+        // Where both run what is vetoed, it goes back all the same: there is nothing else.
+        let mut all = before.groups.iter().zip(&was.templates);
+        let has_choice = direction == Direction::Forward || !all.all(|(pool, versions)| is_vetoed(pool, versions));
+        if has_choice && is_vetoed(pool, versions) {
             return Err(broken(VETOED, format!("{vetoes:?}")));
         }
     }
     Ok(())
 }
 
-/// A color is let go only without traffic, and not as the last that serves.
-fn empties(before: &World, at: usize, was: &Pool, is: &Pool, tally: &mut Tally) -> Result<(), Broken> {
+/// The images that a color's servers run.
+fn images(pool: &Pool, versions: &[(u32, Option<String>)]) -> impl Iterator<Item = ImageId> {
+    let version = |server: &Server| usize::try_from(server.version).ok()?.checked_sub(1);
+    let image = move |server| version(server).and_then(|at| versions.get(at)).and_then(|(image, _)| image_id(*image));
+    pool.servers.iter().filter_map(image)
+}
+
+/// A color is let go only without traffic, and not as the last that serves. Who began to serve since it was decided, or
+/// serves no longer, could not be known.
+fn empties(before: &World, at: usize, is: &Pool, decided: &Decided, tally: &mut Tally) -> Result<(), Broken> {
     const PROPERTY: &str = "a color with traffic, or the last that serves, is not let go";
-    if was == is {
-        return Ok(());
-    }
+    let Some(was) = before.groups.get(at).filter(|was| *was != is) else { return Ok(()) };
     tally.judge(PROPERTY);
     let weight = before.colors.as_ref().and_then(|colors| colors.weights.get(at)).copied().unwrap_or_default();
     let others = before.groups.iter().enumerate().filter(|(other, _)| *other != at);
-    let others: u32 = others.map(|(_, pool)| pool.serving()).sum();
-    if weight == 0 && (others > 0 || was.serving() == 0) {
+    let served = |server: &&Server| decided.serving.contains(&server.id);
+    let others: u32 =
+        others.map(|(_, pool)| count(pool.servers.iter().filter(|one| one.serves() || served(one)))).sum();
+    let own = count(was.servers.iter().filter(|one| one.serves() && served(one)));
+    if weight == 0 && (others > 0 || own == 0) {
         return Ok(());
     }
-    Err(broken(PROPERTY, format!("weight {weight}, {others} others serve")))
+    Err(broken(PROPERTY, format!("weight {weight}, {own} serve, and {others} of the other color")))
 }
 
 fn gave_a_reason(was: &Pool, server: &Server, decided: &Decided, role: Role, tally: &mut Tally) -> Result<(), Broken> {

@@ -53,7 +53,7 @@ pub enum Move {
     Act(Actee, &'static str, Ending),
     /// It sleeps with what is still to be done in its hands.
     Sleep,
-    /// The sleeper wakes up and commits, if the record is still the one that it read.
+    /// The sleeper wakes up and commits: nobody else has looked since.
     CommitLate,
     Die,
 }
@@ -110,7 +110,7 @@ impl Display for Move {
             Self::LookAndSleep => formatter.write_str("look, and the function sleeps before its commit"),
             Self::Act(who, what, ending) => write!(formatter, "{who:?}: {what} ends {ending:?}"),
             Self::Sleep => formatter.write_str("the next call is on its way for long; another function takes over"),
-            Self::CommitLate => formatter.write_str("the sleeper wakes up and commits, if it still can"),
+            Self::CommitLate => formatter.write_str("the sleeper wakes up and commits"),
             Self::Die => formatter.write_str("the function dies"),
         }
     }

@@ -36,8 +36,6 @@ pub struct Hand {
 pub struct Decided {
     pub decision: Decision,
     pub next: Arc<Kept>,
-    /// The version of the record that it was made on. None: there was none.
-    pub read_version: Option<u64>,
     /// Who served when it was made.
     pub serving: BTreeSet<u32>,
     /// Who was drifted when it was made.
@@ -50,13 +48,12 @@ pub struct Decided {
 
 impl Decided {
     /// A decision that was made on this world.
-    pub fn new(decision: Decision, read_version: Option<u64>, world: &World) -> Self {
+    pub fn new(decision: Decision, world: &World) -> Self {
         let written = decision.actions.iter().map(|action| Pieces::of(&format!("{action:?}"))).collect();
         Self {
             written,
             next: Arc::new(Kept::new(decision.next.clone())),
             decision,
-            read_version,
             serving: world.servers().filter(|server| server.serves()).map(|server| server.id).collect(),
             drifted: world.drifted.keys().copied().collect(),
             wanted: world.groups.iter().map(|pool| pool.wanted).collect(),
@@ -81,31 +78,32 @@ impl Hand {
     }
 
     /// What of it matters for what comes.
-    pub fn write(&self, version: Option<u64>, pieces: &mut Pieces) {
+    pub fn write(&self, pieces: &mut Pieces) {
         let Self { decided, at, outcomes, is_uncommitted } = self;
         let actions = decided.decision.actions.get(*at..).unwrap_or_default();
         for written in decided.written.get(*at..).unwrap_or_default() {
             pieces.add(written);
         }
         write_outcomes(outcomes, pieces);
-        if actions.iter().any(|action| matches!(action, Action::Terminate { .. })) {
-            for (word, ids) in [(0x400, &decided.serving), (0x500, &decided.drifted)] {
-                pieces.number(word);
-                for id in ids {
-                    pieces.id(*id);
-                }
+        // What is judged by what could be known.
+        let takes = actions.iter().any(|action| matches!(action, Action::Terminate { .. }));
+        let moves = actions.iter().any(|action| matches!(action, Action::Empty { .. } | Action::SetWeights { .. }));
+        let known = [(0x400, takes || moves, &decided.serving), (0x500, takes, &decided.drifted)];
+        for (word, _, ids) in known.into_iter().filter(|(_, counts, _)| *counts) {
+            pieces.number(word);
+            for id in ids {
+                pieces.id(*id);
             }
+        }
+        if takes {
             for wanted in &decided.wanted {
                 pieces.number(u64::from(wanted.desired));
             }
         }
-        // One that comes too late to be committed leaves nothing behind.
-        if *is_uncommitted && decided.read_version == version {
+        if *is_uncommitted {
             pieces.number(0x600);
             pieces.add(&decided.next.pieces);
             pieces.text(&format!("{:?}", decided.decision.consumed));
-        } else if *is_uncommitted {
-            pieces.number(0x700);
         }
     }
 }

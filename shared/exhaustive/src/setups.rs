@@ -61,7 +61,7 @@ pub enum Trouble {
     Shortage,
     /// AWS cannot launch what is asked for.
     BadLaunch,
-    /// A reconcile sleeps with a decision that it has not committed, while another one goes on.
+    /// A reconcile sleeps with a decision that it has not committed, while the world goes on, or another one takes over.
     LateCommit,
     /// A call that was committed to takes effect late, while another reconcile goes on.
     LateCall,
@@ -139,7 +139,11 @@ const OF_CUTOVERS: [Trouble; 9] = [
 /// Every world.
 pub fn all() -> Vec<Setup> {
     let small = [
-        two_actors("two-actors", "one drift; a second reconcile reads, decides and commits in between, for ever", 1),
+        two_actors(
+            "two-actors",
+            "one drift; the function dies, or sleeps before its commit until another one takes over, for ever",
+            1,
+        ),
         cutover("cutover", "two colors of two, one image, and nothing goes wrong", &[], 0),
     ];
     let explored = [
@@ -157,12 +161,16 @@ pub fn all() -> Vec<Setup> {
         anything("anything", "one drift, and one thing of any kind goes wrong, at any moment", 1, 1),
         with("refused", "as drift, and AWS cannot launch, for ever", &[Trouble::BadLaunch]),
         with("retries", "as drift, and a person wants what was stopped tried again, for ever", &[Trouble::Retry]),
-    ];
-    let larger = [
         with("busy", "as drift, and AWS is busy, at any moment, for ever", &[Trouble::Busy]),
         with("bounds", "as drift, and somebody writes the maximum, for ever", &[Trouble::MaximumByOthers]),
+        two_actors(
+            "two-actors-2",
+            "two drifts; the function dies, or sleeps before its commit until another one takes over, for ever",
+            2,
+        ),
+    ];
+    let larger = [
         cutover("cutover-2", "two colors of two, one image, and two things of any kind go wrong", &OF_CUTOVERS, 2),
-        two_actors("two-actors-2", "two drifts; a second reconcile reads, decides and commits in between, for ever", 2),
         anything("anything-2-1", "two drifts, and one thing of any kind goes wrong, at any moment", 2, 1),
         anything("anything-1-2", "one drift, and two things of any kind go wrong, at any moment", 1, 2),
     ];

@@ -182,10 +182,16 @@ impl Model for Small {
             }
         }
         let decision = self.decide(&state.world, state.record.as_ref().map(|kept| &kept.record), &state.actor);
-        let decided = Told(Arc::new(Decided::new(decision, None, &state.world)));
+        let decided = Told(Arc::new(Decided::new(decision, &state.world)));
         let _ = writeln!(text, "  now {}; a look would decide: {}", state.world.now, decided.words());
         text
     }
+}
+
+/// Who looks has taken the fence: one that sleeps before its commit commits no more, and leaves nothing behind.
+pub(crate) fn overtake(state: &mut State) {
+    state.sleeper.take_if(|hand| hand.is_uncommitted);
+    forget_taken(state);
 }
 
 /// Commits a decision: its record is the one that holds, and the facts that it used are gone.
@@ -222,7 +228,6 @@ const fn token(action: &Action) -> Option<&str> {
 pub fn pieces(state: &State) -> Pieces {
     let State { world, record, actor, sleeper, drifts_left, troubles_left } = state;
     let mut pieces = Pieces::default();
-    let version = record.as_ref().map(|kept| kept.record.version);
     world.write(record.as_ref().map(|kept| &kept.record), &mut pieces);
     if let Some(kept) = record {
         pieces.add(&kept.pieces);
@@ -231,12 +236,12 @@ pub fn pieces(state: &State) -> Pieces {
         Actor::Looking(outcomes) => write_outcomes(outcomes, &mut pieces),
         Actor::Acting(hand) => {
             pieces.number(0x800);
-            hand.write(version, &mut pieces);
+            hand.write(&mut pieces);
         }
     }
     if let Some(hand) = sleeper {
         pieces.number(0x900);
-        hand.write(version, &mut pieces);
+        hand.write(&mut pieces);
     }
     pieces.number(u64::from(*troubles_left) << 8 | u64::from(*drifts_left));
     pieces

@@ -294,9 +294,11 @@ impl World {
                 // One that came in this very second is told from what an admission of now launches.
                 let is_new = *launched_at >= self.now;
                 let flags = u64::from(*is_sick) | u64::from(*is_protected) << 1 | u64::from(*is_ours) << 2;
+                // When Config recorded its next drift depends on it.
+                let is_first = *id <= self.first_ids;
                 let flags = flags | u64::from(is_new) << 3;
                 pieces.id(*id);
-                pieces.number(version << 16 | u64::from(since) << 8 | flags << 4 | life);
+                pieces.number(u64::from(is_first) << 63 | version << 16 | u64::from(since) << 8 | flags << 4 | life);
             }
         }
         self.write_events(record, pieces);

@@ -13,6 +13,10 @@ use driftless_exhaustive::small::Small;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// A property does not hold. Every other failure ends with 1, so that whoever searches can tell what was found from a search
+/// that failed.
+const FOUND: u8 = 76;
+
 /// How often it says how far it has come.
 const TELL_EVERY: Duration = Duration::from_secs(30);
 
@@ -94,9 +98,14 @@ fn main() -> ExitCode {
             }
             Err(unfinished) => {
                 println!("  {unfinished}\n  after {:.1} s", began.elapsed().as_secs_f64());
-                // Whoever limits the time asks how far it comes, and gets no verdict.
-                if arguments.minutes_max.is_none() || !matches!(unfinished, Unfinished::Stopped(_)) {
-                    code = ExitCode::FAILURE;
+                match unfinished {
+                    Unfinished::Counterexample { broken, .. } => {
+                        println!("  FOUND: {}", broken.property);
+                        code = ExitCode::from(FOUND);
+                    }
+                    // Whoever limits the time asks how far it comes, and gets no verdict.
+                    Unfinished::Stopped(_) if arguments.minutes_max.is_none() => code = ExitCode::FAILURE,
+                    Unfinished::Stopped(_) => {}
                 }
             }
         }
