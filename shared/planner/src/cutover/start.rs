@@ -65,7 +65,7 @@ fn begin(
     route: Route,
 ) {
     let begun = Begun {
-        id: format!("{}-{}", draft.input().fleet, draft.input().now.as_second()),
+        id: id(draft),
         old: draft.record().live,
         old_group: live.name.clone(),
         new_group: new.name.clone(),
@@ -78,6 +78,14 @@ fn begin(
     };
     let why = format!("{}: {}", begun.candidate.image, reason(&begun.candidate));
     draft.begin_cutover(begun, why);
+}
+
+/// The fleet and the second, or the next one that no cutover has: what was written for another is not to be found by it.
+fn id(draft: &Draft<'_>) -> String {
+    let (fleet, now) = (draft.input().fleet, draft.input().now.as_second());
+    let past = &draft.record().memory.past;
+    let is_new = |id: &String| past.iter().all(|past| past.id != *id);
+    (now..).map(|second| format!("{fleet}-{second}")).find(is_new).unwrap_or_default()
 }
 
 /// The bounds that a fleet has: those of its policy, or those that its live group has.

@@ -57,6 +57,28 @@ fn a_verdict_on_one_cutover_says_nothing_of_the_next() {
     }
 }
 
+/// The template version that was written for the one is not taken for the other's.
+#[test]
+fn two_cutovers_of_one_second_are_two() {
+    let mut stage = weighted_fleet(3);
+    let mut ids = Vec::new();
+    for number in 2..=4 {
+        stage.publish(number);
+        while stage.record().cutover.as_ref().is_none_or(|cutover| cutover.template.is_none()) {
+            stage.step(secs(0));
+        }
+        let begun = stage.record().cutover.clone().unwrap();
+        assert_eq!(stage.templates[&begun.template.unwrap()].image, Some(begun.candidate.image));
+        ids.push(begun.id);
+        stage.say(Command::Abort);
+        while stage.record().cutover.is_some() {
+            stage.step(secs(0));
+        }
+    }
+    let second = stage.now.as_second();
+    assert_eq!(ids, [0, 1, 2].map(|later| format!("app-{}", second + later)));
+}
+
 #[test]
 fn abort_before_traffic_undoes_it_and_holds_the_image_back() {
     for phase in ["queued", "preflight", "preparing", "scaling", "verifying"] {
