@@ -13,7 +13,7 @@ use crate::moves::{Actee, Ending, Move, Told};
 use crate::run::{Actor, Decided, Hand};
 use crate::setups::Trouble;
 use crate::small::{Small, State, commit, forget_taken, overtake};
-use crate::world::{Life, TICK, instance_id, number};
+use crate::world::{Life, TICK, World, instance_id, number};
 
 /// The moves out of one state.
 pub(crate) struct Moves<'s> {
@@ -128,7 +128,7 @@ impl Moves<'_> {
     /// The holder of the lease does the next thing.
     pub(crate) fn act(&mut self, hand: &Hand) {
         let Some(action) = hand.next_action() else { return };
-        for ending in endings(action) {
+        for ending in endings(action, &self.state.world) {
             self.end(hand, action, ending, Actee::Holder);
         }
         self.trouble(Trouble::Crash, Move::Die, |state| {
@@ -419,9 +419,10 @@ pub(crate) fn is_idle(state: &State) -> bool {
     work.all(|work| work.phase().surge().is_none()) && matches!(state.actor, Actor::Looking(_))
 }
 
-fn endings(action: &Action) -> Vec<Ending> {
+/// What was launched by a token is the answer to whoever asks with it again.
+fn endings(action: &Action, world: &World) -> Vec<Ending> {
     let mut endings = vec![Ending::Well, Ending::LostReply, Ending::Busy];
-    if matches!(action, Action::Launch { .. }) {
+    if matches!(action, Action::Launch { token, .. } if !world.launched.contains_key(token)) {
         endings.extend([Ending::Shortage, Ending::BadLaunch]);
     }
     endings

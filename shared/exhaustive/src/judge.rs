@@ -186,11 +186,9 @@ fn empties(before: &World, at: usize, is: &Pool, decided: &Decided, tally: &mut 
     let Some(was) = before.groups.get(at).filter(|was| *was != is) else { return Ok(()) };
     tally.judge(PROPERTY);
     let weight = before.colors.as_ref().and_then(|colors| colors.weights.get(at)).copied().unwrap_or_default();
-    let others = before.groups.iter().enumerate().filter(|(other, _)| *other != at);
-    let served = |server: &&Server| decided.serving.contains(&server.id);
-    let others: u32 =
-        others.map(|(_, pool)| count(pool.servers.iter().filter(|one| one.serves() || served(one)))).sum();
-    let own = count(was.servers.iter().filter(|one| one.serves() && served(one)));
+    let others = before.groups.iter().zip(&decided.served).enumerate().filter(|(other, _)| *other != at);
+    let others: u32 = others.map(|(_, (pool, served))| pool.serving().max(*served)).sum();
+    let own = count(was.servers.iter().filter(|server| server.serves() && decided.serving.contains(&server.id)));
     if weight == 0 && (others > 0 || own == 0) {
         return Ok(());
     }
@@ -265,7 +263,12 @@ fn raises_within_budget(was: &Pool, is: &Pool, budget: u32, tally: &mut Tally) -
 fn takes_nobody(was: &Pool, is: &Pool, tally: &mut Tally) -> Result<(), Broken> {
     const PROPERTY: &str = "no bound takes an instance";
     tally.judge(PROPERTY);
-    if is.active() >= was.active() { Ok(()) } else { Err(broken(PROPERTY, "an instance goes by it".to_owned())) }
+    // Who is above the size goes in any case, as soon as he may.
+    if is.active() >= was.active().min(was.desired) {
+        Ok(())
+    } else {
+        Err(broken(PROPERTY, "an instance goes by it".to_owned()))
+    }
 }
 
 /// Whether all work that is on record has come to its end: nothing is under way, and what waits, waits for somebody else.

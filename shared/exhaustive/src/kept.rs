@@ -48,6 +48,12 @@ fn text(record: &Record) -> String {
     if let Some(back_off) = &mut known.back_off {
         back_off.since = Timestamp::UNIX_EPOCH;
     }
+    // The next cutover has another name than the last.
+    if let Some(second) = record.memory.past.last().and_then(|past| past.id.rsplit('-').next()?.parse().ok()) {
+        let mut named = Timestamp::from_second(second).unwrap_or_default();
+        counts_for(&mut named, 1);
+        let _ = write!(words, "past {named}");
+    }
     forget_past(&mut known);
     // The oldest drift goes first: of two that are old alike, their order is what is left.
     let mut by_age: Vec<_> = record.replacements.iter().map(|(id, work)| (work.detected_at, id)).collect();

@@ -8,7 +8,7 @@ use driftless_planner::decision::Decision;
 
 use crate::canon::Pieces;
 use crate::kept::Kept;
-use crate::world::{Bounds, World};
+use crate::world::{Bounds, Pool, World};
 
 /// The reconcile that holds the lease.
 #[derive(Debug, Clone)]
@@ -38,6 +38,8 @@ pub struct Decided {
     pub next: Arc<Kept>,
     /// Who served when it was made.
     pub serving: BTreeSet<u32>,
+    /// How many served of each group.
+    pub served: Vec<u32>,
     /// Who was drifted when it was made.
     pub drifted: BTreeSet<u32>,
     /// What people wanted of each group when it was made.
@@ -55,6 +57,7 @@ impl Decided {
             next: Arc::new(Kept::new(decision.next.clone())),
             decision,
             serving: world.servers().filter(|server| server.serves()).map(|server| server.id).collect(),
+            served: world.groups.iter().map(Pool::serving).collect(),
             drifted: world.drifted.keys().copied().collect(),
             wanted: world.groups.iter().map(|pool| pool.wanted).collect(),
         }
@@ -93,6 +96,11 @@ impl Hand {
             pieces.number(word);
             for id in ids {
                 pieces.id(*id);
+            }
+        }
+        if moves {
+            for served in &decided.served {
+                pieces.number(u64::from(*served));
             }
         }
         if takes {

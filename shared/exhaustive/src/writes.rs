@@ -107,14 +107,17 @@ fn terminate(world: &mut World, at: usize, instance: &InstanceId, capacity: Capa
     }
 }
 
-/// The same token writes nothing more.
+/// The same token writes nothing more, and no other image.
 fn write_template(world: &mut World, names: &Names, at: usize, image: &ImageId, token: &str) -> ActionResult {
     let Some(versions) = world.colors.as_mut().and_then(|colors| colors.templates.get_mut(at)) else {
         return ActionResult::Gone;
     };
     let known = versions.iter().position(|(_, known)| known.as_deref() == Some(token));
+    let number = (1..).take(8).find(|number| image_id(*number).as_ref() == Some(image)).unwrap_or_default();
+    if known.and_then(|place| versions.get(place)).is_some_and(|(written, _)| *written != number) {
+        return ActionResult::Failed("the token was used for another version".into());
+    }
     let place = known.unwrap_or_else(|| {
-        let number = (1..).take(8).find(|number| image_id(*number).as_ref() == Some(image)).unwrap_or_default();
         versions.push((number, Some(token.to_owned())));
         versions.len() - 1
     });
