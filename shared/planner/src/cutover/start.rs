@@ -85,7 +85,7 @@ fn id(draft: &Draft<'_>) -> String {
     let (fleet, now) = (draft.input().fleet, draft.input().now.as_second());
     let past = &draft.record().memory.past;
     let is_new = |id: &String| past.iter().all(|past| past.id != *id);
-    (now..).map(|second| format!("{fleet}-{second}")).find(is_new).unwrap_or_default()
+    (now..).take(past.len() + 1).map(|second| format!("{fleet}-{second}")).find(is_new).unwrap_or_default()
 }
 
 /// The bounds that a fleet has: those of its policy, or those that its live group has.
