@@ -7,7 +7,7 @@ use driftless_planner::policy::Defaults;
 use driftless_planner::storm::{GATHER, LOOKS_MAX, gathered_at};
 use driftless_planner::wake::{Wake, WakeMessage};
 use driftless_reconciler::batch::{Failure, Received, handle};
-use driftless_reconciler::ports::CallErrorKind;
+use driftless_reconciler::ports::{Acquired, CallErrorKind};
 use driftless_reconciler::reconcile::Invocation;
 use driftless_simulator::faults::Fate;
 use driftless_simulator::queue::Message;
@@ -186,4 +186,17 @@ fn a_fact_that_cannot_be_filed_comes_again_alone() {
     let facts = of_many_fleets(&world, 5);
     world.fault("file", 2..3, Fate::Fails(CallErrorKind::Unavailable));
     assert_eq!(deliver(&world, &facts, false), [2]);
+}
+
+#[test]
+fn a_fact_that_can_wait_and_finds_the_lease_taken_is_looked_at_within_seconds() {
+    let world = held_back();
+    let now = world.now();
+    let until = now + SignedDuration::from_secs(40);
+    assert!(matches!(world.lock().table.acquire(&fleet_name(), "another run", now, until), Acquired::Held(_)));
+    deliver(&world, &[non_compliant(&world, 1)], false);
+    assert_eq!(wakes(&world), [fleet_name()]);
+    let sent = world.messages().iter().map(|message| message.visible_at).max().unwrap();
+    // Two seconds for clocks that differ, and one for the run that holds the lease, which would last for 40.
+    assert!(sent <= world.now() + SignedDuration::from_secs(4), "{sent} at {}", world.now());
 }

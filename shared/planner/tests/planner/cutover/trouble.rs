@@ -5,7 +5,7 @@ use driftless_planner::fleet::Color;
 use driftless_planner::observation::{LaunchFailure, Lifecycle};
 use driftless_planner::record::CutoverOutcome;
 use driftless_planner::waiting::{GuardId, Waiting};
-use driftless_testkit::{Stage, image_id, mins, secs, target_group};
+use driftless_testkit::{Stage, freeze, image_id, mins, secs, target_group};
 
 use super::{color, color_mut, in_phase, is_as_before, phases, quiet, sicken, until_over, weighted_fleet};
 
@@ -381,4 +381,19 @@ fn a_deadline_that_the_first_version_stored_as_never_is_not_moved_beyond_time() 
     stage.say(Command::Resume);
     stage.step(secs(30));
     assert_eq!(stage.record().cutover.as_ref().unwrap().deadline(), jiff::Timestamp::MAX);
+}
+
+#[test]
+fn a_freeze_holds_no_rollback_and_no_abort_before_everything_is_put_back() {
+    let mut rolled_back = in_phase(4, "baking");
+    rolled_back.freezes.push(freeze(rolled_back.now, None));
+    rolled_back.ring("web-5xx", Some(Color::Green));
+    assert_eq!(until_over(&mut rolled_back), CutoverOutcome::RolledBack);
+    is_as_before(&rolled_back, 4);
+
+    let mut aborted = in_phase(4, "verifying");
+    aborted.freezes.push(freeze(aborted.now, None));
+    aborted.say(Command::Abort);
+    assert_eq!(until_over(&mut aborted), CutoverOutcome::Aborted);
+    is_as_before(&aborted, 4);
 }
