@@ -118,7 +118,7 @@ pub fn precondition(action: &Action, live: &Live) -> Precondition {
         return if action.group().is_some() { Precondition::Gone } else { Precondition::Proceed };
     };
     match action {
-        // AWS would take instances, until what is wanted by now fits.
+        // AWS would terminate what is above a maximum: it is decided anew.
         Action::SetMaximum { expected, maximum, .. } => {
             Precondition::of_setting(&group.max, expected, maximum).unless_also(*maximum < group.desired)
         }

@@ -82,10 +82,12 @@ fn begin(
 
 /// The fleet and the second, or the next one that no cutover has: what was written for another is not to be found by it.
 fn id(draft: &Draft<'_>) -> String {
-    let (fleet, now) = (draft.input().fleet, draft.input().now.as_second());
-    let past = &draft.record().memory.past;
-    let is_new = |id: &String| past.iter().all(|past| past.id != *id);
-    (now..).take(past.len() + 1).map(|second| format!("{fleet}-{second}")).find(is_new).unwrap_or_default()
+    let mut second = draft.input().now.as_second();
+    let named = |second: i64| format!("{}-{second}", draft.input().fleet);
+    while draft.record().memory.past.iter().any(|past| past.id == named(second)) {
+        second += 1;
+    }
+    named(second)
 }
 
 /// The bounds that a fleet has: those of its policy, or those that its live group has.
