@@ -15,6 +15,8 @@ const BATCH: usize = 16_384;
 const DOUBTED_EVERY: usize = 64;
 /// How many of those at most: each is kept until the end.
 const DOUBTED_MAX: usize = 20_000;
+/// What the explorer relies on itself. If it does not hold, the search is worth nothing, whatever else was found.
+pub const SAME: &str = "what counts as one state leads to the same";
 /// The mark of an edge that is calm.
 const CALM: u32 = 1 << 31;
 
@@ -288,7 +290,7 @@ impl<M: Model> Graph<M> {
             model.describe(state),
             elsewhere(model, *number as usize, &known, state)
         );
-        let broken = Broken { property: "what counts as one state leads to the same", how };
+        let broken = Broken { property: SAME, how };
         Err(self.counterexample(model, *number, None, broken))
     }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use driftless_exhaustive::explore::{Progress, Unfinished, explore};
+use driftless_exhaustive::explore::{Progress, SAME, Unfinished, explore};
 use driftless_exhaustive::setups::{self, Setup, Size};
 use driftless_exhaustive::small::Small;
 
@@ -13,8 +13,8 @@ use driftless_exhaustive::small::Small;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// A property does not hold. Every other failure ends with 1, so that whoever searches can tell what was found from a search
-/// that failed.
+/// A property of the planner does not hold. Every other failure ends with 1, one of the explorer's own too, so that whoever
+/// searches can tell what was found from a search that failed.
 const FOUND: u8 = 76;
 
 /// How often it says how far it has come.
@@ -99,6 +99,7 @@ fn main() -> ExitCode {
             Err(unfinished) => {
                 println!("  {unfinished}\n  after {:.1} s", began.elapsed().as_secs_f64());
                 match unfinished {
+                    Unfinished::Counterexample { broken, .. } if broken.property == SAME => code = ExitCode::FAILURE,
                     Unfinished::Counterexample { broken, .. } => {
                         println!("  FOUND: {}", broken.property);
                         code = ExitCode::from(FOUND);
