@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use driftless_exhaustive::explore::{Progress, SAMENESS, Unfinished, explore};
+use driftless_exhaustive::explore::{Explored, Progress, SAMENESS, Unfinished, explore};
 use driftless_exhaustive::setups::{self, Setup, Size};
 use driftless_exhaustive::small::Small;
 
@@ -42,7 +42,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let mut code = ExitCode::SUCCESS;
+    let (mut has_failed, mut is_found) = (false, false);
     let is_wanted = |setup: &Setup| {
         arguments.world.as_ref().is_none_or(|world| world == setup.name)
             && arguments
@@ -77,41 +77,46 @@ fn main() -> ExitCode {
         };
         match explore(&model, goes_on) {
             Ok(explored) => {
-                println!(
-                    "  {} states, {} transitions, depth {}, {} at rest, at most {} calm moves to rest, {} expanded twice, {:.1} s",
-                    explored.states,
-                    explored.transitions,
-                    explored.depth,
-                    explored.at_rest,
-                    explored.calm_moves_max,
-                    explored.doubted,
-                    began.elapsed().as_secs_f64()
-                );
-                for (property, count) in &explored.tally.judged {
-                    println!("  {count:>12} times: {property}");
-                }
-                if arguments.seen {
-                    for what in &explored.tally.seen {
-                        println!("  seen: {what}");
-                    }
-                }
+                print_explored(&explored, began.elapsed(), arguments.seen);
             }
             Err(unfinished) => {
                 println!("  {unfinished}\n  after {:.1} s", began.elapsed().as_secs_f64());
                 match unfinished {
-                    Unfinished::Counterexample { broken, .. } if broken.property == SAMENESS => {
-                        code = ExitCode::FAILURE;
-                    }
-                    Unfinished::Counterexample { broken, .. } => {
+                    Unfinished::Counterexample { broken, .. } if broken.property != SAMENESS => {
                         println!("  FOUND: {}", broken.property);
-                        code = ExitCode::from(FOUND);
+                        is_found = true;
                     }
                     // A stop after the time that the caller has set is no failure.
-                    Unfinished::Stopped(_) if arguments.minutes_max.is_none() => code = ExitCode::FAILURE,
-                    Unfinished::Stopped(_) => {}
+                    Unfinished::Stopped(_) if arguments.minutes_max.is_some() => {}
+                    Unfinished::Counterexample { .. } | Unfinished::Stopped(_) => has_failed = true,
                 }
             }
         }
     }
-    code
+    match (has_failed, is_found) {
+        (true, _) => ExitCode::FAILURE,
+        (false, true) => ExitCode::from(FOUND),
+        (false, false) => ExitCode::SUCCESS,
+    }
+}
+
+fn print_explored(explored: &Explored, took: Duration, with_seen: bool) {
+    println!(
+        "  {} states, {} transitions, depth {}, {} at rest, at most {} calm moves to rest, {} expanded twice, {:.1} s",
+        explored.states,
+        explored.transitions,
+        explored.depth,
+        explored.at_rest,
+        explored.calm_moves_max,
+        explored.doubted,
+        took.as_secs_f64()
+    );
+    for (property, count) in &explored.tally.judged {
+        println!("  {count:>12} times: {property}");
+    }
+    if with_seen {
+        for what in &explored.tally.seen {
+            println!("  seen: {what}");
+        }
+    }
 }

@@ -35,7 +35,7 @@ pub(super) fn publish(world: &mut World, names: &Names, rng: &mut Rng) {
     world.cloud.add_image(image, build);
 }
 
-/// An alarm goes into ALARM, into INSUFFICIENT_DATA, or flaps, without a cause in the fleet.
+/// An alarm goes into ALARM, into `INSUFFICIENT_DATA`, or flaps, without a cause in the fleet.
 pub(super) fn go_into_alarm(world: &mut World, names: &Names, rng: &mut Rng) {
     let Some(alarm) = rng.pick(&names.alarms).cloned() else { return };
     let times = if rng.happens(300_000) { rng.between(2, 6) } else { 1 };

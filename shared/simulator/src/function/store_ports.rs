@@ -254,7 +254,7 @@ impl Store for Function {
     ) -> CallResult<()> {
         let (fleet, id) = (fleet.clone(), id.to_owned());
         self.store("mark_partially_delivered", move |world| {
-            world.table.mark_partially_delivered(&fleet, &id, mark_delivered)
+            world.table.mark_partially_delivered(&fleet, &id, mark_delivered);
         })
         .await
     }

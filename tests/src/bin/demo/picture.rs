@@ -11,7 +11,7 @@ const SIGNS: usize = 5;
 
 /// The state of a fleet that the picture shows.
 #[derive(Debug, Clone)]
-pub(crate) struct FleetView {
+pub(crate) struct FleetPicture {
     pub(crate) view: FleetView,
     /// The traffic of blue and of green, in percent.
     pub(crate) shares: [i32; 2],
@@ -22,7 +22,7 @@ pub(crate) struct FleetView {
 /// The legend of the symbols.
 pub(crate) fn legend(screen: Screen) -> String {
     format!(
-        "{} serves   {} serves, but has drifted or answers errors   {} is coming   {} runs, not healthy yet   {} is leaving",
+        "{} healthy   {} healthy, but drifted or returning errors   {} launching   {} running, not healthy yet   {} terminating",
         screen.green("●"),
         screen.red("◆"),
         screen.yellow("·"),
@@ -37,7 +37,7 @@ pub(crate) fn heading() -> String {
 }
 
 /// Both groups with their shares of the traffic, in a fixed width.
-pub(crate) fn of(view: &FleetView, screen: Screen) -> anyhow::Result<String> {
+pub(crate) fn of(view: &FleetPicture, screen: Screen) -> anyhow::Result<String> {
     let [blue, green] = view.shares;
     let column = |color: &str, share: i32| {
         anyhow::Ok(format!("{} {}", shown(share, screen), signs(view.view.group(color)?, &view.bad, screen)))

@@ -10,7 +10,7 @@ use driftless_tests::load::{ErrorAlarm, Load};
 use driftless_tests::stack::LocalStack;
 use serde_json::Value;
 
-use crate::picture::{self, FleetView};
+use crate::picture::{self, FleetPicture};
 use crate::screen::Screen;
 use crate::words;
 
@@ -33,7 +33,7 @@ pub(crate) struct Timeline<'a> {
     history: Vec<Value>,
     letters_shown: usize,
     drifted: BTreeSet<String>,
-    last: FleetView,
+    last: FleetPicture,
     fewest_serving: usize,
 }
 
@@ -208,12 +208,12 @@ impl<'a> Timeline<'a> {
     }
 }
 
-async fn view(fleet: &Fleet, bad: BTreeSet<String>) -> anyhow::Result<FleetView> {
+async fn view(fleet: &Fleet, bad: BTreeSet<String>) -> anyhow::Result<FleetPicture> {
     let weights = fleet.weights().await?;
     let all: i32 = weights.values().sum();
     let share = |color: &str| {
         let weight = weights.iter().find(|(group, _)| group.ends_with(color)).map_or(0, |(_, weight)| *weight);
         (weight * 100).checked_div(all).unwrap_or(0)
     };
-    Ok(FleetView { view: fleet.view().await?, shares: [share("blue"), share("green")], bad })
+    Ok(FleetPicture { view: fleet.view().await?, shares: [share("blue"), share("green")], bad })
 }

@@ -3,7 +3,7 @@
 use driftless_tests::fleet::{FleetView, GroupView};
 use serde_json::Value;
 
-use crate::picture::FleetView;
+use crate::picture::FleetPicture;
 
 /// A history entry as a sentence. None: another entry already says it.
 pub(crate) fn told(entry: &Value) -> Option<String> {
@@ -52,7 +52,7 @@ fn borrowed(from: &str) -> &str {
 }
 
 /// The changes of Auto Scaling and the load balancer between two polls, as far as the picture shows them.
-pub(crate) fn seen_between(before: &FleetView, now: &FleetView) -> anyhow::Result<Vec<String>> {
+pub(crate) fn seen_between(before: &FleetPicture, now: &FleetPicture) -> anyhow::Result<Vec<String>> {
     let mut seen = Vec::new();
     if before.shares != now.shares {
         let [blue, green] = now.shares;
