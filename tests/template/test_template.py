@@ -18,6 +18,7 @@ from pathlib import Path
 
 from samcli.yamlhelper import yaml_parse
 
+import alarms
 import checks
 from event_pattern import matches
 
@@ -270,7 +271,7 @@ PROMISES = {
         (lambda t: t["Resources"]["Table"].pop("DeletionPolicy"), "goes with the stack"),
         (lambda t: at(t, "Table").update(GlobalSecondaryIndexes=[]), "index"),
     ]),
-    "alarms are heard": (checks.alarms_are_heard, [
+    "alarms are heard": (alarms.alarms_are_heard, [
         (lambda t: at(t, "AlertTopic").update(KmsMasterKeyId="alias/aws/sns"), "our key"),
         (lambda t: at(t, "ChatTopic").pop("KmsMasterKeyId"), "ChatTopic is not encrypted"),
         (lambda t: t["Resources"].pop("ChatTopicPolicy"), "ChatTopic takes messages without TLS"),
@@ -281,11 +282,11 @@ PROMISES = {
         (lambda t: policy(t, "AlertTopicPolicy", "DenyInsecureTransport").pop("Condition"), "without TLS"),
         (lambda t: at(t, "ResyncMissingAlarm").pop("AlarmActions"), "tells nobody"),
     ]),
-    "alarms carry the stack's name": (checks.alarms_carry_the_stacks_name, [
+    "alarms carry the stack's name": (alarms.alarms_carry_the_stacks_name, [
         (lambda t: at(t, "ConfigDriftAlarm").update(AlarmName="config-drift-detected"), "ConfigDriftAlarm has a name"),
         (lambda t: at(t, "ConfigDriftAlarm").pop("AlarmName"), "ConfigDriftAlarm has a name"),
     ]),
-    "silence is an alarm, and so is drift": (checks.silence_is_an_alarm, [
+    "silence is an alarm, and so is drift": (alarms.silence_is_an_alarm, [
         (lambda t: at(t, "ResyncMissingAlarm").update(TreatMissingData="notBreaching"), "TreatMissingData"),
         (lambda t: t["Parameters"]["ResyncMinutes"].update(MaxValue=15), "no resync is due"),
         (lambda t: at(t, "ConfigDriftAlarm").update(Namespace="AWS/Config"), "AWS/Config"),

@@ -20,8 +20,8 @@ use crate::values;
 pub struct Arguments {
     /// Name of the fleet
     fleet: FleetName,
-    /// State to wait for: idle (no work in progress; also: idle), phase=PHASE of the cutover, outcome (done) or
-    /// outcome=OUTCOME
+    /// State to wait for: idle (no work in progress; old name: settled), phase=PHASE of the cutover, outcome
+    /// (done) or outcome=OUTCOME
     #[arg(long = "for", value_name = "WHAT")]
     goal: Goal,
     /// Only a cutover to this image counts [default: the cutover under way, or the next one]

@@ -26,7 +26,7 @@ const CLEAR: &str = "\u{1b}[2J";
 pub struct Arguments {
     /// Name of the fleet
     fleet: FleetName,
-    /// End when no work is in progress (also: --until-idle)
+    /// End when no work is in progress (old name: --until-settled)
     #[arg(long, alias = "until-settled")] // an old name
     until_idle: bool,
     /// How long to wait between two queries

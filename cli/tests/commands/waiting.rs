@@ -124,10 +124,11 @@ fn a_failed_query_is_repeated_and_a_last_failed_query_is_reported() {
     assert_eq!(stage.play("driftless wait app --for idle --timeout 20s").code, 4);
 }
 
+const OLD_NAME_OF_IDLE: &str = "settled"; // an old name
+
 #[test]
-fn idle_is_accepted_as_the_old_name_of_idle() {
-    for goal in ["idle", "settled"] {
-        // the second is an old name
+fn the_old_name_of_idle_is_still_accepted() {
+    for goal in ["idle", OLD_NAME_OF_IDLE] {
         let played = Stage::through(&["half-way", "after-cutover"]).play(&format!("driftless wait app --for {goal}"));
         assert_eq!((played.code, played.slept.len()), (0, 1), "{goal}: {}", played.text());
     }

@@ -43,7 +43,7 @@ mod tests {
             due: Some(Timestamp::UNIX_EPOCH),
         });
         let json = serde_json::to_string(&message).unwrap();
-        assert_eq!(json, r#"{"wake":{"fleet":"app","due":"1970-01-01T00:00:00Z"}}"#);
+        assert_eq!(json, r#"{"reconcile":{"fleet":"app","due":"1970-01-01T00:00:00Z"}}"#);
         assert_eq!(serde_json::from_str::<ReconcileRequest>(&json).unwrap(), message);
     }
 
@@ -51,7 +51,8 @@ mod tests {
     fn a_message_of_an_unknown_kind_is_refused() {
         assert!(serde_json::from_str::<ReconcileRequest>(r#"{"terminate":{"fleet":"app"}}"#).is_err());
         assert!(
-            serde_json::from_str::<ReconcileRequest>(r#"{"wake":{"fleet":"app","due":null,"force":true}}"#).is_err()
+            serde_json::from_str::<ReconcileRequest>(r#"{"reconcile":{"fleet":"app","due":null,"force":true}}"#)
+                .is_err()
         );
     }
 }

@@ -68,7 +68,7 @@ pub enum Waiting {
     #[error("the group cannot take a replacement now: {problem}")]
     GroupNotFit { problem: GroupProblem },
     /// The instance appeared after a launch call that has no response yet.
-    #[serde(rename = "successor")]
+    #[serde(rename = "launch-pending", alias = "successor")]
     #[error(
         "the group cannot take a replacement now: this instance may be the replacement instance for {ancestor}, whose \
          launch call has not returned yet"
@@ -225,7 +225,7 @@ impl Waiting {
             Self::WindowClosed { .. } => GuardId::Window,
             Self::CutoverUnderWay => GuardId::Cutover,
             Self::GroupNotFit { .. } => GuardId::Group,
-            Self::MayBeSuccessor { .. } => GuardId::Successor,
+            Self::MayBeSuccessor { .. } => GuardId::LaunchPending,
             Self::DriftUnread => GuardId::DriftRead,
             Self::HooksUnread => GuardId::HooksRead,
             Self::BreakerOpen { .. } => GuardId::Breaker,

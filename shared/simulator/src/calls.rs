@@ -122,10 +122,11 @@ fn parts(made: &[Call]) -> Vec<Range<usize>> {
 /// A short name of the stored state.
 fn state_of(record: Option<&Record>) -> String {
     let Some(record) = record else { return "unknown".to_owned() };
-    let replacements = record.replacements.values().map(|replacement| replacement.phase().name());
-    let quarantined = record.quarantined.keys().map(|_| "quarantined");
-    let cutover = record.cutover.as_ref().map(|cutover| cutover.phase().name());
-    let all: Vec<&str> = cutover.into_iter().chain(replacements).chain(quarantined).collect();
+    let replacements =
+        record.replacements.values().map(|replacement| format!("replacement {}", replacement.phase().name()));
+    let quarantined = record.quarantined.keys().map(|_| "quarantined".to_owned());
+    let cutover = record.cutover.as_ref().map(|cutover| format!("cutover {}", cutover.phase().name()));
+    let all: Vec<String> = cutover.into_iter().chain(replacements).chain(quarantined).collect();
     if all.is_empty() { "idle".to_owned() } else { all.join(" + ") }
 }
 
@@ -170,8 +171,8 @@ fn behind(operation: &str) -> &'static [usize] {
     match operation {
         "load" => &[3],
         "open_fleets" | "ec2:DescribeImages (by id)" => &[2],
-        "take_turn"
-        | "give_turn"
+        "take_slot"
+        | "give_slot"
         | "elasticloadbalancing:ModifyRule"
         | "autoscaling:UpdateAutoScalingGroup (template)"
         | "autoscaling:StartInstanceRefresh" => &[1, 1],

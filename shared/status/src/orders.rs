@@ -25,7 +25,6 @@ pub struct OpenOrder {
 
 /// What the planner would do with one command.
 pub(crate) struct Trial {
-    /// The decision.
     pub(crate) decision: Decision,
     /// Whether the command would be carried out, and the response. None: there would be no response.
     pub(crate) answer: Option<(bool, UntrustedText)>,

@@ -60,7 +60,7 @@ const REPLACEMENT: [Guard<GuardId, Scope>; 23] = [
     Guard { id: GuardId::Cutover, asks: "no cutover is in progress in its groups", ask: Scope::Instance(no_cutover) },
     Guard { id: GuardId::Group, asks: "the group can take a replacement", ask: Scope::Instance(group_is_fit) },
     Guard {
-        id: GuardId::Successor,
+        id: GuardId::LaunchPending,
         asks: "it is not a replacement instance whose launch call has not returned",
         ask: Scope::Instance(is_no_successor),
     },

@@ -40,7 +40,7 @@ pub enum GuardId {
     /// The group must be fit for a replacement.
     Group,
     /// What may be a successor that is not known yet is judged as one.
-    Successor,
+    LaunchPending,
     /// What starts something is verified by what this very look read.
     DriftRead,
     /// Too many of the fleet drifted at once.
@@ -96,7 +96,7 @@ impl GuardId {
     /// say that word still mean this guard too.
     pub const fn earlier_word(self) -> Option<&'static str> {
         match self {
-            Self::Setup | Self::Successor | Self::DriftRead | Self::HooksRead => Some("group"),
+            Self::Setup | Self::LaunchPending | Self::DriftRead | Self::HooksRead => Some("group"),
             Self::Rules => Some("policy"),
             Self::Member => Some("in-service"),
             Self::Debounce

@@ -130,11 +130,11 @@ fn a_second_batch_of_a_burst_sends_no_second_request_and_writes_only_what_is_new
     let world = deferred();
     let facts = of_many_fleets(&world, 4);
     deliver(&world, &facts, false);
-    let before = (world.count("file"), world.count("claim-request"), requests(&world));
+    let before = (world.count("store"), world.count("claim-request"), requests(&world));
     world.pass(SignedDuration::from_millis(1));
     let newer = non_compliant(&world, 2);
     deliver(&world, &[facts.as_slice(), &[newer]].concat(), false);
-    assert_eq!((world.count("file"), world.count("claim-request")), (before.0 + 1, before.1));
+    assert_eq!((world.count("store"), world.count("claim-request")), (before.0 + 1, before.1));
     assert_eq!(requests(&world), before.2);
 }
 
@@ -177,16 +177,16 @@ fn a_throttled_message_is_done_and_its_fleet_is_requested_again_soon() {
 fn facts_are_stored_when_their_deduplication_marks_cannot_be_read() {
     let world = deferred();
     let facts = of_many_fleets(&world, 4);
-    world.fault("remembered", 0..1, Fate::Fails(CallErrorKind::Unavailable));
+    world.fault("deduplication", 0..1, Fate::Fails(CallErrorKind::Unavailable));
     assert!(deliver(&world, &facts, false).is_empty());
-    assert_eq!(world.count("file"), 4);
+    assert_eq!(world.count("store"), 4);
 }
 
 #[test]
 fn a_fact_that_cannot_be_stored_is_redelivered_alone() {
     let world = deferred();
     let facts = of_many_fleets(&world, 5);
-    world.fault("file", 2..3, Fate::Fails(CallErrorKind::Unavailable));
+    world.fault("store", 2..3, Fate::Fails(CallErrorKind::Unavailable));
     assert_eq!(deliver(&world, &facts, false), [2]);
 }
 

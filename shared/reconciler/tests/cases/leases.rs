@@ -169,7 +169,7 @@ fn a_run_that_fails_releases_the_lease_although_a_fact_came_meanwhile() {
 
 #[test]
 fn whatever_call_fails_the_lease_is_not_kept() {
-    for call in ["commit", "remember", "publish", "told", "send"] {
+    for call in ["commit", "remember", "publish", "mark-delivered", "send"] {
         let world = unseen(&[("mode", "observe")]);
         drifted(&world, 1);
         world.fault(call, 0..1, Fate::Fails(CallErrorKind::Unavailable));

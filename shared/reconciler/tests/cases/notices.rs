@@ -29,9 +29,9 @@ fn a_notification_is_sent_before_it_is_dropped_from_the_outbox() {
     world.before("publish", 0, |world| {
         assert_eq!(world.table.row(&fleet_name()).unwrap().outbox.len(), 1, "committed before it is sent");
     });
-    world.before("told", 0, |world| assert_eq!(world.topic.sent.len(), 1));
+    world.before("mark-delivered", 0, |world| assert_eq!(world.topic.sent.len(), 1));
     world.reconcile().unwrap();
-    assert_eq!((world.count("publish"), world.count("told")), (1, 1));
+    assert_eq!((world.count("publish"), world.count("mark-delivered")), (1, 1));
     assert_eq!(world.row().outbox.len(), 0);
 }
 

@@ -129,7 +129,7 @@ fn an_image_that_is_tagged_a_minute_late_is_found() {
 fn an_image_that_names_its_fleet_is_stored_without_a_lookup() {
     let world = app();
     assert_eq!(stored(&world, &image_fact(Some(fleet_name())), nothing()), with_app());
-    assert_eq!(world.names_since(0), ["file"]);
+    assert_eq!(world.names_since(0), ["store"]);
     // The fact is a hint: a pass consumes it.
     world.reconcile().unwrap();
     assert!(world.messages().is_empty());
@@ -167,7 +167,7 @@ fn a_marked_fact_is_not_stored_again_unless_it_is_newer() {
     let at = fact.observed_at();
     let stored = |at| stored(&world, &fact, marked_at(at));
     assert_eq!([at + step, at].map(stored), [FactOutcome::Known, FactOutcome::Known]);
-    assert_eq!(world.count("file"), 0);
+    assert_eq!(world.count("store"), 0);
     assert_eq!(stored(at - step), with_app());
-    assert_eq!(world.count("file"), 1);
+    assert_eq!(world.count("store"), 1);
 }

@@ -140,13 +140,13 @@ impl OperatorApi for Function {
 
     async fn history(&self, fleet: &FleetName, before: Option<Timestamp>) -> CallResult<HistoryPage> {
         let fleet = fleet.clone();
-        self.store("journal", move |world| HistoryPage { entries: world.table.history(&fleet, before), is_cut: false })
+        self.store("history", move |world| HistoryPage { entries: world.table.history(&fleet, before), is_cut: false })
             .await
     }
 
     async fn lease_state(&self, fleet: &FleetName) -> CallResult<LeaseState> {
         let fleet = fleet.clone();
-        self.store("lock", move |world| {
+        self.store("lease_state", move |world| {
             let lock = world.table.row(&fleet).map(|row| &row.lock);
             let held = lock.and_then(|lock| {
                 let holder = lock.holder.as_deref()?.into();
@@ -171,7 +171,7 @@ impl Store for Function {
 
     async fn store(&self, fleet: &FleetName, fact: &Fact, _: Timestamp) -> CallResult<StoreResult> {
         let (fleet, fact) = (fleet.clone(), fact.clone());
-        self.store("file", move |world| {
+        self.store("store", move |world| {
             world.note(|| format!("filed: {}", fact.key()));
             world.table.store(&fleet, &fact)
         })
@@ -184,7 +184,7 @@ impl Store for Function {
 
     async fn deduplication(&self, facts: &[(&FleetName, &Fact)]) -> CallResult<Deduplication> {
         let keys: Vec<_> = facts.iter().map(|(fleet, fact)| ((*fleet).clone(), fact.key())).collect();
-        self.store("remembered", move |world| world.table.deduplication(&keys)).await
+        self.store("deduplication", move |world| world.table.deduplication(&keys)).await
     }
 
     async fn acquire(&self, fleet: &FleetName, holder: &str, now: Timestamp, until: Timestamp) -> CallResult<Acquired> {

@@ -62,7 +62,7 @@ fn gets_traffic(world: &World, group: &GroupName) -> Result<(), Violation> {
     let minimum_healthy = minimum_healthy(world, group);
     if serve < minimum_healthy {
         let what = format!("{serve} serve in {group}, and the floor is {minimum_healthy}");
-        return Err(violated(world, "traffic goes only to a color at its floor", what));
+        return Err(violated(world, "traffic goes only to a color at its minimum healthy", what));
     }
     // An instance in Standby gets no traffic.
     let members = world.cloud.members(group).filter(|member| member.life != Life::Standby);

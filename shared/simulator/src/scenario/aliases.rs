@@ -4,7 +4,7 @@
 use super::words::Line;
 
 /// Where a name stands. The same word can mean two things: `verifying` is a phase of a cutover and a phase of a
-/// replacement, and only the phase of the replacement was called `verifying`.
+/// replacement, and only the phase of the replacement was called `proving`. (old name)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     /// What happens: the first word after the time.
@@ -23,6 +23,8 @@ pub(crate) enum Place {
     ReplacementPhase,
     /// `condition=`
     Condition,
+    /// `blocked blue/1=`
+    Guard,
     /// `page "…"` and `message "…"`: a part of a subject.
     Subject,
 }
@@ -49,6 +51,12 @@ pub(crate) const ALIASES: &[(Place, &str, &str)] = &[
     (Place::Condition, "cutover-waits", "cutover-blocked"),
     (Place::Condition, "nothing-can-go-first", "terminate-first-blocked"),
     (Place::Condition, "old-color-down", "old-color-unhealthy"),
+    (Place::Guard, "floor", "min-healthy"),
+    (Place::Guard, "successor", "launch-pending"),
+    (Place::Guard, "turn", "slot"),
+    (Place::Guard, "lineage", "repeat-drift"),
+    (Place::Guard, "color-floor", "color-min-healthy"),
+    (Place::Guard, "rollback-floor", "rollback-min-healthy"),
     (Place::Subject, "another hand", "outside Driftless"),
 ];
 

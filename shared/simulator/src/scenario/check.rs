@@ -81,9 +81,8 @@ impl Property {
             Self::Cutover(_) => documented(Place::CutoverPhase, value),
             Self::Replacement(_) => documented(Place::ReplacementPhase, value),
             Self::Condition(_) => documented(Place::Condition, value),
-            Self::Ended(_) | Self::Live(_) | Self::Image(_) | Self::Vetoed(_) | Self::Waiting(_) | Self::Paused(_) => {
-                value
-            }
+            Self::Waiting(_) => documented(Place::Guard, value),
+            Self::Ended(_) | Self::Live(_) | Self::Image(_) | Self::Vetoed(_) | Self::Paused(_) => value,
         }
     }
 }

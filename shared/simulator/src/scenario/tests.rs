@@ -189,6 +189,7 @@ fn with_name(place: Place, name: &str) -> String {
         Place::CutoverPhase => format!("expect cutover={name}"),
         Place::ReplacementPhase => format!("expect replacement blue/1={name}"),
         Place::Condition => format!("expect condition!={name}"),
+        Place::Guard => format!("expect blocked blue/1={name}"),
         Place::Subject => format!("expect page \"web: {name}\"\nexpect no message \"{name}\""),
     };
     format!("{FLEET}\n{line}\nexpect cutover=none\n")
@@ -216,6 +217,7 @@ at 7m    before empty: person sets weights blue=50 green=50
 at 8m    crash after set-aside
 by 9m    expect web replacement blue/1=proving blue/2!=withdrawing waiting blue/3=budget
 by 10m   expect replacement blue/1=vacating blue/2=refilling cutover=retiring-old
+by 11m   expect waiting blue/1=floor blue/2!=successor blue/2=turn blue/3=lineage blue/4!=color-floor blue/1!=rollback-floor
 then     expect condition=rollback-below-floor condition!=cutover-waits condition!=nothing-can-go-first condition!=old-color-down
 then     expect page "another hand moved its traffic"
 always   serving blue>=3 green=0
@@ -233,6 +235,7 @@ at 7m    before scale-to-zero: operator sets weights blue=50 green=50
 at 8m    crash after enter-standby
 by 9m    expect web replacement blue/1=verifying blue/2!=cancelling blocked blue/3=budget
 by 10m   expect replacement blue/1=terminating blue/2=launching-after cutover=retiring
+by 11m   expect blocked blue/1=min-healthy blue/2!=launch-pending blue/2=slot blue/3=repeat-drift blue/4!=color-min-healthy blue/1!=rollback-min-healthy
 then     expect condition=rollback-below-minimum condition!=cutover-blocked condition!=terminate-first-blocked condition!=old-color-unhealthy
 then     expect page "outside Driftless moved its traffic"
 always   healthy blue>=3 green=0
@@ -283,6 +286,7 @@ const fn title(place: Place) -> &'static str {
         Place::CutoverPhase => "`cutover=`",
         Place::ReplacementPhase => "`replacement <instance>=`",
         Place::Condition => "`condition=`",
+        Place::Guard => "`blocked <instance>=`",
         Place::Subject => "`page` and `message`",
     }
 }

@@ -116,7 +116,7 @@ impl Burst {
 
     fn row(&self) -> String {
         let Self { fleets, events, distinct, stored, passes, took, .. } = self;
-        let (filings, claims, bucketed) = (self.calls("file"), self.calls("claim_request"), self.bucketed());
+        let (filings, claims, bucketed) = (self.calls("store"), self.calls("claim_request"), self.bucketed());
         let (by_fleet, took) = (passes.div_ceil(number(*fleets)), took.as_secs());
         format!(
             "| {fleets} | {events} | {distinct} | {stored} | {filings} | {claims} | {passes} | {by_fleet} | {bucketed} | {took} |"
@@ -158,7 +158,7 @@ fn a_burst_is_looked_at_by_fleet_and_stored_by_instance() {
         assert_eq!(burst.stored, distinct, "each fact once");
         assert!(burst.passes <= fleets * PASSES_OF_A_FLEET, "{}", burst.row());
         // Of two repetitions at the same moment, both try to store the fact.
-        assert!(burst.calls("file") <= distinct + distinct / 10, "{}", burst.row());
+        assert!(burst.calls("store") <= distinct + distinct / 10, "{}", burst.row());
         assert!(burst.calls("claim_request") <= fleets * PASSES_OF_A_FLEET, "{}", burst.row());
     }
     page::hold("event-burst", &HEADER, &bursts.iter().map(Burst::row).collect::<Vec<_>>());

@@ -101,7 +101,7 @@ fn billed(counts: &Counts, fleets: usize, events: usize, indexed: usize) -> Amou
     let resyncs = of("open_fleets");
     // A commit writes four items (record, lease, history, outbox); storing a fact writes two (the fact and the request
     // count).
-    let transactions = of("commit") * 4.0 + of("file") * 2.0;
+    let transactions = of("commit") * 4.0 + of("store") * 2.0;
     let locks = of("acquire") + of("release") + of("claim_request") + of("take_immediate_run");
     // The resync stores four index entries for each fleet that it requests: a target group of each color, an alarm and
     // the fingerprint.
@@ -113,7 +113,7 @@ fn billed(counts: &Counts, fleets: usize, events: usize, indexed: usize) -> Amou
         + indexed;
     let decided = of("load") * (1.0 + 3.0 + EVENTUAL) + of("freezes") * 2.0;
     // A batch of ten facts reads the index entry of each, and its deduplication time with the lease of its fleet.
-    let shared = (of("dynamodb:BatchGetItem") * 10.0 + of("remembered") * 20.0) * EVENTUAL;
+    let shared = (of("dynamodb:BatchGetItem") * 10.0 + of("deduplication") * 20.0) * EVENTUAL;
     let resynced = resyncs * EVENTUAL * (2.0 + (fleets * FINGERPRINT / 4096.0).ceil());
     let requests = of("sqs:SendMessage") + of("sqs:SendMessageBatch");
     // An event is sent, received and deleted, and so is its fact. A batch holds ten where they arrive together.

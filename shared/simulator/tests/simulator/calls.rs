@@ -20,25 +20,28 @@ const STORIES: &[(&str, &str)] = &[
         "fleet web: weighted, blue live, 4 instances, policy mode=act rules=approved alarms=web-5xx\nexpect idle\nend at 3h",
     ),
     (
-        "A server is replaced, its successor first",
+        "An instance is replaced, its replacement instance first",
         "fleet web: weighted, blue live, 4 instances, policy mode=act rules=approved alarms=web-5xx\n\
          at 5m drift blue/1 under approved\nby 1h expect replaced=1 idle\nend at 70m",
     ),
-    ("By one more desired, where Auto Scaling does not offer LaunchInstances", "46-a-group-without-launch-instances"),
-    ("The drifted server goes first", "28-terminate-first"),
-    ("The drifted server is kept for forensics", "29-quarantine"),
-    ("Successors that are never healthy", "07-successors-that-are-never-healthy"),
-    ("A server that waits for a freeze to end", "23-a-freeze-holds-a-replacement"),
+    (
+        "By a greater desired capacity, where Auto Scaling does not offer LaunchInstances",
+        "46-a-group-without-launch-instances",
+    ),
+    ("The drifted instance is terminated first", "28-terminate-first"),
+    ("The drifted instance is kept for forensics", "29-quarantine"),
+    ("Replacement instances that are never healthy", "07-successors-that-are-never-healthy"),
+    ("An instance whose replacement a freeze blocks", "23-a-freeze-holds-a-replacement"),
     ("A cutover, by weights", "20-cutover-with-weights"),
     ("A cutover in a target group that both colors share", "20-cutover-in-a-shared-target-group"),
     ("A cutover without a load balancer", "20-cutover-without-a-load-balancer"),
     ("A single group is refreshed", "20-a-single-group-is-refreshed"),
-    ("A cutover that a person approves", "21-approval-by-a-person"),
-    ("A cutover whose preflight finds an alarm", "08-an-alarm-rings-before-the-start"),
+    ("A cutover that an operator approves", "21-approval-by-a-person"),
+    ("A cutover whose preflight finds an alarm", "08-an-alarm-before-the-start"),
     ("A cutover that is aborted before it has traffic", "10-rollback-before-traffic"),
     ("An alarm, and the rollback while the old color is warm", "08-an-alarm-while-the-old-color-is-warm"),
-    ("A single group goes back", "48-a-single-group-goes-back"),
-    ("Weights that a person has moved", "31-a-person-moves-the-weights-mid-way"),
+    ("A single group is rolled back", "48-a-single-group-goes-back"),
+    ("Weights that an operator has changed", "31-a-person-moves-the-weights-mid-way"),
 ];
 
 /// The most rounds of reads for a decision that changes nothing.
@@ -117,23 +120,23 @@ fn page() -> String {
 const INTRODUCTION: &str = "\
 # Calls
 
-What a decision takes, counted and not timed: the production loop makes these calls on the simulated AWS, and the test `calls`
-holds this page against them. `BLESS=1 cargo test -p driftless-simulator --test simulator calls` writes it anew.
+The number of calls that a reconcile pass makes. The test `calls` counts them: the production loop makes these calls on the simulated
+AWS. `BLESS=1 cargo test -p driftless-simulator --test simulator calls` writes the page anew.
 
-A decision reads, commits, does, and tells. *Found* is the phase that stands on record before it; of all decisions that find it in
-the stories of the test, the one with the most calls stands here. *Calls* are calls to ports, *rounds* the longest chain of calls
-in which each waits for the one before; calls that are made together are one round. *Of AWS* counts what `shared/aws` makes of
-them where everything fits one page. A decision that changes nothing takes three rounds at most, and none reads anything twice:
-tests hold both.
+A pass reads, commits, acts, and publishes messages. *Found* is the phase that the record has before the pass. The table shows the
+pass with the most calls of all passes that found this phase in the scenarios of the test. *Calls* counts calls to ports. *Rounds*
+is the longest chain of calls in which each waits for the one before; calls that are made together are one round. *AWS calls* counts
+the requests that `shared/aws` sends for them if each response fits one page. A pass that changes nothing takes at most three
+rounds, and no pass reads anything twice: tests check both.
 
-Around its decisions a run takes the lease (`acquire`, 1 call) and gives it back (`release`, 1 call), and sends a delayed wake before
-that if no earlier one is on its way (`SendMessage`, 1 call). A batch of facts is filed before: one read of the index for all of
-them; of those that can wait (Config's verdicts) one read of what is remembered; then one `file` for each that is new, side by side.
-Where the index does not know an instance, two calls to Auto Scaling for all such, and one `index` for them and the rest of their
-groups. A decision that such facts cause on the spot is taken from the account's minute (`take_immediate_run`, 1 call). A detector makes one
-call for a whole batch.
+Beside its passes a run acquires the lease (`acquire`, 1 call) and releases it (`release`, 1 call). Before the release it sends a
+delayed reconcile request unless an earlier one is on the queue (`SendMessage`, 1 call). Before the passes it stores a batch of
+facts: one read of the index for all of them, one read of the deduplication marks for facts that can wait (results of Config), and
+one `store` for each new fact, at the same time. For instances that the index does not know it makes two calls to Auto Scaling and
+one `index` call for all of them. A pass that such facts cause at once counts against the limit of the account for one minute
+(`take_immediate_run`, 1 call). A detector makes one call for a whole batch.
 
-| found | calls | rounds | calls of AWS | rounds of AWS |
+| found | calls | rounds | AWS calls | AWS rounds |
 | --- | --- | --- | --- | --- |
 ";
 
@@ -153,10 +156,9 @@ fn the_calls_of_every_phase_are_as_documented() {
 fn every_phase_of_both_machines_is_counted() {
     let found: BTreeSet<String> =
         stories().iter().flat_map(|(_, passes)| passes).map(|reconcile| reconcile.before.clone()).collect();
-    let of_replacements = PhaseKind::all().iter().map(|phase| (*phase).into());
-    let of_cutovers = CutoverPhaseKind::all().iter().map(|phase| (*phase).into());
-    let phases = of_replacements.chain(of_cutovers);
-    let missing: Vec<&str> = phases.filter(|phase: &&str| !found.contains(*phase)).collect();
+    let of_replacements = PhaseKind::all().iter().map(|phase| format!("replacement {}", <&str>::from(*phase)));
+    let of_cutovers = CutoverPhaseKind::all().iter().map(|phase| format!("cutover {}", <&str>::from(*phase)));
+    let missing: Vec<String> = of_replacements.chain(of_cutovers).filter(|phase| !found.contains(phase)).collect();
     assert!(missing.is_empty(), "{missing:?} among {found:?}");
 }
 

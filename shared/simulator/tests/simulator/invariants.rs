@@ -99,7 +99,7 @@ fn rule(world: &World, aws_write: &AwsWrite) -> Option<&'static str> {
 fn weight_goes_to_a_color_at_its_minimum_and_not_just_under_it() {
     for (size, broken) in [
         (0, Some("no request fails by our doing")),
-        (2, Some("traffic goes only to a color at its min-healthy")),
+        (2, Some("traffic goes only to a color at its minimum healthy")),
         (3, None),
         (4, None),
     ] {

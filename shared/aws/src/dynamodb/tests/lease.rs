@@ -65,7 +65,7 @@ async fn a_lease_of_another_shape_is_left_alone() {
     item["schema_version"] = json!({"N": "9"});
     let stub = StubAws::default().on("UpdateItem", 400, condition_failed(Some(&item)));
     let error = acquire(&stub).await.unwrap_err();
-    let expected = "item FLEET#app/LOCK: schema_version is 9, this code reads 1";
+    let expected = "item FLEET#app/LEASE: schema_version is 9, this code reads 1";
     assert_eq!(told(&error), (CallErrorKind::Unreadable, expected));
 }
 

@@ -99,7 +99,7 @@ fn full_record() -> Record {
     let surge = json!({
         "token": "t", "admitted_at": "2026-11-20T12:00:00Z", "existing_members": ["i-0000000000000000b"],
         "deadline": "2026-11-20T12:20:00Z", "base_desired": 3, "method": "launch-instances", "asked_again": false,
-        "held_since": null, "policy": policy,
+        "paused_since": null, "policy": policy,
     });
     let successor = "i-0000000000000000a";
     let phases = [
@@ -142,7 +142,7 @@ fn full_record() -> Record {
         "borrowed_settings": [
             {"group": "app-blue", "setting": {"maximum": {"had": 3, "wrote": 4}}, "since": "2026-11-20T10:30:00Z"},
             {"group": "app-blue", "setting": {"protection": {"instance": successor}}, "since": "2026-11-20T10:45:00Z"},
-            {"group": "app-green", "setting": {"held-minimum": {"had": 0, "wrote": [2, 4]}},
+            {"group": "app-green", "setting": {"borrowed-minimum": {"had": 0, "wrote": [2, 4]}},
              "since": "2026-11-20T10:45:00Z"},
         ],
         "conditions": {"breaker-open": {"since": "2026-11-20T11:00:00Z", "announced_at": "2026-11-20T11:00:00Z",
@@ -181,8 +181,8 @@ fn cutover(policy: &Value) -> Value {
         "rollback_to": {"template": {"template": "lt-0123456789abcdef0", "version": 7},
                         "image": "ami-0123456789abcdef0", "since": "2026-11-01T00:00:00Z", "build": null},
         "phase": {"shifting": {"step": 1, "before": {target_group("blue"): 90, target_group("green"): 10},
-                  "effective_since": null, "disturbed_since": null, "is_first": false}},
-        "since": "2026-11-20T11:00:00Z", "deadline": "2026-11-20T12:00:00Z", "held_since": null, "paused": null,
+                  "effective_since": null, "changed_outside_since": null, "is_first": false}},
+        "since": "2026-11-20T11:00:00Z", "deadline": "2026-11-20T12:00:00Z", "paused_since": null, "paused": null,
         "approved": null, "is_expedited": false, "started_at": "2026-11-20T10:30:00Z", "bounds": {"min": 1, "max": 9},
         "hook_timeout": "PT0S", "template": {"template": "lt-0123456789abcdef1", "version": 3}, "size": 4,
         "launched": ["i-0000000000000000d"], "evidence": [],
