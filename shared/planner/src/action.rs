@@ -14,7 +14,7 @@ use crate::text::UntrustedText;
 /// One change to make in AWS. Every action is idempotent: performed again after it took effect, it changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Raise `MaxSize` to make room.
+    /// Write `MaxSize`: to make room for a launch, to hand over the bounds, or to restore it.
     SetMaximum {
         group: GroupName,
         /// The value it must still have.
@@ -24,12 +24,12 @@ pub enum Action {
     },
     /// Launch the replacement instance of a drifted instance.
     Launch { group: GroupName, zone: Zone, replaces: InstanceId, token: String },
-    /// Write the desired capacity: one up for a successor, or back down when none came.
+    /// Write the desired capacity: one more for a replacement instance, or one less if none was launched.
     SetDesired {
         group: GroupName,
         /// The value it must still have.
         expected: u32,
-        /// Write the desired capacity: one more for a replacement instance, or one less when none was launched.
+        /// The value to write.
         desired: u32,
         /// The drifted instance that the surge replaces.
         replaces: InstanceId,

@@ -242,8 +242,9 @@ fn with_patience_for_hooks(draft: &Draft<'_>, policy: &Policy, group: &Group) ->
     policy
 }
 
-/// Stops a replacement whose replacement instance drifts for the same reasons. The image or the rule is at fault then,
-/// and further replacement instances would drift too, without end. The first repeat drift is enough.
+/// Stops the replacement of an instance that is itself a replacement instance and drifted for a reason of its
+/// predecessor. The image, the template or the rule is at fault then, and further replacement instances would drift
+/// too, without end. The first repeat drift is enough.
 fn stop_drifted_from_the_start(draft: &mut Draft<'_>) {
     let image = draft.record().release.as_ref().map(|release| release.image.clone());
     let drifted_from_the_start: Vec<(InstanceId, InstanceId)> = draft

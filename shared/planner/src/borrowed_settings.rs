@@ -17,8 +17,8 @@ pub(crate) use borrow::{
     borrow_maximum, borrow_minimum, borrow_template, forget_borrowed, hand_over, maximum_before, note, restore,
 };
 
-/// A maximum that stays raised for longer than this is not due to one surge. Consecutive replacements keep it raised
-/// while they last, and with default deadlines none lasts an hour.
+/// After this time a raised maximum that cannot be restored is reported. No single surge lasts an hour with the default
+/// deadlines.
 const RAISED_FOR_LONG: SignedDuration = SignedDuration::from_hours(1);
 
 /// Raises the maximum, as a borrowed setting, if the surges of a group do not fit under it.
@@ -143,8 +143,9 @@ fn restore_maximum(draft: &mut Draft<'_>, entry: &BorrowedSetting, group: &Group
     }
 }
 
-/// The desired capacity does not fit under the old maximum. A scaling policy will lower it again. An operator who wrote
-/// it must learn that only Driftless's raise made room for it.
+/// The desired capacity does not fit under the old maximum. A scaling policy may lower it again, so Driftless waits.
+/// After [`RAISED_FOR_LONG`] on-call gets a message: an operator may have set a capacity that only Driftless's raise
+/// made room for.
 fn does_not_fit(draft: &mut Draft<'_>, entry: &BorrowedSetting, group: &Group, had: u32) {
     let overdue_at = entry.since + RAISED_FOR_LONG;
     if draft.input().now < overdue_at {

@@ -85,7 +85,7 @@ fn newest(
         let (image, build) = image?;
         return Some(Candidate { image, base: release.template.clone(), build, why: CandidateReason::Image });
     };
-    // The release's own image has been vetoed since: a template cutover would launch it again, with traffic.
+    // The release's own image may be vetoed by now: a template cutover would give it traffic again.
     let is_vetoed = draft.record().memory.vetoes.contains_key(&release.image);
     let of_release = (!is_vetoed).then(|| (release.image.clone(), release.build.clone()));
     let (image, build) = image.or(of_release)?;
@@ -118,7 +118,7 @@ fn requested(draft: &Draft<'_>, release: &Release, why: &CandidateReason) -> Opt
     (!is_vetoed).then(|| Candidate { image, base, build, why: why.clone() })
 }
 
-/// The last good release other than the current one. Never simply the previous one.
+/// The last good release other than the current one, with an image that is not vetoed.
 pub(crate) fn last_good(draft: &Draft<'_>, release: &Release) -> Option<Release> {
     let memory = &draft.record().memory;
     let is_other = |good: &&Release| good.image != release.image || good.template != release.template;

@@ -31,11 +31,14 @@ use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Deferred, Release, Ro
 use crate::text::UntrustedText;
 use crate::waiting::Waiting;
 
-/// How long a cutover in preflight waits for a check that blocks before it is abandoned.
+/// How long a cutover in preflight waits for a check that blocks. After that it ends, and its candidate is tried again
+/// later.
 const PREFLIGHT_DEADLINE: SignedDuration = SignedDuration::from_hours(1);
-/// How long a cutover at double size waits for an operator. Within 24 hours every approver has been at work once.
+/// How long a cutover waits for approval. In most fleets both colors run meanwhile. Within 24 hours every approver has
+/// been at work once.
 const APPROVAL_DEADLINE: SignedDuration = SignedDuration::from_hours(24);
-/// How long a rollback may take to return the traffic and restore the rest before Driftless asks an operator.
+/// How long a rollback may take to return the traffic and restore the settings before on-call gets a message. The
+/// rollback continues after that.
 const ROLLBACK_DEADLINE: SignedDuration = SignedDuration::from_mins(30);
 /// A candidate that met a capacity shortage is tried again after this pause: most shortages pass within an hour.
 const SHORTAGE_PAUSE: SignedDuration = SignedDuration::from_mins(30);
@@ -57,7 +60,7 @@ pub(crate) fn advance(
     };
     let seen = draft.input().seen;
     let (Some(old), Some(new)) = (seen.group(&cutover.old_group), seen.group(&cutover.new_group)) else {
-        // An empty read proves nothing. Other groups, or a fleet that is gone, do.
+        // A read without any group proves nothing. A read with other groups proves that this group has left the fleet.
         lost(draft, &cutover);
         return None;
     };
@@ -91,7 +94,7 @@ pub(crate) fn advance(
     waits
 }
 
-/// Writes a change of what the cutover waits for into the history.
+/// Stores what the cutover waits for. If another guard blocks it than before, writes the new reason into the history.
 fn note_waiting(draft: &mut Draft<'_>, waits: Option<&Waiting>) {
     let Some(cutover) = &draft.record().cutover else { return };
     let is_new = cutover.waits.as_ref().map(Waiting::guard) != waits.map(Waiting::guard);
@@ -145,7 +148,8 @@ fn phase(
     }
 }
 
-/// The result of every guard of a cutover, and of every preflight check if the cutover has changed nothing yet.
+/// The result of every guard that applies in the phase of a cutover, and of every preflight check if the cutover has
+/// changed nothing yet.
 pub(crate) fn verdicts(
     draft: &Draft<'_>,
     standing: &FleetState<'_>,
@@ -197,8 +201,9 @@ const fn question<'q>(draft: &'q Draft<'q>, standing: &'q FleetState<'q>, cutove
     CutoverQuestion { fleet: Fleet { draft, standing }, cutover }
 }
 
-/// Advances the timers of a phase. They stop while the cutover is paused. A timer that runs out ends the phase. Returns
-/// the cutover with its timers, or the transition that they cause.
+/// Advances the timers of a phase. They stop while the cutover is paused. A phase whose deadline has passed ends,
+/// unless [`expired`] lets it continue. Returns the cutover with its timers, and the transition if the timers or a
+/// pause cause one.
 fn clock(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> (Cutover, Option<Transition>) {
     let goes_back = matches!(
         cutover.phase(),
@@ -224,7 +229,8 @@ fn since_when(draft: &Draft<'_>, now: Timestamp) -> Timestamp {
     draft.freeze().map_or(now, |freeze| freeze.since.min(now))
 }
 
-/// The transition of a phase whose deadline has passed. None: the phase continues, and reports that itself.
+/// The transition of a phase whose deadline has passed. None: the phase continues. Phases that then need attention
+/// report it themselves.
 fn expired(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Option<Transition> {
     let why = format!("the phase {} took longer than its deadline", cutover.phase().name());
     let words = UntrustedText::from(why.as_str());
@@ -318,7 +324,7 @@ fn requeue(draft: &mut Draft<'_>) {
     let Some(cutover) = &draft.record().cutover else { return };
     let now = draft.input().now;
     let at = match cutover.phase() {
-        // The resync, facts, and the end of what the phase waits for start the next pass.
+        // Facts, the resync and the end of the wait usually cause an earlier pass.
         CutoverPhase::Queued | CutoverPhase::AwaitingApproval | CutoverPhase::NeedsOperator { .. } => {
             now + SignedDuration::from_mins(5)
         }
@@ -340,7 +346,8 @@ fn requeue(draft: &mut Draft<'_>) {
     }
 }
 
-/// A group of a cutover no longer exists: nothing can be restored on it, so an operator must decide.
+/// Ends a cutover if one of its groups no longer belongs to the fleet: nothing can be restored on that group. After a
+/// read without any group, Driftless only reads again.
 fn lost(draft: &mut Draft<'_>, cutover: &Cutover) {
     if draft.input().seen.groups.is_empty() {
         draft.requeue(draft.input().now + RECHECK_MAX);
@@ -372,7 +379,8 @@ pub(crate) fn remember_good(draft: &mut Draft<'_>, release: Release) {
     good.drain(..extra);
 }
 
-/// Defers the candidate until the given time, or until an operator retries it.
+/// Defers the candidate. After a shortage it is tried again after [`SHORTAGE_PAUSE`], until [`SHORTAGE_TRIES_MAX`]
+/// attempts were made. Otherwise it is deferred until an operator retries it.
 pub(crate) fn defer(draft: &mut Draft<'_>, cutover: &Cutover, why: &UntrustedText, shortage: bool) {
     let key = cutover.candidate.key();
     let tries = draft.record().memory.deferred.get(&key).map_or(0, |known| known.tries) + 1;
@@ -381,7 +389,8 @@ pub(crate) fn defer(draft: &mut Draft<'_>, cutover: &Cutover, why: &UntrustedTex
     draft.defer(key, Deferred { why: why.clone(), until, tries });
 }
 
-/// Vetoes the image of a failed cutover. If the cutover is not to a new image, defers its candidate instead.
+/// Defers the candidate of a failed cutover and vetoes its image. Does not veto an image that the release to roll back
+/// to runs too.
 pub(crate) fn veto_and_defer(draft: &mut Draft<'_>, cutover: &Cutover, why: &UntrustedText) {
     defer(draft, cutover, why, false);
     if cutover.candidate.image == cutover.rollback_to.image {
@@ -393,7 +402,7 @@ pub(crate) fn veto_and_defer(draft: &mut Draft<'_>, cutover: &Cutover, why: &Unt
 }
 
 /// The number of healthy instances of a group: InService, healthy to Auto Scaling, and healthy in its target groups. A
-/// color that is detached from its target groups has no target health.
+/// group without target groups needs no target health.
 pub(crate) fn serving(seen: &Observation, group: &Group) -> u32 {
     let serving = group.members.iter().filter(|member| seen.is_serving(group, member));
     u32::try_from(serving.count()).unwrap_or(u32::MAX)
@@ -404,7 +413,7 @@ pub(crate) fn minimum_healthy(cutover: &Cutover) -> u32 {
     cutover.policy.min_healthy.of_rounded_up(cutover.size).max(1)
 }
 
-/// The percentage of a step. The last step is 100 %.
+/// The percentage of a step. The last step is 100 %. Without weights, every step is 100 %.
 pub(crate) fn share(cutover: &Cutover, step: usize) -> Percent {
     let all = Percent::ALL;
     match cutover.route {

@@ -82,13 +82,13 @@ impl<'a> Draft<'a> {
         freezes.max_by_key(|freeze| freeze.expires_at.unwrap_or(Timestamp::MAX))
     }
 
-    /// Since when freezes have applied to this fleet without a known gap.
+    /// When the oldest freeze that is in force began.
     pub(crate) fn frozen_since(&self) -> Option<Timestamp> {
         let freezes = self.input.freezes.iter().filter(|freeze| freeze.holds(self.input.now));
         freezes.map(|freeze| freeze.since).min()
     }
 
-    /// Why work in progress is paused: a freeze, or a fleet in observe mode. Both apply at once.
+    /// Why work in progress is paused: a freeze, or a fleet in observe mode. Both take effect immediately.
     pub(crate) fn pause(&self, mode: Option<Mode>) -> Option<Waiting> {
         if let Some(freeze) = self.freeze() {
             return Some(Waiting::Frozen {
@@ -502,7 +502,7 @@ impl<'a> Draft<'a> {
                 .any(|outcome| matches!(outcome.result, ActionResult::Busy(_)) && outcome.action == *action)
         };
         self.effects.retain(|action| !is_busy(action));
-        // Without capacity a launch fails, and would count as an attempt.
+        // Without the raised maximum a launch would fail, and would count as a failed attempt.
         let makes_room = |action: &&Action| matches!(action, Action::SetMaximum { .. }) && action.is_disruptive();
         let missing: Vec<&GroupName> = before
             .iter()

@@ -101,7 +101,7 @@ impl Findings {
     }
 }
 
-/// The rules that a decision reads: those of the policy, and those of replacements in progress.
+/// The rules that a decision reads: those of the policy, and those under which an instance in the record drifted.
 pub fn rules_to_read(listed: Option<&BTreeSet<RuleName>>, record: Option<&Record>) -> BTreeSet<RuleName> {
     let under_way = record.into_iter().flat_map(|record| record.replacements.values());
     listed.into_iter().flatten().cloned().chain(under_way.flat_map(|work| work.findings.keys().cloned())).collect()
@@ -259,8 +259,8 @@ fn leave_if_over(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Fi
     draft.end_replacement(id, ReplacementEnd::Cleared, why);
 }
 
-/// Whether the replacement instance drifts for the reasons of the instance that it replaces, for longer than the
-/// debounce.
+/// Whether the replacement instance drifts for a reason of the instance that it replaces. A Config rule counts once the
+/// debounce is over, every other reason at once.
 pub(crate) fn recurrence(draft: &Draft<'_>, findings: &Findings, replacement: &Replacement) -> Recurrence {
     let Some(surge) = replacement.phase().surge() else { return Recurrence::None };
     let Some(found) = replacement.phase().successor().and_then(|successor| findings.drifted.get(successor)) else {

@@ -1,4 +1,5 @@
-//! A decision together with its inputs, for `driftless why`. Deciding itself uses none of this.
+//! A decision together with the result of each of its guards and checks, for `driftless why`. Deciding itself uses none
+//! of this.
 
 use std::collections::BTreeMap;
 
@@ -16,15 +17,16 @@ use crate::input::Input;
 use crate::policy::Policy;
 use crate::text::UntrustedText;
 
-/// The decision of [`decide()`](crate::decide()), and its inputs.
+/// The decision of [`decide()`](crate::decide()), with the results of the guards and checks that led to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "an explanation changes nothing"]
 pub struct Explanation {
     /// The decision, identical to the one of [`decide()`](crate::decide()).
     pub decision: Decision,
-    /// The group that receives the traffic. None: neither the load balancer nor the record shows which one.
+    /// The group that receives the traffic. None: the groups do not form a fleet, or neither the load balancer nor the
+    /// record shows which group it is, or they disagree.
     pub live: Option<GroupName>,
-    /// The policy that the tags say now. Err: why it is invalid.
+    /// The policy that the tags set now. Err: why it is invalid.
     pub policy: Result<Policy, UntrustedText>,
     /// Why Driftless must not change the fleet. None: no obstacle.
     pub obstacle: Option<UntrustedText>,
@@ -44,7 +46,7 @@ pub struct Explanation {
     pub phase_ends_at: Option<Timestamp>,
 }
 
-/// Decides as [`decide()`](crate::decide()) does, and returns the inputs too.
+/// Decides as [`decide()`](crate::decide()) does, and returns the results of all guards and checks too.
 pub fn explain(input: Input<'_>) -> Explanation {
     let mut draft = Draft::new(input);
     let mut verdicts = BTreeMap::new();

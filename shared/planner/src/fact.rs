@@ -12,7 +12,7 @@ use crate::text::UntrustedText;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Fact {
-    /// AWS Config evaluated a resource that belongs to an instance.
+    /// AWS Config evaluated an instance, or a resource that belongs to one.
     Compliance(ComplianceFact),
     /// A CloudWatch alarm changed its state.
     Alarm(AlarmFact),
@@ -49,9 +49,9 @@ pub enum Command {
     Pause,
     /// Continue a paused cutover, or one that needs an operator.
     Resume,
-    /// Approve the cutover that waits for approval, so that it takes traffic.
+    /// Approve the cutover before it has traffic, so that it need not wait for approval.
     Approve,
-    /// Reject the cutover that waits for approval: abort it, and veto its image.
+    /// Veto the image of the cutover, and undo the cutover: abort it before it has traffic, roll back after.
     Reject,
     /// Skip the remaining waits of the cutover; health checks and alarms still apply.
     Promote,

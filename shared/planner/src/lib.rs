@@ -1,12 +1,12 @@
 //! The whole behaviour of Driftless: state in, time in, decision out.
 //!
-//! [`decide()`] is the heart. It is given the fleet's record, the facts that were reported, what was just read from
-//! AWS and the time, and it answers with the next record, the actions, the notifications, the reason why the rest
-//! waits, and when to reconcile again. It is fully deterministic: no async, no clock, no randomness, no logging, no
-//! environment and no AWS type. Identifiers and idempotency tokens are derived, never drawn.
+//! [`decide()`] is the heart. Its input is the fleet's record, the stored facts, what was just read from AWS, and the
+//! time. Its output is the next record, the actions, the notifications, why the rest waits, and when to reconcile
+//! again. It is fully deterministic: no async, no clock, no randomness, no logging, no environment and no AWS type.
+//! Identifiers and idempotency tokens are derived, never drawn.
 //!
-//! Reading order: [`input`], [`fact`] and [`observation`] (what comes in), [`record`] (what is remembered, and the only ways
-//! to another phase), [`decision`] (what goes out), then [`decide()`] with one file for each of its steps.
+//! Reading order: [`input`], [`fact`] and [`observation`] (the input), [`record`] (the stored state, and the
+//! transitions between phases), [`decision`] (the output), then [`decide()`] with one file for each of its steps.
 
 pub mod action;
 mod admission;

@@ -252,7 +252,7 @@ impl Notification {
         self.details.severity()
     }
 
-    /// The word for it in attributes and bodies. Of many it is the word for each.
+    /// The kind of the message in attributes and bodies. For folded messages: the kind of each.
     pub fn kind(&self) -> &'static str {
         self.details.kind()
     }
@@ -289,7 +289,7 @@ impl Details {
         }
     }
 
-    /// The word for it. Of many it is the word for each.
+    /// The kind of the message. For folded messages: the kind of each.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Adopted { .. } => "adopted",
@@ -367,7 +367,7 @@ fn name_and_subject(key: &str) -> (&str, &str) {
 }
 
 impl Severity {
-    /// The word for it in subjects and attributes.
+    /// The name of the severity in subjects and attributes.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Info => "info",

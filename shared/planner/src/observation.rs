@@ -38,7 +38,7 @@ pub struct Observation {
     pub alarms: AlarmReading,
     /// The newest instance refresh of each group that was asked for, whatever its status.
     pub refreshes: Reading<GroupName, Refresh>,
-    /// The longest time-out of a group's lifecycle hooks, zero where it has none.
+    /// The longest timeout of a group's lifecycle hooks. Zero: the group has no hook.
     pub hook_timeouts: Reading<GroupName, SignedDuration>,
     /// The state that the fleets of this account and region share, read with the record.
     pub account: Account,
@@ -98,7 +98,7 @@ pub enum Lifecycle {
     InService,
     /// Terminating, draining and hooks included.
     Terminating,
-    /// In standby, moved there by an operator or another tool.
+    /// In standby, moved there by Driftless for forensics, by an operator or by another tool.
     Standby,
     /// Leaving the group without being terminated.
     Detaching,
@@ -204,7 +204,7 @@ impl Group {
         self.members.iter().find(|member| member.id == *id)
     }
 
-    /// Members that are neither leaving nor in an unknown state: those that the desired capacity counts.
+    /// Members in Pending or InService: those that the desired capacity counts.
     pub fn active(&self) -> impl Iterator<Item = &Member> {
         self.members.iter().filter(|member| matches!(member.lifecycle, Lifecycle::Pending | Lifecycle::InService))
     }
@@ -231,7 +231,7 @@ impl Observation {
                 .all(|arn| self.health_of(arn, &member.id) == Read::Found(&TargetHealth::Healthy))
     }
 
-    /// The health of an instance in a target group. None: it is no target there.
+    /// The health of an instance in a target group. Absent: it is no target there.
     pub fn health_of(&self, target_group: &TargetGroupArn, instance: &InstanceId) -> Read<&TargetHealth> {
         match self.targets.get(target_group) {
             Read::Found(targets) => targets.get(instance).map_or(Read::Absent, Read::Found),

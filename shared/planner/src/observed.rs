@@ -37,7 +37,7 @@ pub(crate) fn note_replacement(draft: &mut Draft<'_>, id: &InstanceId, refused: 
     }
 }
 
-/// Records a cutover that would begin, if on-call has no message about it yet.
+/// Records a cutover that would begin. The caller does so once for each, before on-call has a message about it.
 pub(crate) fn note_cutover(draft: &mut Draft<'_>, would: WouldCutOver) {
     let observed = observed(draft);
     observed.cutovers = observed.cutovers.saturating_add(1);

@@ -1,7 +1,7 @@
 //! The policy of a fleet: tags `driftless:<key>` on its groups, over the stack's defaults.
 //!
-//! A policy is valid as a whole or not at all. An unknown key, a value that cannot be read or a contradiction makes
-//! it invalid: nothing disruptive starts, and on-call hears why.
+//! A policy is valid as a whole or not at all. An unknown key, a value that cannot be read or a contradiction makes it
+//! invalid: nothing disruptive starts, and on-call gets a message with the reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -125,7 +125,7 @@ pub enum Mode {
 #[serde(rename_all = "kebab-case")]
 pub enum ImageSourcePolicy {
     Tag,
-    /// Only `image.published` on Driftless's own bus; a tag proposes.
+    /// Only `image.published` on Driftless's own bus: a tag alone starts no cutover.
     Event,
 }
 

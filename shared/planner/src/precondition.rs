@@ -43,7 +43,7 @@ pub struct Live {
 pub enum Precondition {
     /// Nothing: a freeze began after the decision.
     Frozen,
-    /// Nothing: the resource no longer exists.
+    /// Nothing: the resource no longer exists, the instance is already terminating, or the refresh is over.
     Gone,
     /// Nothing: the change is already in effect.
     Done,
@@ -166,7 +166,8 @@ pub fn precondition(action: &Action, live: &Live) -> Precondition {
     }
 }
 
-/// The decision whether to lower the capacity assumed this capacity.
+/// Whether an instance may still be removed: it is in its group, and the desired capacity is the one that the decision
+/// assumed.
 fn take_out(group: &Group, instance: &InstanceId, expected_desired: u32) -> Precondition {
     match group.member(instance).map(|member| &member.lifecycle) {
         None | Some(Lifecycle::Terminating) => Precondition::Gone,

@@ -137,8 +137,9 @@ fn live_templates(fleet: &FleetName, groups: &[Group], record: Option<&Record>) 
     live.into_iter().filter_map(|group| candidate::live_template(group, release)).cloned().collect()
 }
 
-/// The images to read by id: the release's, with which a candidate is compared, and published images that lack the
-/// fleet's tag. Without a release: none.
+/// The images to read by id, besides those that were read by the fleet's tag: the release's, with which a candidate is
+/// compared, the published ones, and those of a cutover. None without a record, or if there is neither a possible
+/// candidate nor a cutover.
 fn images_to_read(tagged: &[Image], record: Option<&Record>) -> BTreeSet<ImageId> {
     let Some(record) = record else { return BTreeSet::new() };
     let released = record.release.as_ref().map(|release| &release.image);

@@ -218,7 +218,8 @@ impl Record {
         self.answered.iter().find(|answered| answered.request == request)
     }
 
-    /// Every replacement instance that is being verified, or is verified and waits until its predecessor is gone.
+    /// Every replacement instance of a surge in progress: under verification, verified while the drifted instance still
+    /// exists, or the extra instance of an abandoned surge.
     pub fn successors(&self) -> impl Iterator<Item = &InstanceId> {
         self.replacements.values().filter_map(|replacement| replacement.phase().successor())
     }

@@ -66,7 +66,7 @@ pub(crate) fn advance_all(draft: &mut Draft<'_>, standing: &FleetState<'_>, find
 fn advance(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Findings, id: &InstanceId) {
     let Some(replacement) = draft.record().replacements.get(id).cloned() else { return };
     let Some(group) = draft.input().seen.group(&replacement.group) else {
-        // An empty read proves nothing. Other groups, or a fleet that is gone, do.
+        // A read without any group proves nothing. A read with other groups proves that this group has left the fleet.
         if draft.input().seen.groups.is_empty() {
             draft.requeue(draft.input().now + RECHECK_MAX);
         } else {

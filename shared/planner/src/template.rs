@@ -1,4 +1,4 @@
-//! Launch templates: their versions, and what those say.
+//! Launch templates: their versions and the content of a version.
 
 use std::collections::BTreeMap;
 
@@ -12,12 +12,12 @@ use crate::text::UntrustedText;
 #[serde(rename_all = "kebab-case")]
 pub enum TemplateReference {
     Numbered(TemplateVersion),
-    /// `$Latest` or `$Default`: what it means can change behind everyone's back.
+    /// `$Latest` or `$Default`: the version behind it can change without a change of the group.
     Floating {
         template: TemplateId,
         alias: String,
     },
-    /// A launch configuration, or nothing at all.
+    /// A launch configuration, or neither.
     None,
 }
 
@@ -35,7 +35,7 @@ impl std::fmt::Display for TemplateVersion {
     }
 }
 
-/// A text that names no version of a launch template.
+/// A text that is not a launch template version.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{0:?} is no launch template with its version")]
 pub struct NoTemplateVersion(String);
@@ -51,14 +51,14 @@ impl std::str::FromStr for TemplateVersion {
     }
 }
 
-/// What a launch template version says.
+/// The content of a launch template version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateContent {
     /// The image that it names. None: it names none, or one by a parameter (`resolve:ssm:…`).
     pub image: Option<ImageId>,
-    /// The token of the cutover for which Driftless wrote it, from its description. None: someone else did.
+    /// The token of the cutover for which Driftless wrote it, from its description. None: an external change wrote it.
     pub written_for: Option<String>,
-    /// Everything that it says apart from the image, by the name of the setting, each value as a short text or, where
-    /// it could hold a secret (user data), as a digest: two versions differ where these do.
+    /// All settings except the image, by name. Each value is a short text, or a digest if it may contain a secret (user
+    /// data). Two versions are compared by these values.
     pub settings: BTreeMap<String, UntrustedText>,
 }

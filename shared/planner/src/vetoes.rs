@@ -26,7 +26,7 @@ pub(crate) fn veto(draft: &mut Draft<'_>, image: &ImageId, by: &str, evidence: V
     draft.tell(Details::Vetoed { image: image.clone(), by: by.into(), evidence });
 }
 
-/// Ends a veto. False: the image was not vetoed.
+/// Ends a veto, and the deferral of the image. False: the image was not vetoed.
 pub(crate) fn lift(draft: &mut Draft<'_>, image: &ImageId, why: &str) -> bool {
     let was_vetoed = draft.vetoes().remove(image).is_some();
     let prefix = format!("{image}@");

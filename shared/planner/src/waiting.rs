@@ -81,7 +81,7 @@ pub enum Waiting {
     #[serde(rename = "drift-read")]
     #[error("the group cannot take a replacement now: AWS Config did not answer for every rule in driftless:rules")]
     DriftUnread,
-    /// This pass has not read what an admission needs to know of the group.
+    /// This pass has not read the lifecycle hooks and instance refreshes of the group.
     #[serde(rename = "hooks-read")]
     #[error(
         "the group cannot take a replacement now: the next reconcile pass reads its lifecycle hooks and instance refreshes"

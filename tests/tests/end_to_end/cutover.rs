@@ -50,7 +50,7 @@ async fn an_alarm_gives_the_traffic_back_and_only_requests_that_the_bad_image_an
     rollout.stage.stack.put(&Event::image_available(&image)?).await?;
     rollout.wait_for_weight("app-green", 50).await?;
     wait_until("the alarm is in ALARM", CUTOVER, async || {
-        alarm.look(&rollout.stage.stack, &load).await?;
+        alarm.poll(&rollout.stage.stack, &load).await?;
         Ok(if alarm.is_in_alarm() { Poll::Is(()) } else { Poll::NotYet(format!("{:?}", load.tally())) })
     })
     .await?;
@@ -60,7 +60,7 @@ async fn an_alarm_gives_the_traffic_back_and_only_requests_that_the_bad_image_an
     assert_eq!(rollout.steps(), [50, 0]);
     assert!(rollout.is_vetoed(&image).await?);
     wait_until("the alarm is quiet", CUTOVER, async || {
-        alarm.look(&rollout.stage.stack, &load).await?;
+        alarm.poll(&rollout.stage.stack, &load).await?;
         Ok(if alarm.is_in_alarm() { Poll::NotYet(format!("{:?}", load.tally())) } else { Poll::Is(()) })
     })
     .await?;

@@ -85,7 +85,8 @@ pub(crate) fn borrow_template(draft: &mut Draft<'_>, group: &Group, live: &Templ
     });
 }
 
-/// The maximum that a group had before a cutover borrowed it.
+/// The maximum that a group had before a cutover borrowed it. If no cutover did, or an external change wrote another
+/// value: the current maximum.
 pub(crate) fn maximum_before(draft: &Draft<'_>, group: &Group) -> u32 {
     let before = draft.record().borrowed_settings.iter().filter(|entry| entry.group == group.name).find_map(|entry| {
         let Setting::BorrowedMaximum { had, wrote } = &entry.setting else { return None };
@@ -132,8 +133,8 @@ pub(crate) fn restore(draft: &mut Draft<'_>, group: &Group) -> bool {
     is_done
 }
 
-/// Whether restoring is overdue. A maximum under which the group does not fit yet is not: it is restored when the group
-/// fits.
+/// Whether a setting cannot be restored yet: the desired capacity exceeds the old maximum. It is restored when the
+/// group fits.
 fn is_overdue(entry: &BorrowedSetting, group: &Group) -> bool {
     matches!(&entry.setting, Setting::BorrowedMaximum { had, wrote } if group.desired > *had && wrote.contains(&group.max))
 }

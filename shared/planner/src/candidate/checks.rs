@@ -104,7 +104,8 @@ fn is_for_this_fleet(applicant: &Applicant<'_>) -> CheckAnswer {
     (!is_tagged && !applicant.is_announced).then_some(ImageProblem::NotNamed).into()
 }
 
-/// Whether an image is newer than the release. If one of the two has no build, their creation dates decide.
+/// Whether an image is newer than the release. If the release has a build, the builds decide, and an image without a
+/// build is refused. If the release has none, the creation dates decide.
 fn is_newer(applicant: &Applicant<'_>) -> CheckAnswer {
     // The release may have been adopted before its image was read.
     let own_build = applicant.own.and_then(|own| own.build.as_ref());

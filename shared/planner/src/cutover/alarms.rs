@@ -74,7 +74,7 @@ fn missing(context: &CutoverContext<'_>, cutover: &Cutover) -> Option<String> {
         .map(ToString::to_string)
 }
 
-/// The alarms' objection to the first change of a cutover.
+/// Why the alarms block the start of a cutover: one is missing or already in ALARM.
 pub(crate) fn preflight(context: &CutoverContext<'_>, cutover: &Cutover) -> Option<PreflightProblem> {
     if let Some(name) = missing(context, cutover) {
         return Some(PreflightProblem::AlarmMissing { alarm: name.into() });
@@ -83,7 +83,8 @@ pub(crate) fn preflight(context: &CutoverContext<'_>, cutover: &Cutover) -> Opti
     in_alarm.map(|(name, alarm)| PreflightProblem::AlarmInAlarm { alarm: name.clone(), reason: alarm.reason.clone() })
 }
 
-/// Rolls back for an alarm, before every other step of the phase.
+/// Rolls back if an alarm of the new color or a shared one is in ALARM. Waits if alarms of both colors are, or if a
+/// guard alarm is missing. Runs before every other step of the phase.
 pub(crate) fn flip_back(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Option<Transition> {
     let is_watched =
         matches!(cutover.phase(), CutoverPhase::Shifting(_) | CutoverPhase::Baking { .. } | CutoverPhase::Warm { .. });
@@ -122,7 +123,7 @@ pub(crate) fn flip_back(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cut
     }
 }
 
-/// Stops the watch timer: time without alarm readings does not count.
+/// Stops the watch timer: time in which the alarms cannot judge the new release does not count.
 fn stop_clock(draft: &mut Draft<'_>, context: &CutoverContext<'_>) {
     draft.change_cutover(|cutover| cutover.stop_clock(context.now));
 }

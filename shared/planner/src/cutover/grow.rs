@@ -72,7 +72,8 @@ pub(crate) fn prepare(
     Transition::Stay(CutoverPhase::Preparing)
 }
 
-/// Raises the minimum of the new color, first for [`FIRST_RING`] instances and then for the rest.
+/// Raises the minimum of the new color, first for [`FIRST_RING`] instances and then for the rest. Also raises its
+/// maximum, and the minimum of the old color, so that neither color ends up smaller than the live one.
 pub(crate) fn scale(
     draft: &mut Draft<'_>,
     standing: &FleetState<'_>,
@@ -188,7 +189,7 @@ pub(crate) fn lost(context: &CutoverContext<'_>, cutover: &Cutover) -> usize {
     cutover.launched.iter().filter(|id| !is_there(id)).count()
 }
 
-/// A launch of the new color that failed since its scale-up began.
+/// The newest failed launch of the new color since the current phase began.
 fn launch_failure<'a>(context: &CutoverContext<'a>, cutover: &Cutover) -> Option<&'a LaunchFailure> {
     context.seen.launch_failures.get(&context.new.name).found().filter(|failure| failure.at >= cutover.since())
 }
@@ -214,8 +215,8 @@ fn failing(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutove
     Some(abort(CutoverOutcome::Aborted, why))
 }
 
-/// A rule of the policy that an instance of the new color breaks and none of the old color does: the release's fault.
-/// If both colors break a rule, the rule is at fault.
+/// Undoes the cutover if an instance of the new color breaks a rule of the policy for longer than the debounce and no
+/// instance of the old color breaks it: the release is at fault. If both colors break a rule, the rule is at fault.
 pub(crate) fn breaks_rules(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,
@@ -230,8 +231,8 @@ pub(crate) fn breaks_rules(
 }
 
 fn newly_broken(context: &CutoverContext<'_>, cutover: &Cutover) -> BTreeSet<RuleName> {
-    // Without a healthy instance of the old color there is no comparison, so no fault can be assigned. Instances that
-    // are still launching are not judged by any rule.
+    // Without a healthy instance of the old color there is nothing to compare with, so no fault can be assigned: Config
+    // has not evaluated instances that are still launching.
     if cutover.route == Route::Rolling || serving(context.seen, context.old) == 0 {
         return BTreeSet::new();
     }
@@ -251,7 +252,7 @@ fn newly_broken(context: &CutoverContext<'_>, cutover: &Cutover) -> BTreeSet<Rul
     rules.filter(is_new).cloned().collect()
 }
 
-/// Whether a color that has traffic is below its minimum healthy.
+/// Why the new color must not get traffic, or more of it: it has fewer healthy instances than its minimum healthy.
 pub(crate) fn below_minimum(context: &CutoverContext<'_>, cutover: &Cutover) -> Option<Waiting> {
     let (serving, minimum_healthy) = (serving(context.seen, context.new), minimum_healthy(cutover));
     (serving < minimum_healthy).then_some(Waiting::ColorBelowMinimum { serving, minimum_healthy })

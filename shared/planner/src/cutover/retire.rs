@@ -42,7 +42,7 @@ pub(crate) fn retire(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutove
         Route::Shared { .. } | Route::None | Route::Rolling => None,
     };
     let is_empty = empty(draft, context.old, 0, without_traffic, Direction::Forward);
-    // While the old color exists, the settings that the cutover borrowed from the new color can be restored.
+    // The settings of the new color stay borrowed until the old color is empty: a rollback before that restores them.
     if is_empty && borrowed_settings::hand_over(draft, context.new, cutover.bounds) {
         borrowed_settings::forget_borrowed(draft, &context.old.name, "the color was scaled to zero");
         return done();

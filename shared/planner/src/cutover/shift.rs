@@ -112,13 +112,13 @@ fn watch(
 
 /// The progress of moving the traffic of one step.
 enum Moved {
-    /// The write is in progress.
+    /// A write has been decided but not read back yet, or the warm-up is not over.
     NotYet,
     /// The step waits for this reason to end.
     Waits(Waiting),
     /// Only an operator can decide.
     Lost(String),
-    /// The weights are in effect, and a read confirms them.
+    /// A read confirms that the traffic of the step is in effect, or the route has no traffic to move.
     There,
 }
 
@@ -256,7 +256,8 @@ fn shared(
     Moved::NotYet
 }
 
-/// Rolls back at once if fewer than half of the new color are healthy while it has traffic.
+/// Rolls back at once if fewer than half of the new color are healthy while it has traffic. With a shared target group,
+/// only from the bake on.
 pub(crate) fn mostly_unhealthy(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,
@@ -337,8 +338,8 @@ pub(crate) fn keep_warm(
     Transition::To(CutoverPhase::Retiring, "the keep-warm time is over".to_owned())
 }
 
-/// Whether an external change returned traffic to the old color. Driftless then neither runs the watch timer nor scales
-/// the old color to zero.
+/// The external change of the traffic, if the new color no longer has all of it or the forward action is gone. The
+/// phase then waits: it does not end, and the old color is not scaled to zero.
 pub(crate) fn externally_changed(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,

@@ -1,4 +1,4 @@
-//! The start of a cutover: its cutover slot and its preflight, which change nothing in AWS.
+//! The start of a cutover: its cutover slot and its preflight, which change no group.
 
 use crate::action::Action;
 use crate::adopt::FleetState;
@@ -19,7 +19,8 @@ use crate::record::{
 };
 use crate::waiting::{RouteProblem, Waiting};
 
-/// Begins a cutover if a candidate is newer than the release.
+/// Begins a cutover if there is a candidate: a newer image or template, or an operator's request. In observe mode, only
+/// reports it.
 pub(crate) fn consider(draft: &mut Draft<'_>, standing: &FleetState<'_>) {
     let (Some(live), Ok(policy), None) = (standing.live, &standing.policy, &standing.obstacle) else { return };
     let Some(release) = draft.record().release.clone() else { return };
@@ -80,8 +81,8 @@ fn begin(
     draft.begin_cutover(begun, why);
 }
 
-/// The id: the fleet and the second, or the next second that no cutover has. A unique id keeps a cutover from finding
-/// what another one wrote.
+/// The id: the fleet and the second, or the next second that no stored cutover has. A unique id keeps a cutover from
+/// finding what another one wrote.
 fn id(draft: &Draft<'_>) -> String {
     let mut second = draft.input().now.as_second();
     let named = |second: i64| format!("{}-{second}", draft.input().fleet);

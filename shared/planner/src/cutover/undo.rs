@@ -173,8 +173,8 @@ enum Gate {
     None,
 }
 
-/// All traffic returns at once if the old color has at least one healthy target and more than the new color. Otherwise
-/// traffic returns in proportion to healthy capacity.
+/// All traffic returns at once if the old color has its minimum healthy, or more healthy targets than the new color.
+/// Otherwise traffic returns in proportion to healthy capacity. If the old color has no healthy target, none returns.
 fn gate(context: &CutoverContext<'_>, cutover: &Cutover) -> Gate {
     let (old, new) = (serving(context.seen, context.old), serving(context.seen, context.new));
     if old >= minimum_healthy(cutover) {
@@ -255,7 +255,8 @@ fn shared(
             group: context.old.name.clone(),
             target_group: target_group.clone(),
             api,
-            // The old color joins the new one, and takes no target away.
+            // The old color is attached beside the new one, which removes no target: so no instance needs to be in
+            // service.
             in_service: 0,
             direction: Direction::Back,
         });

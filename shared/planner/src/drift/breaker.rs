@@ -82,9 +82,9 @@ fn causes(findings: &Findings) -> String {
 /// Opens the breaker of a rule under which many fleets drifted at once. The open breaker blocks instances of this fleet
 /// that drifted under that rule alone.
 ///
-/// It closes when fewer than three fleets began to drift under the rule within the last 15 minutes, and fewer instances
-/// of this fleet are drifted under it than while it was open: a fix is then in effect. An operator can also close it
-/// (`driftless retry`).
+/// It closes when this pass has read the rule, fewer than three fleets began to drift under it within the last 15
+/// minutes, and no instance of this fleet is drifted under it, or fewer than the most since it opened: a fix is then in
+/// effect. An operator can also close it (`driftless retry`).
 pub(super) fn judge_rules(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Findings) {
     let listed = standing.policy.as_ref().map(|policy| policy.rules.clone()).unwrap_or_default();
     let known: BTreeSet<RuleName> = draft.record().rule_breakers.keys().cloned().chain(listed).collect();

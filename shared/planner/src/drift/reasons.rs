@@ -65,9 +65,9 @@ pub(super) fn can_be_told(draft: &Draft<'_>, standing: &FleetState<'_>, id: &Ins
     }
 }
 
-/// The release of a member that differs from the fleet's release. The version that the group launches now is no drift
-/// of the instance: its replacement instance would run the same version, and another check covers the group. An
-/// instance without a known version was attached manually, which is no drift.
+/// The drift reason of a member that runs another launch template version or image than the release. The version that
+/// the group launches now is no drift of the instance: its replacement instance would run the same version, and another
+/// check covers the group. An instance without a known version was attached manually, which is no drift.
 pub fn runs_other(group: &Group, member: &Member, release: &Release) -> Option<DriftReason> {
     let found = member.template.as_ref()?;
     if *found != release.template {

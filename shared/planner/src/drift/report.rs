@@ -23,7 +23,7 @@ pub(super) fn weigh(
 ) {
     let now = draft.input().now;
     if draft.input().seen.groups.is_empty() {
-        // The rule was not read: nothing is known about any instance.
+        // This pass has read no group, so it cannot tell which instances still exist.
         return;
     }
     for fact in draft.input().facts {

@@ -218,7 +218,8 @@ pub(super) fn minimum_healthy_leaves_room(instance: &Instance<'_>) -> GuardAnswe
     (serving < minimum_healthy && !costs_nothing).then_some(Waiting::BelowMinimum { serving, minimum_healthy }).into()
 }
 
-/// Whether this pass has read the group's hooks. It does so only for instances that were or appeared drifted before.
+/// Whether this pass has read the group's hooks. It reads them only for a group that already had a drifted instance
+/// when the reads were planned.
 pub(super) fn are_hooks_read(instance: &Instance<'_>) -> GuardAnswer {
     let is_asked = instance.draft.input().seen.hook_timeouts.is_asked(&instance.group.name);
     (!is_asked).then_some(Waiting::HooksUnread).into()

@@ -29,7 +29,7 @@ pub(crate) struct Question<'q> {
 pub(crate) enum Scope {
     /// The whole fleet: the guard answers the same for all drifted instances.
     Fleet(fn(&Fleet<'_>) -> GuardAnswer),
-    /// The drift, and whether the instance is there to be looked at.
+    /// The drift of the instance, and whether it is in its group.
     Drift(fn(&Question<'_>) -> GuardAnswer),
     /// The instance in its group. The guard is not evaluated without one.
     Instance(fn(&Instance<'_>) -> GuardAnswer),

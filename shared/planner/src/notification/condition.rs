@@ -22,7 +22,7 @@ pub enum Condition {
     RuleBreakerOpen { rule: RuleName },
     /// AWS has no capacity for launches of the fleet.
     CapacityShort,
-    /// Instances run another version than the release, since before Driftless adopted it.
+    /// Instances run another version than the release, since before it became the release.
     Backlog,
     /// In observe mode: an instance would be replaced.
     WouldReplace { instance: InstanceId },
@@ -35,7 +35,7 @@ pub enum Condition {
     DrainOverdue { instance: InstanceId },
     /// In observe mode: a cutover would start.
     WouldCutOver { image: ImageId },
-    /// A newer image exists, and a preflight check blocks the cutover.
+    /// A cutover should start, and a preflight check or the route of its traffic blocks it.
     #[serde(rename = "cutover-blocked")]
     CutoverWaits,
     /// A cutover waits for approval.
@@ -57,7 +57,7 @@ pub enum Condition {
     OldColorDown,
     /// A rollback has not moved all traffic back by its deadline.
     RollbackOverdue,
-    /// Settings that a cutover borrowed are not restored by the deadline.
+    /// Settings that a cutover or a replacement borrowed are not restored by the deadline.
     RestoreOverdue,
     /// The old color still has instances after its deadline.
     RetireOverdue,
@@ -66,7 +66,7 @@ pub enum Condition {
 }
 
 impl Condition {
-    /// What tells it from other states of the same fleet.
+    /// The key of the condition in its fleet: its name, and its subject if it has one.
     pub fn key(&self) -> String {
         let name = self.name();
         match self {
@@ -95,7 +95,7 @@ impl Condition {
         }
     }
 
-    /// The word for it, whatever it is about.
+    /// The name of the condition, without its subject.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Misconfigured => "misconfigured",

@@ -23,7 +23,7 @@ pub(crate) fn fold(details: Vec<Details>) -> Vec<Details> {
     heaps.into_iter().flat_map(|(_, heap)| if heap.len() > FOLD_ABOVE { folded(heap) } else { heap }).collect()
 }
 
-/// The key by which a reader takes two messages for the same.
+/// What two messages must have in common to be folded into one.
 #[derive(PartialEq, Eq)]
 struct Heap {
     kind: &'static str,
@@ -51,7 +51,7 @@ fn folded(heap: Vec<Details>) -> Vec<Details> {
 }
 
 impl Details {
-    /// The number of messages that it stands for.
+    /// The number of messages that this one stands for.
     pub fn count(&self) -> u32 {
         if let Self::Many { count, .. } = self { *count } else { 1 }
     }

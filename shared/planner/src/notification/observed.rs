@@ -3,7 +3,7 @@
 use super::lines::Wording;
 use crate::record::{Observed, Tally, WouldCutOver};
 
-/// What a week would have been.
+/// The text of a weekly digest.
 pub(super) fn week(week: &Observed, still: u32) -> Wording {
     let (replacements, cutovers) = (week.replacements, week.cutovers);
     let mut why = Vec::new();

@@ -1,8 +1,8 @@
 //! The schema of the body for machines, made from the types that are sent, for `docs/schemas/message.v1.json`.
 //!
-//! Driftless sends what the record stores, in the form in which the record stores it. Each stored type has a form of its own
-//! here, whose doc comments are the descriptions of the schema. The compiler checks each form against its stored type,
-//! field by field: serde writes and reads the one by the other.
+//! Driftless sends stored data in the form in which the record stores it. Each stored type has a form of its own here,
+//! whose doc comments are the descriptions of the schema. The compiler checks each form against its stored type, field
+//! by field: serde writes and reads the one by the other.
 
 use std::borrow::Cow;
 

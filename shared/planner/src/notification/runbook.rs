@@ -8,7 +8,7 @@ pub struct Runbooks {
     base: Option<String>,
 }
 
-/// The address of the runbooks is none.
+/// The address of the runbooks is not a valid one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no address for runbooks: https://, without blanks, quotes, angle brackets, query or fragment")]
 pub struct NotAnAddress(String);

@@ -52,8 +52,8 @@ impl Purpose {
     }
 }
 
-/// The commands that fit a message: first what pauses Driftless, then what reverses its work, what lets it continue, and
-/// what shows more.
+/// The commands that fit a message: first those that pause Driftless, then those that reverse its work, let it
+/// continue, and show more.
 pub(super) fn suggestions(notification: &Notification) -> Vec<Suggestion> {
     let tool = Tool { fleet: &notification.fleet, message: &notification.id };
     let mut all = tool.of(&notification.details);
@@ -128,7 +128,7 @@ impl Tool<'_> {
         }
     }
 
-    /// What can be done about the first of them, and what shows all.
+    /// The commands for the first of the folded messages, and one that shows all.
     fn of_many(&self, example: &Details) -> Vec<Suggestion> {
         let mut all = self.of(example);
         if !all.contains(&self.status()) {

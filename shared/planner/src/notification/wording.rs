@@ -79,7 +79,7 @@ fn many(count: u32, example: &Details, others: &[Details], at: Timestamp) -> Wor
     }
 }
 
-/// What they have in common.
+/// The event of the folded messages, as a clause in the plural.
 fn plural(details: &Details) -> String {
     match details {
         Details::Adopted { .. } => "adoptions".to_owned(),

@@ -42,7 +42,7 @@ impl Percent {
         self.0
     }
 
-    /// Whether `part` of `whole` is more than this share. False for an empty `whole`.
+    /// Whether `part` of `whole` is more than this share. Of an empty `whole`, every `part` above zero is.
     pub fn is_exceeded_by(self, part: usize, whole: usize) -> bool {
         // In u128 no product of two sizes overflows.
         part as u128 * 100 > whole as u128 * u128::from(self.0)

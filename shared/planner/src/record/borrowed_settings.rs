@@ -1,4 +1,4 @@
-//! Settings that Driftless has changed and must restored.
+//! Settings that Driftless has changed and must restore.
 
 use std::collections::BTreeSet;
 
@@ -9,40 +9,40 @@ use crate::balancer::ForwardPlace;
 use crate::ids::{GroupName, InstanceId};
 use crate::template::TemplateVersion;
 
-/// A reversible setting that Driftless has changed on a group.
+/// A setting of a group that Driftless has changed and will restore.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BorrowedSetting {
     pub group: GroupName,
-    /// The setting, with the value it had and the value written.
+    /// The setting, with its earlier value and the value that Driftless wrote.
     pub setting: Setting,
-    /// When the change was decided.
+    /// When Driftless decided to change it.
     pub since: Timestamp,
 }
 
-/// A setting, with the value it had and what was written.
+/// A setting, with its earlier value (`had`) and what Driftless wrote (`wrote`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Setting {
-    /// `MaxSize`, raised to make room for successors.
+    /// `MaxSize`, raised to make room for replacement instances.
     Maximum { had: u32, wrote: u32 },
-    /// Scale-in protection of a successor, which had none.
+    /// Scale-in protection of a replacement instance, which had none.
     Protection { instance: InstanceId },
-    /// `MinSize`, held up for as long as a cutover lasts.
+    /// `MinSize`, raised while a cutover lasts.
     BorrowedMinimum {
         had: u32,
-        /// Every value that the cutover wrote: it follows what is live upward.
+        /// Every value that the cutover wrote: it raises the minimum again when the live group grows.
         wrote: BTreeSet<u32>,
     },
-    /// `MaxSize` of the color that is to take the traffic.
+    /// `MaxSize` of the new color, or of the old color during a rollback.
     BorrowedMaximum {
         had: u32,
         /// Every value that the cutover wrote.
         wrote: BTreeSet<u32>,
     },
-    /// The launch template version of the color that is to take the traffic.
+    /// The launch template version of the new color.
     Template { had: TemplateVersion, wrote: TemplateVersion },
-    /// The stickiness of a forward action, switched off when traffic went back.
+    /// The stickiness of a forward action, which a rollback switched off.
     Stickiness { place: ForwardPlace, had: SignedDuration },
 }
 

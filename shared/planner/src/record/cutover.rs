@@ -38,7 +38,8 @@ pub struct Cutover {
     since: Timestamp,
     /// The deadline of the phase. A pause moves it.
     deadline: Timestamp,
-    /// Since when a freeze, `observe` or an operator pauses the cutover: its timers are stopped.
+    /// Since when its timers are stopped: by a freeze, observe mode or an operator, or because the alarms cannot judge
+    /// the new release.
     paused_since: Option<Timestamp>,
     /// Who paused it. None: no operator.
     paused: Option<UntrustedText>,
@@ -50,7 +51,8 @@ pub struct Cutover {
     pub started_at: Timestamp,
     /// The fleet's minimum and maximum, which move with the traffic.
     pub bounds: FleetBounds,
-    /// The longest lifecycle hook timeout of both groups, as read by the preflight: no phase is overdue before it.
+    /// The longest lifecycle hook timeout of both groups, as read by the preflight: launches and the scaling to zero
+    /// get at least this time.
     pub hook_timeout: SignedDuration,
     /// The launch template version of the new release, once it is written.
     pub template: Option<TemplateVersion>,
@@ -138,7 +140,7 @@ pub enum CandidateReason {
     doc = "Which phase a cutover is in."
 )]
 pub enum CutoverPhase {
-    /// Waits for its cutover slot.
+    /// Waits for the guards and for a cutover slot.
     Queued,
     /// The preflight checks run; nothing has changed yet.
     Preflight,
@@ -348,8 +350,8 @@ impl Cutover {
         self.phase = phase;
     }
 
-    /// Changes its timers and the data of its phase, for callers that compare records without irrelevant differences. A
-    /// change that would lead to another phase keeps the phase.
+    /// Changes its timers and the data of its phase, for callers that compare records and mask values such as times. A
+    /// change to another phase is ignored.
     pub fn change_data(&mut self, change: impl FnOnce(&mut CutoverPhase, &mut Clocks)) {
         let mut changed = self.phase.clone();
         let mut clocks = Clocks { since: self.since, deadline: self.deadline, paused_since: self.paused_since };
@@ -378,7 +380,7 @@ impl Cutover {
         self.paused_since.get_or_insert(since);
     }
 
-    /// Undoes a stop of the timers.
+    /// Ends a stop of its timers without moving a deadline: for a queued cutover and one that is being undone.
     pub(crate) const fn forget_hold(&mut self) {
         self.paused_since = None;
     }
@@ -430,7 +432,7 @@ impl Cutover {
         self.deadline
     }
 
-    /// Since when a freeze, `observe` or an operator pauses the cutover.
+    /// Since when its timers are stopped. None: they run.
     pub const fn paused_since(&self) -> Option<Timestamp> {
         self.paused_since
     }
@@ -458,7 +460,8 @@ impl Cutover {
         )
     }
 
-    /// Whether it changes groups, so that no replacement may start.
+    /// Whether no replacement may start in this phase. In `Warm` and `Retiring` instances of the new color, which is
+    /// live by then, may be replaced.
     pub const fn stops_replacements(&self) -> bool {
         matches!(
             self.phase,

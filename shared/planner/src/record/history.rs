@@ -1,6 +1,6 @@
 //! The history of a fleet: what changed, when, why and by whom. It only grows.
 //!
-//! What an entry tells of is one of the kinds of [`Change`]; what is shown and stored of it are words, the same ones.
+//! Each entry contains a [`Change`] of one kind. It is stored and shown as text, in the same words.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use crate::record::{CutoverPhaseKind, DriftReason, PhaseKind};
 use crate::template::TemplateVersion;
 use crate::text::UntrustedText;
 
-/// Who brought about what no person did.
+/// The actor of changes that Driftless makes by itself.
 pub const DRIFTLESS: &str = "driftless";
 
 /// One entry.
@@ -23,7 +23,7 @@ pub const DRIFTLESS: &str = "driftless";
 #[serde(into = "Row", try_from = "Row")]
 pub struct HistoryEntry {
     pub at: Timestamp,
-    /// Who or what brought it about.
+    /// The actor: an operator, a pipeline or Driftless.
     pub actor: String,
     pub change: Change,
     pub why: UntrustedText,
@@ -103,32 +103,32 @@ pub enum ImageChange {
     Unvetoed,
 }
 
-/// What is kept of a drifted instance before it goes.
+/// What the history stores about a drifted instance before it is terminated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evidence {
     /// Why it counts as drifted.
     pub drift: Vec<DriftReason>,
-    /// What Config said, by rule.
+    /// Config's findings, by rule.
     pub findings: BTreeMap<RuleName, Finding>,
     pub group: GroupName,
     pub zone: Zone,
-    /// What EC2 said of it. None: EC2 no longer knew it.
+    /// The instance, as EC2 reported it. None: this pass did not read it, or EC2 no longer had it.
     pub machine: Option<Ec2Instance>,
     /// When the drift was first seen.
     pub detected_at: Timestamp,
-    /// The instance that took its place. None: it goes first, and none came yet.
+    /// The replacement instance. None: terminate-first, so it is not launched yet.
     pub successor: Option<InstanceId>,
-    /// What the guards said, in words.
+    /// The input of the last guards, in words.
     pub guards: Vec<String>,
 }
 
-/// An entry in words: how it is stored, and how events and people are told of it.
+/// An entry as text: how it is stored, sent in events and shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
     at: Timestamp,
-    /// None: the first version stored it, by its words alone.
+    /// None: the first version stored the entry, without its kind.
     #[serde(default)]
     kind: Option<ChangeKind>,
     instance: Option<InstanceId>,
@@ -139,7 +139,7 @@ struct Row {
     evidence: Option<Box<Evidence>>,
 }
 
-/// An entry that was stored and cannot be read.
+/// A stored entry that cannot be read.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("a history entry of kind {kind} goes from {from:?} to {to:?}, which no such entry does")]
 pub struct UnreadableEntry {
@@ -148,7 +148,7 @@ pub struct UnreadableEntry {
     to: String,
 }
 
-/// The entries of one decision, in their order. Only what a phase belongs to can say that it went on to another one.
+/// The entries of one decision, in order. Only a replacement or a cutover itself records a change of its phase.
 #[derive(Debug)]
 pub(crate) struct History {
     at: Timestamp,
@@ -177,7 +177,7 @@ impl History {
         self.entries.push(HistoryEntry { at: self.at, actor: actor.to_owned(), change, why: why.into() });
     }
 
-    /// A replacement has done something within its phase, or after its end.
+    /// Records the evidence about a drifted instance, which a replacement stores without leaving its phase.
     pub(crate) fn evidence(&mut self, instance: &InstanceId, phase: PhaseKind, kept: Evidence) {
         let change = Change::Evidence { instance: instance.clone(), phase, kept: Box::new(kept) };
         self.write(DRIFTLESS, change, "recorded before the instance is terminated");
@@ -238,7 +238,7 @@ const NOT_DONE: &str = "not-done";
 const IDLE: &str = "released";
 
 impl HistoryEntry {
-    /// The instance that it is about, if it is about one.
+    /// The instance that the change is about. None: it is about no instance.
     pub const fn instance(&self) -> Option<&InstanceId> {
         match &self.change {
             Change::Replacement { instance, .. }
@@ -257,29 +257,29 @@ impl HistoryEntry {
         }
     }
 
-    /// What is kept of an instance that is about to go.
+    /// The stored evidence about an instance that is about to be terminated.
     pub fn evidence(&self) -> Option<&Evidence> {
         if let Change::Evidence { kept, .. } = &self.change { Some(kept) } else { None }
     }
 
-    /// The phase or state before, or what it is about. Empty: there was none.
+    /// The phase or state before the change, or what the change is about. Empty: there was none.
     pub fn from(&self) -> Cow<'_, str> {
         self.change.words().0
     }
 
-    /// The phase or state after.
+    /// The phase or state after the change.
     pub fn to(&self) -> Cow<'_, str> {
         self.change.words().1
     }
 }
 
-/// A phase in words, where there is one.
+/// The name of a phase. Empty: there is none.
 fn named<P: Into<&'static str>>(phase: Option<P>) -> Cow<'static, str> {
     Cow::Borrowed(phase.map_or("", Into::into))
 }
 
 impl Change {
-    /// What was before, and what is after, in words.
+    /// The state before the change and the state after it, as text.
     fn words(&self) -> (Cow<'_, str>, Cow<'_, str>) {
         let word = |word: &'static str| Cow::Borrowed(word);
         match self {
@@ -331,7 +331,7 @@ impl TryFrom<Row> for HistoryEntry {
     }
 }
 
-/// Which kind of change an entry of the first version tells of, which did not store it.
+/// The kind of an entry that the first version stored, which did not store kinds: derived from its text.
 fn kind_by_words(instance: Option<&InstanceId>, from: &str, to: &str) -> ChangeKind {
     let is_template = |text: &str| text.parse::<TemplateVersion>().is_ok();
     let is_image = |text: &str| text.parse::<ImageId>().is_ok();
@@ -353,8 +353,8 @@ fn kind_by_words(instance: Option<&InstanceId>, from: &str, to: &str) -> ChangeK
     }
 }
 
-/// What words say that are stored or shown. None: no entry of this kind says so, or the evidence that belongs to it is
-/// not there.
+/// Parses the text of an entry, as stored or shown. None: the text does not fit the kind, or the evidence of the entry
+/// is missing.
 pub fn change(
     kind: ChangeKind,
     instance: Option<InstanceId>,
@@ -388,12 +388,12 @@ pub fn change(
     })
 }
 
-/// What was before, where something was. Err: it cannot be read.
+/// Parses the state before a change. None: there was none. Err: it cannot be parsed.
 fn before<T: std::str::FromStr>(from: &str) -> Result<Option<T>, T::Err> {
     if from.is_empty() { Ok(None) } else { from.parse().map(Some) }
 }
 
-/// Whether it is the one word, or the other.
+/// True for the word `yes`, false for the word `no`. None: it is neither.
 fn one_of(found: &str, yes: &str, no: &str) -> Option<bool> {
     if found == yes { Some(true) } else { (found == no).then_some(false) }
 }

@@ -1,4 +1,4 @@
-//! What is remembered of images, and of cutovers that have ended.
+//! What the record stores about images and about cutovers that have ended.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::text::UntrustedText;
 #[serde(deny_unknown_fields)]
 pub struct PastCutover {
     pub id: String,
-    /// What was to take the traffic.
+    /// The release that was to take the traffic.
     pub candidate: Candidate,
     pub started_at: Timestamp,
     pub ended_at: Timestamp,
@@ -22,33 +22,34 @@ pub struct PastCutover {
     pub why: UntrustedText,
 }
 
-/// What is known of images and candidates: why one is taken and another one is not.
+/// What is known about images and candidates: why one is chosen and another is not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Memory {
-    /// Releases that have proven themselves, newest last, at most [`GOOD_RELEASES_MAX`].
+    /// Releases that completed a bake, and those that they replaced: newest last, at most [`GOOD_RELEASES_MAX`].
     pub good: Vec<Release>,
     /// Images that must not take traffic.
     pub vetoes: BTreeMap<ImageId, Veto>,
     /// Candidates that are not tried again for now, by [`Candidate::key`].
     pub deferred: BTreeMap<String, Deferred>,
-    /// Images that the pipeline itself announced, at most [`PUBLISHED_MAX`]: foreign accounts' images show no tags.
+    /// Images that the pipeline published, at most [`PUBLISHED_MAX`]. EC2 shows no tags of other accounts' images, so
+    /// Driftless identifies those by this list.
     pub published: BTreeMap<ImageId, Published>,
     /// The last [`PAST_MAX`] cutovers, newest last.
     pub past: Vec<PastCutover>,
-    /// What an operator asked for and has not begun yet.
+    /// The release that an operator requested and for which no cutover has begun yet.
     pub requested: Option<CandidateReason>,
-    /// Why each image that asked for it is no candidate, as it was last said.
+    /// Why each newer image of the fleet is not a candidate, as last written into the history.
     pub refused: BTreeMap<ImageId, UntrustedText>,
 }
 
-/// How many good releases are remembered: enough to go back twice over a bad week.
+/// How many good releases are stored: enough to roll back several times in a bad week.
 pub const GOOD_RELEASES_MAX: usize = 5;
-/// How many past cutovers are remembered.
+/// How many past cutovers are stored.
 pub const PAST_MAX: usize = 10;
-/// How many announced images are remembered.
+/// How many published images are stored.
 pub const PUBLISHED_MAX: usize = 20;
-/// How many vetoes are remembered. The oldest go first; by then their images are older than the release.
+/// How many vetoes are stored. The oldest is removed first: by then its image is probably older than the release.
 pub const VETOES_MAX: usize = 50;
 
 /// Why an image must not take traffic.
@@ -56,9 +57,9 @@ pub const VETOES_MAX: usize = 50;
 #[serde(deny_unknown_fields)]
 pub struct Veto {
     pub at: Timestamp,
-    /// Who: an operator, or Driftless itself.
+    /// Who vetoed it: an operator, or Driftless itself.
     pub by: UntrustedText,
-    /// What speaks against it.
+    /// The evidence against the image.
     pub evidence: Vec<UntrustedText>,
 }
 
@@ -67,23 +68,23 @@ pub struct Veto {
 #[serde(deny_unknown_fields)]
 pub struct Deferred {
     pub why: UntrustedText,
-    /// When it is tried again by itself. None: only when an operator says so.
+    /// When Driftless tries it again. None: only when an operator retries it.
     pub until: Option<Timestamp>,
-    /// How often it was tried.
+    /// How many attempts have failed.
     pub tries: u32,
 }
 
-/// An image that the pipeline announced.
+/// An image that the pipeline published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Published {
     pub at: Timestamp,
-    /// Its build, where the announcement says so.
+    /// Its build, if the event names one.
     pub build: Option<UntrustedText>,
 }
 
 impl Memory {
-    /// Nothing is known yet.
+    /// An empty memory, for a new fleet.
     pub const fn new() -> Self {
         Self {
             good: Vec::new(),

@@ -1,4 +1,4 @@
-//! What observe mode has deferred, for its weekly digest.
+//! What observe mode has blocked, for the weekly digest.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,31 +6,32 @@ use serde::{Deserialize, Serialize};
 use crate::ids::ImageId;
 use crate::text::UntrustedText;
 
-/// Reasons that are told apart. A fleet has a handful of rules; what comes beyond is counted as [`OTHER_REASONS`].
+/// The most reasons that are counted separately. A fleet has a handful of rules; further reasons are counted as
+/// [`OTHER_REASONS`].
 pub const REASONS_MAX: usize = 8;
-/// What stands for the reasons beyond [`REASONS_MAX`].
+/// The name under which the reasons beyond [`REASONS_MAX`] are counted.
 pub const OTHER_REASONS: &str = "other reasons";
-/// Cutovers that are remembered by their images, the last ones. More are only counted.
+/// How many would-be cutovers are stored with their images, the newest ones. Earlier ones are only counted.
 pub const WOULD_CUT_OVER_MAX: usize = 5;
 
-/// What would have been done, since the last digest or since there was first something to tell.
+/// What Driftless would have done since the last digest, or since it first would have done something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Observed {
     pub since: Timestamp,
     /// How often an instance would have been replaced.
     pub replacements: u32,
-    /// How often for which reason. An instance can have several.
+    /// How often, by drift reason. An instance can have several reasons.
     pub reasons: Vec<Tally>,
-    /// How often a guard would have said no at first, by its name.
+    /// How often another guard would have blocked the replacement at first, by the name of the guard.
     pub would_wait: Vec<Tally>,
     /// How often the fleet would have been cut over.
     pub cutovers: u32,
-    /// To which images, the last [`WOULD_CUT_OVER_MAX`].
+    /// The last [`WOULD_CUT_OVER_MAX`] of these cutovers.
     pub images: Vec<WouldCutOver>,
 }
 
-/// How often something was so.
+/// A count with what it counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tally {
@@ -38,19 +39,19 @@ pub struct Tally {
     pub count: u32,
 }
 
-/// A cutover that was deferred.
+/// A cutover that observe mode blocked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WouldCutOver {
     pub image: ImageId,
-    /// What makes it a candidate.
+    /// Why the image is a candidate.
     pub why: UntrustedText,
-    /// What it would have waited for at first. None: nothing that shows before its preflight.
+    /// What the cutover would have waited for at first. None: nothing that is known before a preflight.
     pub waits: Option<UntrustedText>,
 }
 
 impl Observed {
-    /// Nothing yet.
+    /// An empty digest that begins at this time.
     pub const fn since(since: Timestamp) -> Self {
         Self { since, replacements: 0, reasons: Vec::new(), would_wait: Vec::new(), cutovers: 0, images: Vec::new() }
     }

@@ -100,7 +100,7 @@ pub enum Phase {
     /// Terminate-first: the drifted instance is terminating or gone; the instance that Auto Scaling launches in its
     /// place is verified.
     LaunchingAfter(LaunchingAfter),
-    /// The surge is abandoned: its extra instance is being terminated, and the drifted instance stays.
+    /// The surge is abandoned: its extra instance is being terminated. A drifted instance that still exists stays.
     Cancelling(Cancelling),
     /// Abandoned. An operator must inspect it.
     Stopped(Stopped),
@@ -117,7 +117,8 @@ pub struct Surge {
     /// Members at admission that were launched within that second or have no known launch time. EC2 reports launch
     /// times in whole seconds, so only this list tells them from later instances.
     pub existing_members: BTreeSet<InstanceId>,
-    /// When the replacement instance must be verified. A freeze moves it.
+    /// When the replacement instance must be verified. Terminate-first: when the drifted instance must be gone. A pause
+    /// moves it.
     pub deadline: Timestamp,
     /// The group's desired capacity at admission, which it must have again at the end unless an external change sets
     /// another.
@@ -126,7 +127,7 @@ pub struct Surge {
     pub method: SurgeMethod,
     /// Whether the launch call was repeated: an earlier call may have succeeded without a response.
     pub asked_again: bool,
-    /// Since when a freeze pauses it.
+    /// Since when a freeze or observe mode pauses it.
     pub paused_since: Option<Timestamp>,
     /// The policy that admitted the surge. It applies to the end, whatever the tags say later.
     pub policy: Box<Policy>,
@@ -277,16 +278,17 @@ pub struct Stopped {
 pub enum StopReason {
     /// As many attempts as [`crate::replacement::ATTEMPTS_MAX`] failed.
     Failures,
-    /// The instance is itself a replacement instance and fails the rule that its predecessor was replaced for: the image
-    /// or the rule is wrong.
+    /// The instance is itself a replacement instance and drifted for a reason for which its predecessor was replaced:
+    /// the image, the template or the rule is at fault.
     #[serde(rename = "repeat-drift")]
     RepeatDrift {
         #[serde(rename = "replaced_instance")]
         ancestor: InstanceId,
-        /// The image that both run, if the release says so: the message suggests a veto on it.
+        /// The image of the release, if there is one: the message suggests a veto on it.
         image: Option<ImageId>,
     },
-    /// Its replacement instance failed the same rule before it was verified: the image or the rule is wrong.
+    /// Its replacement instance drifted for the same reason before it was verified: the image, the template or the rule
+    /// is at fault.
     #[serde(rename = "repeat-drift-of-replacement")]
     Recurrence {
         /// The replacement instance, which is terminated.
@@ -300,25 +302,25 @@ pub enum StopReason {
     NotLaunchedAfter,
 }
 
-/// An instance that is kept for forensics: out of its target groups, still of its group.
+/// An instance that is kept for forensics, in standby: it receives no traffic and stays in its group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Quarantined {
     pub group: GroupName,
     pub since: Timestamp,
-    /// When it is terminated, unless an operator takes it out earlier.
+    /// When it is terminated, unless an operator ends the quarantine earlier.
     pub until: Timestamp,
     pub drift: BTreeSet<DriftReason>,
 }
 
-/// A fleet that AWS has no room for: its launches wait.
+/// The back-off of a fleet for whose launches AWS has no capacity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackOff {
     pub since: Timestamp,
-    /// When the next launch may be tried.
+    /// When the next launch may be attempted.
     pub until: Timestamp,
-    /// How many launches in a row found no room.
+    /// How many launches in a row found no capacity.
     pub tries: u32,
     pub message: UntrustedText,
 }
@@ -336,7 +338,7 @@ pub struct RuleBreaker {
 }
 
 impl StopReason {
-    /// The image that a veto is proposed for, where the evidence speaks against one.
+    /// The image that the message suggests to veto. None: the evidence points to no image.
     pub const fn suspect(&self) -> Option<&ImageId> {
         match self {
             Self::RepeatDrift { image, .. } | Self::Recurrence { image, .. } => image.as_ref(),
@@ -357,23 +359,23 @@ impl Surge {
 #[serde(deny_unknown_fields)]
 pub struct Failure {
     pub at: Timestamp,
-    /// Why, in AWS's own words where it said something.
+    /// Why it failed: AWS's message, or Driftless's own reason.
     pub why: UntrustedText,
 }
 
-/// What a successor descends from.
+/// The instance that a replacement instance replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Descent {
     /// The instance that it replaced.
     pub ancestor: InstanceId,
-    /// What the ancestor was replaced for.
+    /// The drift reasons of that instance.
     pub drift: BTreeSet<DriftReason>,
     pub at: Timestamp,
 }
 
 impl Phase {
-    /// The attempt that is under way.
+    /// The attempt in progress. None: no attempt is in progress.
     pub const fn surge(&self) -> Option<&Surge> {
         match self {
             Self::Launching(surge) => Some(surge),
@@ -386,7 +388,7 @@ impl Phase {
         }
     }
 
-    /// The successor, once it is known.
+    /// The replacement instance. None: it is not known yet, or there is none.
     pub const fn successor(&self) -> Option<&InstanceId> {
         match self {
             Self::Verifying(verifying) => Some(&verifying.successor),
@@ -397,31 +399,31 @@ impl Phase {
         }
     }
 
-    /// Whether nothing more will be done without an operator.
+    /// Whether Driftless does nothing more until an operator acts.
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Stopped(_))
     }
 
-    /// Which one it is.
+    /// The kind of the phase.
     pub fn kind(&self) -> PhaseKind {
         self.into()
     }
 
-    /// The word for it in messages, the history and metrics.
+    /// The name of the phase in messages, the history and metrics.
     pub fn name(&self) -> &'static str {
         self.kind().into()
     }
 }
 
 impl PhaseKind {
-    /// Each of them, in the order of a replacement that succeeds.
+    /// All phases. Those of a replacement that succeeds are in order.
     pub const fn all() -> &'static [Self] {
         Self::VARIANTS
     }
 }
 
 impl Replacement {
-    /// What begins when an instance is found drifted.
+    /// Begins the replacement of an instance that was found drifted.
     pub(crate) fn found(
         instance: &InstanceId,
         group: GroupName,
@@ -436,12 +438,12 @@ impl Replacement {
         Self { group, zone, drift, findings, detected_at, phase: Phase::Debouncing, failures: Vec::new() }
     }
 
-    /// Where the replacement is.
+    /// The phase.
     pub const fn phase(&self) -> &Phase {
         &self.phase
     }
 
-    /// Goes on to another phase: the only way there.
+    /// Enters another phase. No other function changes the phase.
     pub(crate) fn enter(
         &mut self,
         instance: &InstanceId,
@@ -453,14 +455,14 @@ impl Replacement {
         self.phase = to;
     }
 
-    /// Brings the data of its phase up to date.
+    /// Updates the data of its phase.
     pub(crate) fn stay(&mut self, phase: Phase) {
         debug_assert_eq!(self.phase.kind(), phase.kind(), "another phase is entered");
         self.phase = phase;
     }
 
-    /// Changes the data of its phase, for who tells records apart by what matters in them. Nothing changes where that would
-    /// make it another phase.
+    /// Changes the data of its phase, for callers that compare records and mask values such as times. A change to
+    /// another phase is ignored.
     pub fn change_data(&mut self, change: impl FnOnce(&mut Phase)) {
         let mut changed = self.phase.clone();
         change(&mut changed);
@@ -469,7 +471,7 @@ impl Replacement {
         }
     }
 
-    /// Leaves the record.
+    /// Removes the replacement from the record.
     pub(crate) fn end(
         self,
         instance: &InstanceId,
@@ -481,7 +483,7 @@ impl Replacement {
     }
 }
 
-/// Takes a step of the machine: it is in the history from here on.
+/// Records a transition: it is in the history from here on.
 fn step(
     instance: &InstanceId,
     from: Option<PhaseKind>,

@@ -1,6 +1,6 @@
-//! Both state machines as tables: every step from one phase to another that there is. A phase changes only by `enter`
-//! ([`crate::record::Replacement`], [`crate::record::Cutover`]), which takes no other step; ARCHITECTURE.md shows the
-//! tables as they stand here.
+//! The state machines of replacements and cutovers, as tables of all valid transitions. A phase changes only by `enter`
+//! ([`crate::record::Replacement`], [`crate::record::Cutover`]); a debug build panics on any other transition.
+//! ARCHITECTURE.md contains both tables.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use strum::ParseError;
 
 use crate::record::{CutoverOutcome, CutoverPhaseKind, PhaseKind};
 
-/// What becomes of something that is in a phase: another phase, or an end.
+/// The target of a transition: another phase, or an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step<P, E> {
     Enters(P),
@@ -22,21 +22,23 @@ pub enum Step<P, E> {
 )]
 #[strum(serialize_all = "kebab-case")]
 pub enum ReplacementEnd {
-    /// Its successor has taken the drifted instance's place.
+    /// The replacement instance has taken the place of the drifted one.
     Replaced,
-    /// There is nothing to replace any more, or it was abandoned by an operator.
+    /// There is nothing to replace any more, or an operator ran `retry` on a stopped replacement, which then begins
+    /// again.
     Cleared,
 }
 
-/// A step of a replacement.
+/// A transition of a replacement.
 pub type ReplacementStep = Step<PhaseKind, ReplacementEnd>;
-/// A step of a cutover.
+/// A transition of a cutover.
 pub type CutoverStep = Step<CutoverPhaseKind, CutoverOutcome>;
 
-/// A machine: by the phase, where there was one, what can come after it.
+/// A state machine: each phase with the transitions that may follow. None: before the first phase.
 pub type Table<P, E> = [(Option<P>, &'static [Step<P, E>])];
 
-/// Replacements. `stopped` is left only when an operator says `retry`, or when the drift is over.
+/// The state machine of replacements. A replacement leaves `stopped` if an operator runs `retry`, the drift is over, or
+/// the instance is gone or no longer in the live group.
 pub const REPLACEMENT: &Table<PhaseKind, ReplacementEnd> = {
     use PhaseKind::{
         Blocked, Cancelling, Debouncing, Launching, LaunchingAfter, Retiring, Stopped, Terminating, Verifying,
@@ -70,7 +72,7 @@ pub const REPLACEMENT: &Table<PhaseKind, ReplacementEnd> = {
     ]
 };
 
-/// Cutovers.
+/// The state machine of cutovers.
 pub const CUTOVER: &Table<CutoverPhaseKind, CutoverOutcome> = {
     use CutoverOutcome::{Aborted, Done, RolledBack, Superseded};
     use CutoverPhaseKind::{
@@ -109,12 +111,12 @@ pub const CUTOVER: &Table<CutoverPhaseKind, CutoverOutcome> = {
     ]
 };
 
-/// Whether a machine takes this step.
+/// Whether the state machine allows this transition.
 pub fn allows<P: Copy + PartialEq, E: Copy + PartialEq>(table: &Table<P, E>, from: Option<P>, to: Step<P, E>) -> bool {
     table.iter().any(|(phase, steps)| *phase == from && steps.contains(&to))
 }
 
-/// A machine as a table in Markdown.
+/// The state machine as a table in Markdown.
 pub fn markdown<P: fmt::Display, E: fmt::Display>(table: &Table<P, E>) -> String {
     let rows = table.iter().map(|(from, steps)| {
         let from = from.as_ref().map_or_else(|| "(new)".to_owned(), ToString::to_string);

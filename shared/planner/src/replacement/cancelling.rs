@@ -49,7 +49,7 @@ fn cancel_extra(
     let is_serving = draft.input().seen.is_serving(context.group, extra);
     let is_unwanted = match &cancelling.because {
         CancelReason::Failed(_) => !is_serving,
-        // Serving or not, it has the same fault as what it was to replace.
+        // Healthy or not, it has drifted for the same reason as the instance that it was to replace.
         CancelReason::DriftedFromTheStart { .. } => true,
         CancelReason::Cleared
         | CancelReason::DriftedGone
@@ -61,11 +61,11 @@ fn cancel_extra(
         | CancelReason::BelowMinimum { .. } => false,
     };
     if has_no_extra(context, &cancelling.surge) && !is_unwanted {
-        // Someone else has taken the group back to its size: the successor is simply a member now.
+        // An external change has already lowered the group to its size, so the replacement instance stays as a member.
         return Transition::End(End::Cancelled(cancelling.because));
     }
-    // Where the drifted one is gone, its successor serves until another one does, or is the first that will; and an operator
-    // may want to look at it.
+    // An extra instance that is healthy, or may become healthy because the drifted one is gone, must not leave the
+    // group below its minimum healthy.
     let may_serve = is_serving || !is_unwanted;
     let minimum_healthy = || may_serve.then(|| minimum_healthy(draft, context, &cancelling.surge, &extra.id)).flatten();
     if let Some(waiting) = crate::protection::protected_by_tag(draft, &extra.id).or_else(minimum_healthy) {
@@ -87,8 +87,9 @@ fn cancel_extra(
     Transition::Stay(Phase::Cancelling(cancelling))
 }
 
-/// The extra instance is gone or never came, but desired capacity is still up: Auto Scaling will launch, or has launched, one
-/// more. Take that one, or take desired capacity back while nothing fills it.
+/// The extra instance is gone or was never launched, but the desired capacity is still too high: Auto Scaling will
+/// launch one more instance, or has done so. Terminates that instance, or lowers the desired capacity while no instance
+/// fills it.
 fn cancel_capacity(
     draft: &mut Draft<'_>,
     context: &ReplacementContext<'_, '_>,

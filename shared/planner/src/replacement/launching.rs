@@ -24,7 +24,8 @@ pub(super) fn launching(draft: &mut Draft<'_>, context: &ReplacementContext<'_, 
                 draft.launches_by_desired();
                 surge.method = SurgeMethod::RaiseDesired;
             }
-            // An external change set the desired capacity before Driftless's write: its value is the new base.
+            // An external change set the desired capacity before Driftless's write: its value, less the other surges,
+            // is the new base.
             (Action::SetDesired { .. }, ActionResult::Changed) => {
                 surge.base_desired = context.group.desired.saturating_sub(context.others_launched);
             }

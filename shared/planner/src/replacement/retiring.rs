@@ -114,7 +114,8 @@ fn is_launching_beside(draft: &Draft<'_>, context: &ReplacementContext<'_, '_>) 
     beside.any(|(_, work)| matches!(work.phase(), Phase::Launching(_)))
 }
 
-/// At most one termination in a group by each decision: the next one depends on the capacity that this one leaves.
+/// Terminates an instance, at most one in a group by each decision: the next one depends on the capacity that this one
+/// leaves. Returns whether this decision terminates it.
 pub(crate) fn terminate(
     draft: &mut Draft<'_>,
     context: &ReplacementContext<'_, '_>,
@@ -157,7 +158,8 @@ pub(crate) fn is_taken(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '
     is_taken
 }
 
-/// Auto Scaling refuses to go below the minimum: an external change raised the minimum, so the capacity must stay.
+/// Whether the removal lowers the desired capacity: only if it is above the base of the surge and above the minimum,
+/// below which Auto Scaling refuses to go. A terminate-first replacement never lowers it.
 fn capacity_change(context: &ReplacementContext<'_, '_>, surge: &Surge) -> CapacityChange {
     let group = context.group;
     if surge.method != SurgeMethod::LaunchAfter && group.desired > surge.base_desired && group.desired > group.min {

@@ -42,7 +42,7 @@ pub(crate) struct ReplacementContext<'p, 'a> {
     pub(crate) rule_breaker: Option<RuleName>,
     pub(crate) recurrence: Recurrence,
     pub(crate) pause: Option<Waiting>,
-    /// Since when it is paused: from the time at which the operator set the freeze.
+    /// Since when a pause counts: when the oldest freeze in force was set, or now in observe mode.
     pub(crate) paused_since: Timestamp,
     pub(crate) others_launched: u32,
 }

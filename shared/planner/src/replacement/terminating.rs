@@ -102,7 +102,8 @@ fn not_gone(draft: &Draft<'_>, context: &ReplacementContext<'_, '_>, surge: &Sur
     CancelReason::Failed(why.as_str().into())
 }
 
-/// The number of healthy instances without the drifted one, and the minimum healthy if that is more.
+/// The number of healthy instances without the drifted one, and the minimum healthy. None: terminating the drifted one
+/// is allowed.
 fn below_minimum(draft: &Draft<'_>, context: &ReplacementContext<'_, '_>, surge: &Surge) -> Option<(u32, u32)> {
     let serving = serving_after(draft, context.group, context.id);
     // After an external scale-out the minimum healthy refers to the larger size. A terminate-first replacement does not
@@ -171,7 +172,8 @@ fn is_complete_without(
     is_smaller && group.active().all(|member| draft.input().seen.machines.get(&member.id).is_found())
 }
 
-/// Without capacity for the launch no other instance of the fleet may be terminated first.
+/// Starts the back-off of the fleet if AWS has no capacity for the launch: no other instance may then be terminated
+/// first.
 fn note_shortage(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, launching_after: &LaunchingAfter) {
     let failure = draft.input().seen.launch_failures.get(&context.group.name).found();
     if let Some(failure) = failure.filter(|failure| failure.at >= launching_after.surge.admitted_at)

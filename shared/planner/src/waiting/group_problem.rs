@@ -6,7 +6,7 @@ use crate::ids::{GroupName, InstanceId};
 use crate::template::TemplateVersion;
 use crate::text::UntrustedText;
 
-/// A process of Auto Scaling without which a replacement or a cutover stands still half-way.
+/// An Auto Scaling process without which a replacement or a cutover would stop half-way.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display, strum::IntoStaticStr, strum::VariantArray,
 )]
@@ -20,22 +20,22 @@ pub enum NeededProcess {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case")]
 pub enum GroupProblem {
-    /// An operator, or another tool, suspended what is needed.
+    /// An operator or another tool suspended a process that Driftless needs.
     #[error("{process} is suspended on {group}")]
     ProcessSuspended { process: NeededProcess, group: GroupName },
     /// An instance refresh replaces instances itself.
     #[error("an instance refresh is in progress on {group}")]
     RefreshUnderWay { group: GroupName },
-    /// What it would launch is not the release.
+    /// The group would launch another launch template version than the release.
     #[error(
         "{group} launches {found}, but the release is {released}: to accept {found}, set driftless:mode to observe and \
          back to act"
     )]
     OtherTemplate { group: GroupName, found: TemplateVersion, released: TemplateVersion },
-    /// An instance comes or goes that Driftless has neither launched nor ended.
+    /// An instance is launching or terminating that belongs to no replacement in progress.
     #[error("another activity is in progress: {instance} is {state}")]
     OtherActivity { instance: InstanceId, state: UntrustedText },
-    /// It is on its way to its size, or cannot reach it.
+    /// The group has not reached its desired capacity yet, or cannot reach it.
     #[error("{group} has {has} instances and a desired capacity of {wants}")]
     NotAtSize { group: GroupName, wants: u32, has: u32 },
     /// Only read, never written: the sentence that an earlier version stored.

@@ -2,8 +2,8 @@
 
 /// The name of a guard, everywhere: as it is stored, shown and counted, and in scenario files.
 ///
-/// One name is one question. What only some of them ask stands in their lists; the others belong to a phase of a
-/// cutover, which asks them itself.
+/// Each name stands for one requirement. The lists in `guards` contain the guards of replacements and of the start of
+/// cutovers; the other names belong to phases of a cutover, which evaluate them.
 #[derive(
     Debug,
     Clone,
@@ -19,81 +19,81 @@
 )]
 #[strum(serialize_all = "kebab-case")]
 pub enum GuardId {
-    /// The drift must last.
+    /// The drift must last for the debounce.
     Debounce,
     /// The instance must still be in its group.
     Member,
-    /// AWS Config must have the rules of the fleet's list.
+    /// AWS Config must have every rule in `driftless:rules`.
     Rules,
-    /// An operator stopped everything.
+    /// No freeze may be in force.
     Freeze,
-    /// The fleet is only observed.
+    /// The mode must be `act`.
     Mode,
     /// The policy must be valid.
     Policy,
-    /// The groups must form a fleet that Driftless works with.
+    /// The groups must form a fleet that Driftless supports.
     Setup,
-    /// Disruption may start in the window only.
+    /// The change window must be open.
     Window,
-    /// A cutover changes the groups.
+    /// No cutover may be changing the groups.
     Cutover,
-    /// The group must be fit for a replacement.
+    /// The group must be able to take a replacement.
     Group,
-    /// What may be a successor that is not known yet is judged as one.
+    /// The instance must not be one that a launch call without a response may have launched.
     LaunchPending,
-    /// What starts something is verified by what this very look read.
+    /// This pass must have read the drift of the instance and every rule of the policy.
     DriftRead,
-    /// Too many of the fleet drifted at once.
+    /// Not too many instances of the fleet may have drifted at once.
     Breaker,
-    /// Too many fleets drifted at once under a rule.
+    /// Not too many fleets may have drifted at once under the rules of the instance.
     RuleBreaker,
-    /// A successor drifted for what its ancestor was replaced for.
+    /// No replacement instance may have drifted for the same reasons.
     RepeatDrift,
-    /// So many may be replaced, or not serve, at once.
+    /// Only so many instances may be in replacement or unhealthy at once.
     Budget,
-    /// So many may be kept for forensics at once.
+    /// Only so many instances may be in quarantine at once.
     Quarantine,
-    /// A failed attempt is waited out.
+    /// The back-off after a failed attempt must be over.
     BackOff,
-    /// AWS has no room for a launch.
+    /// The back-off after a capacity shortage must be over.
     Capacity,
-    /// An operator protects the instance.
+    /// No tag or scale-in protection of an operator may protect the instance.
     Protection,
-    /// Auto Scaling, or an operator, has the instance.
+    /// The instance must be InService and healthy: otherwise Auto Scaling or an operator is handling it.
     InService,
-    /// So many must serve without the instance.
+    /// Enough instances must stay healthy without the instance.
     MinHealthy,
-    /// The group's hooks and refreshes must have been read.
+    /// This pass must have read the group's lifecycle hooks and instance refreshes.
     HooksRead,
-    /// An operator paused the cutover.
+    /// No operator may have paused the cutover.
     Pause,
-    /// Instances of the fleet are being replaced.
+    /// No instance of the fleet may be in replacement.
     Replacements,
-    /// So many fleets of the account may cut over at once.
+    /// The account must have a free cutover slot.
     Slot,
-    /// What can be known before a cutover begins must hold.
+    /// Every preflight check must pass.
     Preflight,
-    /// An operator or a pipeline must approve.
+    /// An operator or a pipeline must approve the cutover.
     Approval,
-    /// Alarms of both colors ring.
+    /// Alarms of both colors must not be in ALARM at once.
     BothColorsAlarm,
-    /// An alarm that guards the cutover does not exist.
+    /// Every alarm that guards the cutover must exist.
     GuardAlarm,
-    /// An external change moved the traffic.
+    /// No external change may have moved the traffic.
     Traffic,
-    /// So many of the new color must serve.
+    /// Enough instances of the new color must be healthy.
     ColorMinHealthy,
-    /// So many of the old color must serve to take the traffic back.
+    /// Enough instances of the old color must be healthy to take all traffic back.
     RollbackMinHealthy,
     /// The old color must have a healthy instance before the new color is scaled to zero.
     OldColor,
-    /// Only an operator can say how it goes on.
+    /// No decision of an operator may be pending.
     Operator,
 }
 
 impl GuardId {
-    /// The word under which it went together with another guard, before it had a name of its own. Scenario files that
-    /// say that word still mean this guard too.
+    /// The name of the guard that earlier versions used for this one too, before it had its own name. In scenario files
+    /// that name still matches this guard.
     pub const fn earlier_word(self) -> Option<&'static str> {
         match self {
             Self::Setup | Self::LaunchPending | Self::DriftRead | Self::HooksRead => Some("group"),

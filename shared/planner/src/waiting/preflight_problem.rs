@@ -17,17 +17,17 @@ use crate::waiting::GroupProblem;
 pub enum PreflightCheck {
     /// The group that has the traffic.
     LiveGroup,
-    /// The group that is to take it.
+    /// The group that takes the traffic.
     NextGroup,
-    /// Nothing may be in the other color that is not the candidate's.
+    /// The idle color must be empty.
     OtherColor,
-    /// Alarms are what stops a cutover.
+    /// Every guard alarm must exist, and none may be in ALARM.
     Alarms,
-    /// What it replaces must be launchable again.
+    /// The release to roll back to must be launchable.
     RollbackPath,
-    /// Clients that stick to the old color would be sent there when it goes.
+    /// Stickiness must end before the old color is scaled to zero, or clients would still be sent there.
     Stickiness,
-    /// The bounds of the groups must let it grow.
+    /// The maximum of the fleet must leave room for the new color, and no borrowed setting may remain to be restored.
     Room,
 }
 
@@ -35,7 +35,7 @@ pub enum PreflightCheck {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case")]
 pub enum PreflightProblem {
-    /// One of its groups is not fit for any change.
+    /// One of its groups cannot be changed now.
     #[error(transparent)]
     Group(GroupProblem),
     /// The load balancer is not set up for it.

@@ -14,10 +14,10 @@ pub enum TrafficChange {
     ForwardGone,
     #[error("the weights of {place} were changed outside Driftless")]
     WeightsWritten { place: ForwardPlace },
-    /// Before the first step.
+    /// The new color has traffic before the first step.
     #[error("the new color already has traffic at {place}, which was set outside Driftless")]
     TooEarly { place: ForwardPlace },
-    /// While the group is scaled to zero.
+    /// The new color has traffic while an abort scales it to zero.
     #[error("{group} was given traffic at {place} outside Driftless")]
     Given { group: GroupName, place: ForwardPlace },
     #[error("{group} was attached to the target group outside Driftless")]
