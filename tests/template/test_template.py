@@ -311,7 +311,7 @@ class Promises(unittest.TestCase):
                     self.assertTrue(any(word in problem for problem in found), f"{word!r} is not in {found}")
 
     def test_every_check_is_a_promise(self):
-        source = Path(checks.__file__).read_text()
+        source = "".join(Path(module.__file__).read_text() for module in (checks, alarms))
         written = set(re.findall(r"(?m)^def (\w+)\(template\):", source)) - {"role_statements", "resource_statements", "dead_letter_queues"}
         self.assertEqual(written, {check.__name__ for check, _ in PROMISES.values()})
 

@@ -70,7 +70,7 @@ async fn a_replacement_and_a_veto_are_ordered_and_printed_as_agreed() -> anyhow:
     type_all(&mut ana, &stage.stack, 0, &[&format!("replace {first} --reason 'a disk that fails' --yes")]).await?;
     type_all(&mut ana, &stage.stack, 0, &["wait app --for idle --every 1s"]).await?;
     let history = Person::new(BEN).types(&stage.stack, &format!("history app --instance {first}")).await?.out;
-    ensure!(history.contains("retiring -> replaced") && history.contains("asked for by user/AKIAANA"), "{history}");
+    ensure!(history.contains("retiring -> replaced") && history.contains("requested by user/AKIAANA"), "{history}");
     let mut ben = Person::new(BEN);
     type_all(&mut ben, &stage.stack, 0, &["veto app ami-00000000000000bad --reason CVE-2026-1 --yes"]).await?;
     type_all(&mut ben, &stage.stack, 0, &["why ami-00000000000000bad --fleet app", "unveto app ami-00000000000000bad"])
@@ -120,7 +120,7 @@ async fn a_cutover_is_rejected_another_aborted_and_the_third_promoted() -> anyho
     let watching = ben.begins(&rollout.stage.stack, "watch app --until-idle --every 1s")?;
     type_all(&mut ana, &rollout.stage.stack, 0, &["reject app --reason 'smoke tests failed' --yes"]).await?;
     let watched = ben.reads("watch app --until-idle --every 1s", watching).await?;
-    ensure!(watched.code == 0 && watched.out.contains("steady: nothing is to be done"), "{watched:?}");
+    ensure!(watched.code == 0 && watched.out.contains("steady: nothing to do"), "{watched:?}");
     assert_eq!(rollout.ended().await?, "aborted");
     type_all(&mut ana, &rollout.stage.stack, 0, &["redeploy app --yes", awaited, "abort app --yes"]).await?;
     assert_eq!(rollout.outcomes(2).await?.concat(), "abortedaborted");

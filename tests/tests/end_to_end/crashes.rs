@@ -69,7 +69,7 @@ async fn a_replacement_whose_replies_are_lost_and_whose_calls_are_throttled_ends
     let faults = vec![
         lost(commit).containing("\"fact\""),
         lost(commit).containing("\"launching\""),
-        lost(commit).containing("kept before the instance goes"),
+        lost(commit).containing("recorded before the instance is terminated"),
         lost(LAUNCH).nth(2),
         lost(TERMINATE).nth(2),
         lost("events:PutEvents").containing("verifying"),

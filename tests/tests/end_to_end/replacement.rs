@@ -81,7 +81,7 @@ async fn assert_evidence(stage: &Stage, drifted: &str, successor: &str) -> anyho
     assert_eq!(text(evidence, "/evidence/successor"), successor);
 
     let commits = stage.calls("dynamodb:TransactWriteItems");
-    let written = commits.iter().find(|call| call.contains("kept before the instance goes"));
+    let written = commits.iter().find(|call| call.contains("recorded before the instance is terminated"));
     let written = written.filter(|call| call.succeeded()).context("no commit has the evidence")?;
     let is_later = |call: &Call| written.took.is_some_and(|took| written.at + took <= call.at);
     assert!(stage.calls(TERMINATE).iter().all(is_later), "{written}");
