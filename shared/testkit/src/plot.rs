@@ -24,7 +24,7 @@ impl Color {
     const fn class(self) -> &'static str {
         match self {
             Self::Own => "own",
-            Self::Below => "min-healthy",
+            Self::Below => "baseline",
             Self::Peer => "peer",
         }
     }
@@ -90,7 +90,7 @@ const STYLE: &str = "<style>\n\
     line { stroke: #d1d9e0; }\n\
     .page { fill: #ffffff; }\n\
     .own { fill: #1a7f64; }\n\
-    .min-healthy { fill: #8c959f; }\n\
+    .baseline { fill: #8c959f; }\n\
     .peer { fill: #bc6c25; }\n\
     @media (prefers-color-scheme: dark) {\n\
     text { fill: #f0f6fc; }\n\
@@ -98,7 +98,7 @@ const STYLE: &str = "<style>\n\
     line { stroke: #3d444d; }\n\
     .page { fill: #0d1117; }\n\
     .own { fill: #3fb68b; }\n\
-    .min-healthy { fill: #6e7681; }\n\
+    .baseline { fill: #6e7681; }\n\
     .peer { fill: #d29a5b; }\n\
     }\n\
     </style>\n";

@@ -153,7 +153,7 @@ impl Bench<'_> {
             candidate(floor, network, slowly, fewer),
         ];
         self.in_turn(&mut candidates).await?;
-        let [tls, http, floor, far, far_minimum] = &candidates;
+        let [tls, http, floor, far, far_baseline] = &candidates;
         let figures = |candidate: &Candidate| Figures::of(&candidate.runs);
         let names = calls.iter().map(|round| {
             let mut names: Vec<String> = round.iter().map(Call::name).collect();
@@ -164,7 +164,7 @@ impl Bench<'_> {
             tls: figures(tls)?,
             http: figures(http)?,
             floor: figures(floor)?,
-            network: (figures(far)?.p50, figures(far_minimum)?.p50),
+            network: (figures(far)?.p50, figures(far_baseline)?.p50),
             rounds: names.collect(),
         })
     }

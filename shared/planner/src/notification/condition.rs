@@ -196,7 +196,7 @@ impl Condition {
             }
             Self::BreakerOpen => {
                 "Driftless replaces no instance and cancels the replacements that it had started. Check the rule, or \
-                 what changed on the instances. The breaker closes within 5 minutes of fewer instances being drifted."
+                 what changed on the instances. The breaker closes within 5 minutes after fewer instances are drifted."
             }
             Self::RuleBreakerOpen { .. } => {
                 "Driftless replaces no instance for this rule alone, in any fleet. Check what changed in the rule. The \

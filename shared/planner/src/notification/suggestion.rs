@@ -196,7 +196,7 @@ impl Tool<'_> {
     }
 
     fn retry(&self) -> Suggestion {
-        self.about(Purpose::Go, "retry", "Retries at once all that is stopped in this fleet: replacements, deferred images, open rule breakers and the back-off after a capacity shortage.")
+        self.about(Purpose::Go, "retry", "Retries everything that is stopped in this fleet at once: replacements, deferred images, open rule breakers and the back-off after a capacity shortage.")
     }
 
     fn status(&self) -> Suggestion {
