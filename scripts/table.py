@@ -88,8 +88,8 @@ TEST = (
 
 def larger_model(name: str) -> Stage:
     return Stage(
-        f"model-{name}", f"how far the model {name} comes in 20 minutes: what it finds is printed, and does not count",
-        f"{SIM}/exhaustive --world {name} --minutes-max 20", ("sim-build",), searches=True,
+        f"model-{name}", f"how far the model {name} comes in 5 minutes: what it finds is printed, and does not count",
+        f"{SIM}/exhaustive --world {name} --minutes-max 5", ("sim-build",), searches=True,
     )  # fmt: skip
 
 

@@ -1,4 +1,5 @@
-//! The operator API as the command line sees it: queries to the function `status`, commands to the function `operator`.
+//! The operator API as the command line uses it: queries to the function `status`, and commands to the function
+//! `operator`.
 
 use std::fmt;
 
@@ -6,20 +7,20 @@ use driftless_status::request::{Answer, Order, Question, Reply};
 
 use crate::exit::Exit;
 
-/// The two functions. A call blocks until there is a response.
+/// The two functions of the operator API. A call blocks until there is a response.
 pub trait OperatorApi {
     /// Queries `functions/status`.
     ///
     /// # Errors
     ///
-    /// Where there is no response that can be read. A refusal is a response.
+    /// There is no response that can be read. A refusal is a response.
     fn ask(&self, question: &Question) -> Result<Answer, OperatorApiError>;
 
     /// Sends a command to `functions/operator`.
     ///
     /// # Errors
     ///
-    /// Where there is no response that can be read: whether the command arrived is unknown then.
+    /// There is no response that can be read. Whether the command arrived is then unknown.
     fn order(&self, order: &Order) -> Result<Reply, OperatorApiError>;
 }
 
@@ -27,22 +28,22 @@ pub trait OperatorApi {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     pub stack: String,
-    /// None: from the profile or the environment.
+    /// The AWS region. None: it comes from the profile or the environment.
     pub region: Option<String>,
-    /// The profile of the AWS configuration. None: from the environment.
+    /// The profile of the AWS configuration. None: it comes from the environment.
     pub profile: Option<String>,
-    /// URL of `status`. None: looked up with `lambda:GetFunctionUrlConfig`.
+    /// The URL of `status`. None: it is requested with `lambda:GetFunctionUrlConfig`.
     pub status_url: Option<String>,
-    /// URL of `operator`. None: looked up with `lambda:GetFunctionUrlConfig`.
+    /// The URL of `operator`. None: it is requested with `lambda:GetFunctionUrlConfig`.
     pub operator_url: Option<String>,
 }
 
-/// One of the two functions.
+/// One of the two functions of the operator API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Function {
     /// The function that reads the state of fleets and changes nothing.
     Status,
-    /// The function that takes requests of operators, which change what Driftless does.
+    /// The function that accepts requests of operators, which change what Driftless does.
     Operator,
 }
 
@@ -55,17 +56,17 @@ impl fmt::Display for Function {
     }
 }
 
-/// What to do where a document cannot be read.
+/// The advice to give if a document cannot be read.
 pub(crate) const OTHER_VERSION: &str =
     "the tool and the stack may have different versions: compare `driftless --version` with the deployed one";
 
-/// Why there is no response.
+/// The reason why a function gave no usable response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OperatorApiError {
-    /// The process cannot open what a connection needs.
+    /// The process cannot open the resources that a connection needs.
     #[error("the network cannot be used: {why}")]
     NoRuntime { why: String },
-    /// No credentials, or expired ones.
+    /// There are no credentials, or they have expired.
     #[error("no usable AWS credentials: {why}")]
     NoCredentials { why: String },
     /// Neither the command line, the profile nor the environment names a region.
@@ -77,29 +78,29 @@ pub enum OperatorApiError {
     /// IAM denies the call.
     #[error("access to the {function} function is denied: {why}")]
     Denied { function: Function, why: String },
-    /// The function fails, or is throttled.
+    /// The function failed, or was throttled.
     #[error("the {function} function failed: {why}")]
     Unavailable { function: Function, why: String },
-    /// The connection was not made, or broke: whether the request arrived is unknown.
+    /// The connection was not made, or was lost. Whether the request arrived is unknown.
     #[error("no connection to the {function} function: {why}")]
     Lost { function: Function, why: String },
-    /// A response that this version cannot read.
+    /// This version of the tool cannot read the response.
     #[error("the response of the {function} function cannot be read: {why}")]
     Unreadable { function: Function, why: String },
 }
 
 impl OperatorApiError {
-    /// Whether the same request is sent once more without a pause.
+    /// Whether the request is to be sent once more after this error, without a pause.
     pub const fn is_lost(&self) -> bool {
         matches!(self, Self::Lost { .. })
     }
 
-    /// Whether a command may have arrived all the same.
+    /// Whether a command may have arrived in spite of this error.
     pub const fn is_unknown(&self) -> bool {
         matches!(self, Self::Lost { .. } | Self::Unavailable { .. } | Self::Unreadable { .. })
     }
 
-    /// How a command ends with it.
+    /// The exit code with which a command ends after this error.
     pub const fn exit(&self) -> Exit {
         match self {
             Self::NoCredentials { .. } | Self::NoStack { .. } | Self::Denied { .. } => Exit::Refused,
@@ -110,7 +111,7 @@ impl OperatorApiError {
         }
     }
 
-    /// What to do now.
+    /// What the operator can do now.
     pub fn advice(&self) -> String {
         match self {
             Self::NoRuntime { .. } => "check the limits of this process: open files, threads, memory".to_owned(),

@@ -1,4 +1,4 @@
-//! One file per command, or small family of commands.
+//! The commands: one file for each command or each small family of commands.
 
 pub mod adopt;
 pub mod completions;

@@ -1,4 +1,5 @@
-//! What a command has at hand: the operator API, a clock, an operator who may be at the terminal, and two streams.
+//! The environment in which a command runs: the operator API, a clock, an operator who may be at the terminal, and two
+//! streams.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -20,31 +21,32 @@ use crate::draw::Style;
 use crate::exit::Exit;
 use crate::nearest;
 
-/// What a command cannot know by itself.
+/// The clock, the terminal and other things outside the process that a command depends on.
 pub trait World {
-    /// What time it is.
+    /// The current time.
     fn now(&self) -> Timestamp;
-    /// Lets time pass.
+    /// Waits for a duration.
     fn sleep(&mut self, duration: SignedDuration);
-    /// Asks the operator at the terminal. None: there is no terminal.
+    /// Asks the operator at the terminal for a confirmation. None: there is no terminal.
     fn confirm(&mut self, question: &str) -> Option<bool>;
-    /// An id that no other request has.
+    /// Creates an id that no other request has.
     fn new_request(&mut self) -> String;
 }
 
-/// What a command has at hand.
+/// The environment in which a command runs.
 #[expect(missing_debug_implementations, reason = "an operator API and a writer have none")]
 pub struct Console<'a> {
     /// The functions `status` and `operator`.
     pub api: &'a dyn OperatorApi,
     /// The clock and the terminal.
     pub world: &'a mut dyn World,
-    /// Standard output: the response.
+    /// Standard output, to which the response is written.
     pub out: &'a mut dyn Write,
-    /// Standard error: questions, warnings and errors.
+    /// Standard error, to which questions, warnings and errors are written.
     pub aside: &'a mut dyn Write,
     pub style: Style,
-    /// The lines of the terminal that standard output is, so that it can be redrawn. None: it is no terminal.
+    /// The number of lines of the terminal that standard output is connected to, so that it can be redrawn. None:
+    /// standard output is no terminal.
     pub rows: Option<usize>,
     /// Whether the response is printed as JSON.
     pub is_json: bool,
@@ -52,7 +54,7 @@ pub struct Console<'a> {
     pub is_confirmed: bool,
 }
 
-/// Why a command has no response.
+/// The reason why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// AWS or a function did not respond.
@@ -61,14 +63,14 @@ pub enum Failure {
     /// The function refused the request.
     #[error("{}", .0.says)]
     Refused(Refusal),
-    /// There is no fleet of the name that was typed.
+    /// There is no fleet with the name that was typed.
     #[error("there is no fleet {typed}")]
     NoFleet {
         typed: FleetName,
-        /// Which fleets there are, or which one is near.
+        /// A text that names the existing fleets, or the one whose name is nearest.
         advice: String,
     },
-    /// The arguments do not fit, and why.
+    /// The arguments do not fit, for the reason in the text.
     #[error("{0}")]
     Usage(String),
     /// Standard output or standard error cannot be written.
@@ -77,7 +79,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// How a command ends with it.
+    /// The exit code with which a command ends after this failure.
     pub fn exit(&self) -> Exit {
         match self {
             Self::OperatorApi(error) => error.exit(),
@@ -93,7 +95,7 @@ impl Failure {
         }
     }
 
-    /// What to do now. None: the failure says it itself.
+    /// What the operator can do now. None: the failure itself says it.
     pub fn advice(&self) -> Option<String> {
         match self {
             Self::OperatorApi(error) => Some(error.advice()),
@@ -107,8 +109,8 @@ impl Failure {
         }
     }
 
-    /// Whether only the function `status` cannot be used: IAM may allow `operator` alone, and its commands must work while
-    /// `status` does not.
+    /// Whether this failure only means that the function `status` cannot be used. The commands of `operator` must then
+    /// work without it, because IAM may allow `operator` alone.
     pub(crate) fn is_blindness(&self) -> bool {
         let is_of_status = |error: &OperatorApiError| {
             matches!(
@@ -133,7 +135,7 @@ impl Failure {
 }
 
 impl Console<'_> {
-    /// Queries the function `status`, once more where the connection is lost.
+    /// Sends a query to the function `status`, and repeats it once if the connection is lost.
     fn ask(&self, question: &Question) -> Result<Answer, Failure> {
         let answer = match self.api.ask(question) {
             Err(lost) if lost.is_lost() => self.api.ask(question)?,
@@ -145,7 +147,8 @@ impl Console<'_> {
         }
     }
 
-    /// Sends a command to the function `operator`, once more under the same id where the connection is lost.
+    /// Sends a command to the function `operator`. If the connection is lost, the command is repeated once under the
+    /// same id.
     pub(crate) fn tell(&self, order: &Order) -> Result<CommandResult, Failure> {
         let reply = match self.api.order(order) {
             Err(lost) if lost.is_lost() => self.api.order(order)?,
@@ -157,8 +160,8 @@ impl Console<'_> {
         }
     }
 
-    /// A refusal. Where it says that the fleet does not exist, the fleets that do are looked up; where they cannot be read,
-    /// the refusal stands alone.
+    /// The failure for a refusal. If the refusal says that the fleet does not exist, the existing fleets are read and
+    /// named. If they cannot be read, the failure contains the refusal alone.
     fn refused(&self, refusal: Refusal, fleet: Option<&FleetName>) -> Failure {
         let Some(typed) = fleet.filter(|_| refusal.cause == RefusalCause::NotFound) else {
             return Failure::Refused(refusal);
@@ -174,7 +177,7 @@ impl Console<'_> {
         }
     }
 
-    /// Everything about a fleet.
+    /// Queries everything about a fleet.
     pub(crate) fn fleet(&self, fleet: &FleetName) -> Result<FleetStatus, Failure> {
         let Answer::Fleet(status) = self.ask(&Question::Fleet { fleet: fleet.clone() })? else {
             return Err(unexpected("one fleet"));
@@ -182,25 +185,25 @@ impl Console<'_> {
         Ok(*status)
     }
 
-    /// All fleets.
+    /// Queries the summary of all fleets.
     pub(crate) fn fleets(&self) -> Result<FleetsSummary, Failure> {
         let Answer::Fleets(fleets) = self.ask(&Question::Fleets)? else { return Err(unexpected("all fleets")) };
         Ok(fleets)
     }
 
-    /// Why something is where it is.
+    /// Queries why a fleet, an instance or an image is in its state.
     pub(crate) fn why(&self, subject: Subject, fleet: Option<FleetName>) -> Result<Why, Failure> {
         let Answer::Why(why) = self.ask(&Question::Why { subject, fleet })? else { return Err(unexpected("why")) };
         Ok(why)
     }
 
-    /// What has been.
+    /// Queries the history of a fleet.
     pub(crate) fn history(&self, question: &Question) -> Result<History, Failure> {
         let Answer::History(history) = self.ask(question)? else { return Err(unexpected("a history")) };
         Ok(history)
     }
 
-    /// Writes a response: as text, or as JSON.
+    /// Writes a response, as text or as JSON.
     pub(crate) fn answer<T: Serialize>(&mut self, answer: &T, drawn: impl FnOnce(Style) -> String) -> io::Result<()> {
         if self.is_json {
             let json = serde_json::to_string_pretty(answer)?;
@@ -210,22 +213,23 @@ impl Console<'_> {
         heard(self.out.write_all(drawn.as_bytes()))
     }
 
-    /// One JSON document on one line.
+    /// Writes a document as JSON on one line.
     pub(crate) fn json_line<T: Serialize>(&mut self, document: &T) -> io::Result<()> {
         writeln!(self.out, "{}", serde_json::to_string(document)?)
     }
 
-    /// A line of the response.
+    /// Writes a line of the response.
     pub(crate) fn line(&mut self, text: &str) -> io::Result<()> {
         writeln!(self.out, "{text}")
     }
 
-    /// A line on standard error.
+    /// Writes a line to standard error.
     pub(crate) fn aside(&mut self, text: &str) -> io::Result<()> {
         heard(writeln!(self.aside, "{text}"))
     }
 
-    /// Prints an error and what to do about it. With `--json` it goes to standard output, where a program reads the response.
+    /// Prints an error and what to do about it. With `--json` the error goes to standard output, where a program reads
+    /// the response.
     pub(crate) fn fail(&mut self, failure: &Failure) -> io::Result<()> {
         let says = printable(failure);
         let advice = failure.advice();
@@ -238,7 +242,7 @@ impl Console<'_> {
     }
 }
 
-/// An error, as JSON.
+/// The JSON document for an error.
 #[derive(Debug, Serialize)]
 struct ErrorBody {
     error: ErrorFields,
@@ -251,7 +255,8 @@ struct ErrorFields {
     message: String,
 }
 
-/// A reader that closed the output (`| head`) does not change how the command ends.
+/// Ignores the error of a write whose reader has closed the output (`| head`): this does not change how the command
+/// ends.
 pub(crate) fn heard(written: io::Result<()>) -> io::Result<()> {
     match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -259,12 +264,13 @@ pub(crate) fn heard(written: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Whether a fleet is idle: no work is in progress, and no event or command is stored that a reconcile has yet to apply.
+/// Whether a fleet is idle: no work is in progress, and every stored event and command has been applied by a reconcile
+/// pass.
 pub(crate) const fn is_idle(status: &FleetStatus) -> bool {
     status.in_progress_since.is_none() && status.facts_filed == 0
 }
 
-/// Text without control characters, whatever its source.
+/// Removes the control characters from a text, whatever its source.
 pub(crate) fn printable(text: impl Display) -> String {
     crate::draw::page::clean(text)
 }
@@ -280,7 +286,7 @@ fn fleet_of(question: &Question) -> Option<&FleetName> {
     }
 }
 
-/// The fleet that a command names.
+/// The fleet that a request names.
 fn fleet_ordered(order: &Order) -> Option<&FleetName> {
     match &order.action {
         RequestedAction::Command { fleet, .. } => Some(fleet),
@@ -291,7 +297,7 @@ fn fleet_ordered(order: &Order) -> Option<&FleetName> {
     }
 }
 
-/// A response to another query than the one that was sent.
+/// The failure for a response that belongs to another query than the one that was sent.
 fn unexpected(asked: &str) -> Failure {
     let why = format!("it responded to another query than the one for {asked}");
     Failure::OperatorApi(OperatorApiError::Unreadable { function: Function::Status, why })

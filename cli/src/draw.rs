@@ -1,5 +1,5 @@
-//! Text for a terminal: ASCII, at most 100 columns, colored where the caller says so. Every text from outside loses its
-//! control characters once more here.
+//! Text for a terminal: ASCII, at most 100 columns, with colors if the caller requests them. Control characters are
+//! removed here once more from every text that comes from outside.
 
 pub(crate) mod cutover;
 pub(crate) mod drift;

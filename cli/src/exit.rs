@@ -1,30 +1,30 @@
-//! The exit codes, for pipelines. docs/cli.md and --help show this table.
+//! The exit codes, for pipelines. docs/cli.md and --help show their table.
 
 use std::process::ExitCode;
 
-/// How a command ends.
+/// The way in which a command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
     Done,
-    /// Not applied, not reached, or a problem was found.
+    /// The command was not applied, the awaited state was not reached, or a problem was found.
     NotDone,
-    /// Wrong arguments, or not confirmed.
+    /// The arguments are wrong, or the confirmation is missing.
     Usage,
     Refused,
     /// AWS or a function did not respond.
     Unavailable,
     /// The timeout of `wait` is over.
     TimedOut,
-    /// The command is stored, and no reconcile has applied it yet.
+    /// The command is stored, and no reconcile pass has applied it yet.
     Pending,
 }
 
 impl Exit {
-    /// All of them, by their codes.
+    /// All ways to end, ordered by their codes.
     pub const ALL: [Self; 7] =
         [Self::Done, Self::NotDone, Self::Usage, Self::Refused, Self::Unavailable, Self::TimedOut, Self::Pending];
 
-    /// The number that the shell gets.
+    /// The exit code, which the shell gets.
     pub const fn code(self) -> u8 {
         match self {
             Self::Done => 0,
@@ -37,7 +37,7 @@ impl Exit {
         }
     }
 
-    /// When a command ends with it.
+    /// The meaning of the exit code, in words.
     pub const fn means(self) -> &'static str {
         match self {
             Self::Done => "done: the command was applied, the awaited state is reached, or no problem was found",

@@ -1,22 +1,22 @@
-//! What `--help`, the man page and docs/cli.md say of a command beside its options: two examples and its exit codes. The
-//! summary and the paragraph are the doc comments in [`crate::line`].
+//! The part of the help that follows the options of a command in `--help`, in the man page and in docs/cli.md: two
+//! examples and the exit codes. The summary and the description of a command are the doc comments in [`crate::line`].
 
 use crate::exit::Exit;
 
-/// One thing to type, and what it does.
+/// An example: a command line to type, and its purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Example {
     pub purpose: &'static str,
     pub typed: &'static str,
 }
 
-/// One exit code of a command, and when the command ends with it.
+/// An exit code of a command, and the case in which the command ends with it.
 pub type Ending = (Exit, &'static str);
 
-/// Examples and exit codes of one command.
+/// The examples and exit codes of one command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Help {
-    /// The command as it is typed. `driftless`: the tool itself.
+    /// The command as it is typed, or `driftless` for the tool itself.
     pub name: &'static str,
     pub examples: [Example; 2],
     /// The exit codes that the command can end with, in ascending order.
@@ -34,7 +34,7 @@ const UNKNOWN: &str = "the operator function did not answer; repeat the command 
 const UNCONFIRMED: &str = "wrong arguments, no AWS region, or there is no terminal to confirm on and --yes is missing";
 const STORED: &str = "stored, but no reconcile has applied it yet: `driftless history FLEET` shows the result";
 
-/// Commands that only read.
+/// The exit codes of commands that only read.
 const READING: &[Ending] = &[
     (Exit::Done, "the answer was printed"),
     (Exit::Usage, WRONG),
@@ -42,9 +42,9 @@ const READING: &[Ending] = &[
     (Exit::Unavailable, UNREAD),
 ];
 
-/// Commands that change something without asking.
+/// The exit codes of commands that change something without asking.
 const UNASKED: &[Ending] = &[
-    (Exit::Done, "applied: the output says what the fleet does now"),
+    (Exit::Done, "applied: the output shows what the fleet does now"),
     (Exit::NotDone, "not applied: the output says why"),
     (Exit::Usage, WRONG),
     (Exit::Refused, REFUSED),
@@ -52,9 +52,9 @@ const UNASKED: &[Ending] = &[
     (Exit::Pending, STORED),
 ];
 
-/// Commands that show what they will do and ask.
+/// The exit codes of commands that show what they will do and ask for confirmation.
 const CONFIRMED: &[Ending] = &[
-    (Exit::Done, "applied: the output says what the fleet does now"),
+    (Exit::Done, "applied: the output shows what the fleet does now"),
     (Exit::NotDone, "not applied: the output says why, or you answered no"),
     (Exit::Usage, UNCONFIRMED),
     (Exit::Refused, REFUSED),
@@ -62,7 +62,8 @@ const CONFIRMED: &[Ending] = &[
     (Exit::Pending, STORED),
 ];
 
-/// A freeze and a thaw are stored by the operator function itself: no reconcile has to apply them.
+/// The exit codes of `freeze` and `thaw`. The operator function itself stores a freeze or a thaw, so no reconcile pass
+/// has to apply it.
 const STORED_AT_ONCE: &[Ending] = &[
     (Exit::Done, "stored: it holds from the next reconcile of each fleet"),
     (Exit::NotDone, "not stored: you answered no (only with --everything)"),
@@ -71,7 +72,7 @@ const STORED_AT_ONCE: &[Ending] = &[
     (Exit::Unavailable, UNKNOWN),
 ];
 
-/// Every command, in the order of `--help`.
+/// The examples and exit codes of every command, in the order of `--help`.
 pub const COMMANDS: &[Help] = &[
     Help {
         name: "status",
@@ -358,12 +359,12 @@ pub const COMMANDS: &[Help] = &[
     },
 ];
 
-/// Examples and exit codes of a command. None: there is no such command.
+/// The examples and exit codes of the command with this name. None: there is no such command.
 pub fn of(name: &str) -> Option<&'static Help> {
     COMMANDS.iter().find(|help| help.name == name)
 }
 
-/// What `--help` prints below the options of a command.
+/// The text that `--help` prints below the options of a command.
 pub(crate) fn below(name: &str) -> String {
     of(name).map(|help| format!("{}\n\n{}", help.examples_text(), endings_text(help.endings))).unwrap_or_default()
 }
@@ -380,7 +381,7 @@ fn endings_text(endings: &[Ending]) -> String {
     format!("Exit codes:\n{}", lines.collect::<Vec<_>>().join("\n"))
 }
 
-/// What `--help` of the tool itself prints below its options.
+/// The text that `--help` of the tool itself prints below its options.
 pub(crate) fn below_all() -> String {
     endings_text(&Exit::ALL.map(|exit| (exit, exit.means())))
 }

@@ -1,5 +1,5 @@
-//! The command line of Driftless: its arguments, what each command sends to the functions `status` and `operator`, and how
-//! it shows the response. The binary adds the terminal and the clock.
+//! The command line of Driftless: its arguments, what each command sends to the functions `status` and `operator`, and
+//! how the command shows the response. The binary adds the terminal and the clock.
 
 pub mod api;
 pub mod commands;

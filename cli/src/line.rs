@@ -1,4 +1,4 @@
-//! The command line: what can be typed.
+//! The arguments of the command line.
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -72,7 +72,7 @@ pub struct Common {
 }
 
 impl Common {
-    /// Which installation is meant.
+    /// The installation of Driftless that the options name.
     pub fn place(&self) -> Place {
         Place {
             stack: self.stack.clone(),

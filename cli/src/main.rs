@@ -1,4 +1,4 @@
-//! `driftless`: the terminal, the clock and the wiring; everything else is in the library.
+//! `driftless`: the terminal, the clock and the start of a command. Everything else is in the library.
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -11,7 +11,7 @@ use driftless_cli::network::Network;
 use driftless_cli::run;
 use jiff::{SignedDuration, Timestamp};
 
-/// Lines of a terminal whose size cannot be read.
+/// The assumed number of lines of a terminal whose size cannot be read.
 const ROWS_OLD: usize = 24;
 
 /// The terminal that the command was typed at.

@@ -1,17 +1,18 @@
-//! Which known name a mistyped one is near to.
+//! Finds the known name that is nearest to a mistyped one.
 
-/// How many fleets an error names.
+/// The most fleets that an error names.
 const NAMED_MAX: usize = 5;
 
-/// The name that a mistyped one is nearest to: at most one edit for every three letters, at least one. An edit inserts,
-/// deletes or replaces a letter, or swaps two neighbors. None: every name is further away.
+/// The known name that is nearest to a mistyped one. The two may differ by one edit for every three letters that were
+/// typed, and by at least one edit. An edit inserts, deletes or replaces a letter, or swaps two neighbors. None: every
+/// name differs more.
 pub(crate) fn nearest<'n>(typed: &str, names: &[&'n str]) -> Option<&'n str> {
     let edits_max = (typed.chars().count() / 3).max(1);
     let near = names.iter().map(|name| (strsim::osa_distance(typed, name), *name));
     near.filter(|(edits, _)| *edits <= edits_max).min().map(|(_, name)| name)
 }
 
-/// What to do about a fleet that does not exist, where these do. None: it does exist.
+/// What to do if the typed fleet does not exist but these fleets do. None: the typed fleet exists.
 pub(crate) fn advice(typed: &str, fleets: &[&str]) -> Option<String> {
     if fleets.contains(&typed) {
         return None;

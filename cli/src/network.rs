@@ -1,4 +1,5 @@
-//! Calls of the functions: the caller's AWS credentials, the functions' URLs, and requests signed with Signature Version 4.
+//! Calls of the functions over the network: the AWS credentials of the caller, the URLs of the functions, and requests
+//! that are signed with Signature Version 4.
 
 mod addresses;
 mod login;
@@ -25,8 +26,8 @@ use addresses::Addresses;
 use login::Login;
 use signed::{Failed, Response, Signer};
 
-/// The functions of an installation, over the network. Credentials and URLs are looked up at the first call: not every
-/// command makes one.
+/// The functions of an installation, over the network. Credentials and URLs are fetched at the first call, because not
+/// every command makes one.
 #[derive(Debug)]
 pub struct Network {
     place: Place,
@@ -43,7 +44,7 @@ struct Connection {
 }
 
 impl Network {
-    /// The functions of this installation.
+    /// Creates a client for the functions of this installation.
     pub const fn new(place: Place) -> Self {
         Self { place, connection: OnceCell::new() }
     }
@@ -68,7 +69,7 @@ impl OperatorApi for Network {
 }
 
 impl Connection {
-    /// Loads the AWS configuration. Nothing is sent yet.
+    /// Loads the AWS configuration and prepares a connection. Nothing is sent yet.
     fn to(place: &Place) -> Result<Self, OperatorApiError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| OperatorApiError::NoRuntime { why: error.to_string() })?;
@@ -79,7 +80,7 @@ impl Connection {
         Ok(Self { runtime, connector: connector(), login: Login::of(credentials), region, addresses })
     }
 
-    /// Sends a document to a function, and reads its response.
+    /// Sends a document to a function and reads the response.
     fn send<T: DeserializeOwned>(&self, function: Function, document: &impl Serialize) -> Result<T, OperatorApiError> {
         let body = serde_json::to_string(document).map_err(|error| unreadable(function, &error.to_string()))?;
         self.runtime.block_on(async {
@@ -104,8 +105,8 @@ async fn configured(place: &Place) -> SdkConfig {
     loader.load().await
 }
 
-/// Trusts the certificates that the operating system trusts, and uses the proxy that the environment names, as other AWS
-/// tools do.
+/// Creates the HTTP connector. As in other AWS tools, it trusts the certificates that the operating system trusts, and
+/// uses the proxy that the environment names.
 fn connector() -> Connector {
     let settings = HttpConnectorSettings::builder()
         .connect_timeout(signed::CONNECT_TIMEOUT)
@@ -118,7 +119,8 @@ fn connector() -> Connector {
         .build()
 }
 
-/// A function responds with its own document, whatever the HTTP status. A body that is no such document is Lambda's.
+/// Reads the response of a function. A function responds with its own document, whatever the HTTP status. A body that
+/// is no such document comes from Lambda.
 fn understood<T: DeserializeOwned>(function: Function, response: &Response) -> Result<T, OperatorApiError> {
     match serde_json::from_str(&response.body) {
         Ok(document) => Ok(document),
@@ -127,7 +129,7 @@ fn understood<T: DeserializeOwned>(function: Function, response: &Response) -> R
     }
 }
 
-/// Lambda, or IAM before it, refused the request.
+/// The error for a request that Lambda, or IAM before it, refused.
 fn refused(function: Function, response: &Response) -> OperatorApiError {
     let why = response.says();
     if response.is_about_credentials() {
@@ -147,7 +149,8 @@ fn lost(function: Function, failed: Failed) -> OperatorApiError {
     }
 }
 
-/// An error with its sources, outermost first. A source whose text the sentence already ends with is left out.
+/// An error and its sources as one line of text, the outermost first. A source is left out if the text already ends
+/// with it.
 fn chain(error: &dyn Error) -> String {
     // Some errors list their parts on lines of their own.
     let one_line = |error: &dyn Error| error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");

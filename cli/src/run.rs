@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::line::Command;
 use driftless_planner::fact::Command as RequestedAction;
 
-/// Runs a command, and prints its error if it has one.
+/// Runs a command, and prints the error if the command fails.
 pub fn run(command: &Command, console: &mut Console<'_>) -> Exit {
     match follow(command, console) {
         Ok(exit) => exit,

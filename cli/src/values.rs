@@ -1,13 +1,13 @@
-//! Values of arguments.
+//! Parses the values of arguments.
 
 use driftless_planner::fleet::Color;
 use driftless_planner::text::{LENGTH_MAX, UntrustedText};
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 
-/// The longest id of a request, in characters.
+/// The most characters of the id of a request.
 const REQUEST_MAX: usize = 64;
 
-/// A duration such as `90s`, `2h` or `1d`, longer than nothing. A day has 24 hours.
+/// Parses a duration such as `90s`, `2h` or `1d`, which must be longer than zero. A day has 24 hours.
 pub(crate) fn duration(text: &str) -> Result<SignedDuration, String> {
     let span: Span =
         text.parse().map_err(|_: jiff::Error| "a duration is written like 90s, 30m, 2h or 1d".to_owned())?;
@@ -17,7 +17,8 @@ pub(crate) fn duration(text: &str) -> Result<SignedDuration, String> {
     if duration > SignedDuration::ZERO { Ok(duration) } else { Err("a duration must be longer than 0s".to_owned()) }
 }
 
-/// A reason. It is stored whole or refused: the history must not record another text than the operator typed.
+/// Parses a reason. A reason is stored whole or refused: the history must not record another text than the operator
+/// typed.
 pub(crate) fn reason(text: &str) -> Result<UntrustedText, String> {
     let length = text.trim().chars().count();
     if length > LENGTH_MAX {
@@ -27,7 +28,7 @@ pub(crate) fn reason(text: &str) -> Result<UntrustedText, String> {
     if reason.as_str().is_empty() { Err("a reason must not be empty".to_owned()) } else { Ok(reason) }
 }
 
-/// The id of a request.
+/// Parses the id of a request.
 pub(crate) fn request(text: &str) -> Result<String, String> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let is_valid = (1..=REQUEST_MAX).contains(&text.len()) && text.bytes().all(is_plain);
@@ -36,7 +37,7 @@ pub(crate) fn request(text: &str) -> Result<String, String> {
         .ok_or_else(|| format!("an id has 1 to {REQUEST_MAX} characters: letters, digits, -, _ and ."))
 }
 
-/// A color.
+/// Parses a color.
 pub(crate) fn color(text: &str) -> Result<Color, String> {
     match text {
         "blue" => Ok(Color::Blue),

@@ -1,4 +1,4 @@
-//! `driftless adopt`: what keeps Driftless from managing a fleet, and pinned launch templates.
+//! `driftless adopt`: shows what keeps Driftless from managing a fleet, and pins launch templates.
 
 use clap::{ArgGroup, Args};
 use driftless_planner::fact::Command;
@@ -30,7 +30,7 @@ pub struct Arguments {
     note: Note,
 }
 
-/// The result of the check.
+/// The JSON document with the result of the check.
 #[derive(Debug, Serialize)]
 struct Found<'a> {
     fleet: &'a FleetName,
@@ -55,7 +55,7 @@ fn check(status: &FleetStatus, console: &mut Console<'_>) -> Result<Exit, Failur
     Ok(if found.obstacles.is_empty() { Exit::Done } else { Exit::NotDone })
 }
 
-/// Each once: the obstacle of a misconfigured fleet is its problem.
+/// The obstacles of a fleet, each only once: in a misconfigured fleet, the obstacle repeats the problem of the layout.
 fn obstacles(status: &FleetStatus) -> Vec<String> {
     let layout = match &status.layout {
         LayoutStatus::Misconfigured { problem } => Some(problem),
@@ -91,7 +91,8 @@ fn drawn(status: &FleetStatus, found: &Found<'_>) -> String {
     lines.into_iter().map(|line| line + "\n").collect()
 }
 
-/// Sends the command `pin` to the reconcile loop, which alone may change a group. Where it refuses, prints what to type.
+/// Sends the command `pin` to the control loop, which alone may change a group. If the loop refuses, prints the AWS
+/// commands to type instead.
 fn pin(arguments: &Arguments, status: &FleetStatus, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let fleet = &arguments.fleet;
     let open: Vec<String> = status
@@ -109,7 +110,7 @@ fn pin(arguments: &Arguments, status: &FleetStatus, console: &mut Console<'_>) -
     Ok(exit)
 }
 
-/// The AWS commands that pin a group, where only an operator can tell the right version.
+/// Prints the AWS commands that pin a group, for the case that only an operator can tell the right version.
 fn by_hand(open: &[String], console: &mut Console<'_>) -> Result<(), Failure> {
     for group in open {
         console.line(&format!(

@@ -1,4 +1,4 @@
-//! `driftless completions`: what a shell completes.
+//! `driftless completions`: prints the script with which a shell completes commands.
 
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;

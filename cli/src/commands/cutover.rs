@@ -1,4 +1,4 @@
-//! Commands to one fleet and its cutover.
+//! The commands that concern one fleet and its cutover.
 
 use clap::Args;
 use driftless_planner::fact::Command;
@@ -54,7 +54,7 @@ pub(crate) fn accept_live(arguments: &AcceptLive, console: &mut Console<'_>) -> 
     run(&arguments.order, Command::AcceptLive { color: arguments.color }, console)
 }
 
-/// Confirms a command that is hard to undo, and sends it.
+/// Asks for confirmation if a command is hard to undo, and sends the command.
 pub(crate) fn command_fleet(
     fleet: &FleetName,
     note: &Note,

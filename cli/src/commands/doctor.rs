@@ -1,4 +1,4 @@
-//! `driftless doctor`: problems that no alarm reports.
+//! `driftless doctor`: finds problems that no alarm reports.
 
 use clap::Args;
 use driftless_planner::ids::FleetName;
@@ -12,7 +12,8 @@ use crate::console::{Console, Failure, printable};
 use crate::draw::page::lasting;
 use crate::exit::Exit;
 
-/// A reconcile that is this late will not come: the resync runs every 5 minutes by default, and one may be missed.
+/// A reconcile pass that is this late will not come. The resync runs every 5 minutes by default, and one resync may be
+/// missed.
 const LATE_AFTER: SignedDuration = SignedDuration::from_mins(11);
 
 /// What `driftless doctor` takes.
@@ -36,18 +37,18 @@ pub enum Verdict {
     Unknown,
 }
 
-/// One check.
+/// One check of a fleet, with its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
     pub check: &'static str,
     #[serde(rename = "result")]
     pub verdict: Verdict,
-    /// The problem, or why it could not be checked.
+    /// The problem, or the reason why the check could not be made.
     #[serde(rename = "message")]
     pub says: String,
 }
 
-/// A fleet's checks.
+/// The checks of one fleet.
 #[derive(Debug, Serialize)]
 struct Patient {
     fleet: FleetName,
@@ -78,7 +79,7 @@ fn everyone(console: &Console<'_>, patients: &mut Vec<Patient>) -> Result<(), Fa
     Ok(())
 }
 
-/// Every check of a fleet, whether it finds a problem or not.
+/// Makes every check of a fleet. The list also contains the checks that find no problem.
 pub fn examine(status: &FleetStatus) -> Vec<Check> {
     let mut checks = Vec::new();
     let mut say = |check, found: Vec<String>| {
@@ -97,7 +98,8 @@ pub fn examine(status: &FleetStatus) -> Vec<Check> {
     checks
 }
 
-/// A changed setting belongs to a cutover or a replacement under way. Without either it should have been restored.
+/// Checks for settings that should have been restored. A changed setting belongs to a cutover or a replacement in
+/// progress; without either, it is a problem.
 fn orphans(status: &FleetStatus) -> Vec<String> {
     let is_moving = |work: &DriftedStatus| work.guards.is_empty() && work.phase != "stopped";
     let is_working = status.cutover.is_some() || status.drifted.iter().any(is_moving);
@@ -114,7 +116,8 @@ fn orphans(status: &FleetStatus) -> Vec<String> {
     status.borrowed_settings.iter().map(orphan).collect()
 }
 
-/// At its deadline a phase ends with the next reconcile. Later than that, no reconcile runs.
+/// Checks for phases that are past their deadline. A phase ends with the first reconcile pass after its deadline, so a
+/// phase that is still there much later shows that no pass runs.
 fn overdue(status: &FleetStatus) -> Vec<String> {
     let cutover = status.cutover.iter().filter_map(|cutover| {
         let late = late(status.at, cutover.deadline?)?;
@@ -145,14 +148,15 @@ fn late(now: Timestamp, due: Timestamp) -> Option<SignedDuration> {
     Some(now.duration_since(due)).filter(|late| *late > LATE_AFTER)
 }
 
-/// A cutover that cannot be rolled back is a problem; an idle fleet without an earlier release is none.
+/// Checks that a cutover can be rolled back. An idle fleet without an earlier release is no problem.
 fn rollback_path(status: &FleetStatus) -> Vec<String> {
     let is_missed = status.cutover.is_some() && !status.rollback_path.is_open;
     let is_missed = is_missed && status.rollback_path.kind == RollbackPathKind::None;
     is_missed.then(|| format!("not possible: {}", status.rollback_path.says)).into_iter().collect()
 }
 
-/// A run releases the lease of a fleet within a minute. Long after its end, the run that took it has died.
+/// Checks the lease. A run releases the lease of a fleet within a minute, so a lease that ended long ago shows that the
+/// run which acquired it has died.
 fn lease(status: &FleetStatus) -> Check {
     let (verdict, says) = match &status.lease {
         LeaseStatus::Unknown => (Verdict::Unknown, "the lease of the fleet was not read".to_owned()),
@@ -171,7 +175,7 @@ fn lease(status: &FleetStatus) -> Check {
     Check { check: "lease", verdict, says }
 }
 
-/// Whether the release that a rollback returns to can still be launched.
+/// Checks that the release that a rollback returns to can still be launched.
 fn target(status: &FleetStatus) -> Check {
     let (verdict, says) = match (&status.rollback_path.target, &status.rollback_path.to) {
         (Target::Launchable, _) => (Verdict::Well, String::new()),

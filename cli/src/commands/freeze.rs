@@ -1,4 +1,4 @@
-//! `driftless freeze` and `thaw`: pause all changes but rollbacks, and continue.
+//! `driftless freeze` and `thaw`: pause all changes except rollbacks, and end the pause.
 
 use clap::{ArgGroup, Args};
 use driftless_planner::ids::FleetName;

@@ -1,4 +1,4 @@
-//! `driftless history`: what Driftless and operators did.
+//! `driftless history`: shows what Driftless and operators did.
 
 use clap::Args;
 use driftless_planner::ids::{FleetName, InstanceId};

@@ -1,4 +1,4 @@
-//! `driftless veto` and `unveto`: whether an image may take traffic.
+//! `driftless veto` and `unveto`: set whether an image may take traffic in a fleet.
 
 use clap::Args;
 use driftless_planner::fact::Command;

@@ -1,4 +1,4 @@
-//! `driftless man`: the man page.
+//! `driftless man`: prints the man page.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Commands that change something: they are confirmed where they are hard to undo, sent, and their result is printed.
+//! Commands that change something. They are confirmed if they are hard to undo, then sent, and their result is printed.
 
 use clap::Args;
 use driftless_planner::ids::FleetName;
@@ -30,14 +30,14 @@ pub struct RequestId {
 }
 
 impl Note {
-    /// The command with this reason and key.
+    /// Builds the request with this reason and this idempotency key.
     pub(crate) fn order(&self, action: RequestedAction, console: &mut Console<'_>) -> Order {
         self.request.order(self.reason.clone(), action, console)
     }
 }
 
 impl RequestId {
-    /// The command with a reason and this key.
+    /// Builds the request with a reason and this idempotency key.
     pub(crate) fn order(
         &self,
         reason: Option<UntrustedText>,
@@ -56,7 +56,8 @@ pub(crate) enum Consent {
     Withheld,
 }
 
-/// Prints what a command will do, and asks. `what` names the command; `effect` is computed only where it is printed.
+/// Prints what a command will do, and asks for confirmation. `what` names the command; `effect` is computed only if it
+/// is printed.
 pub(crate) fn consent(
     console: &mut Console<'_>,
     what: &str,
@@ -88,7 +89,7 @@ pub(crate) fn consent(
     }
 }
 
-/// Prints what a command will do to one fleet as it is now, and asks.
+/// Prints what a command will do to one fleet as it is now, and asks for confirmation.
 pub(crate) fn consent_about(
     console: &mut Console<'_>,
     what: &str,
@@ -98,7 +99,8 @@ pub(crate) fn consent_about(
     consent(console, what, |console| Ok(effect(&console.fleet(fleet)?)))
 }
 
-/// Sends a command, and prints its result. `about`: how the result begins. `fleet`: whose history shows it later.
+/// Sends a command and prints its result. `about` is the beginning of the printed result. `fleet` is the fleet whose
+/// history shows the result later.
 pub(crate) fn send(
     console: &mut Console<'_>,
     order: &Order,
@@ -126,7 +128,7 @@ pub(crate) fn send(
     Ok(exit)
 }
 
-/// The command may have arrived: repeated with its key it has no further effect.
+/// Prints that the command may have arrived and can be repeated: with the same key it has no further effect.
 fn unknown(console: &mut Console<'_>, order: &Order, fleet: Option<&FleetName>) -> Result<(), Failure> {
     if console.is_json {
         return Ok(());

@@ -1,4 +1,4 @@
-//! `driftless replace`: an instance is replaced when every guard but the debounce passes.
+//! `driftless replace`: replaces an instance as soon as every guard but the debounce passes.
 
 use clap::Args;
 use driftless_planner::fact::Command;

@@ -1,4 +1,4 @@
-//! `driftless simulate`: a scenario on a simulated AWS.
+//! `driftless simulate`: runs a scenario on a simulated AWS.
 
 use std::fmt;
 use std::fs;
@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::console::{Console, Failure, heard};
 use crate::exit::Exit;
 
-/// How a scenario is written.
+/// The description of the scenario format in `--help`.
 pub(crate) const FORMAT: &str = "\
 Format of a scenario: first the fleets and images, then what happens at which time and what must be true then. All words
 are in docs/scenarios.md.
@@ -42,7 +42,7 @@ pub struct Arguments {
     trace: bool,
 }
 
-/// The result of one file.
+/// The result of the scenario in one file.
 #[derive(Debug, Serialize)]
 struct Played<'a> {
     #[serde(rename = "file")]
@@ -52,7 +52,7 @@ struct Played<'a> {
     report: &'a Report,
 }
 
-/// Why a file could not be run.
+/// Why a scenario file could not be run.
 #[derive(Debug)]
 enum Trouble {
     File { path: PathBuf, error: io::Error },
@@ -68,7 +68,7 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// Runs every file, and reports each.
+/// Runs the scenario in every file, and reports the result of each.
 pub(crate) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let mut worst = Exit::Done;
     let scenarios: Vec<_> = arguments.files.iter().map(|path| (path, read(path))).collect();

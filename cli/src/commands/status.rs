@@ -1,4 +1,4 @@
-//! `driftless status`: all fleets in a table, or one in full.
+//! `driftless status`: shows all fleets in a table, or one fleet in full.
 
 use clap::Args;
 use driftless_planner::ids::FleetName;

@@ -1,4 +1,4 @@
-//! `driftless wait`: for pipelines. [`Waiting`] evaluates each response; the sleeping is in [`run`].
+//! `driftless wait`, for pipelines. [`Waiting`] evaluates each response; [`run`] sleeps between two queries.
 
 use std::str::FromStr;
 
@@ -35,14 +35,14 @@ pub struct Arguments {
     every: SignedDuration,
 }
 
-/// What is waited for.
+/// The state that is waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Goal {
     /// No work is in progress.
     Idle,
     /// The cutover is in this phase, or has passed it.
     Phase(String),
-    /// The cutover has ended like this.
+    /// The cutover has ended with this outcome.
     Outcome(String),
 }
 
@@ -66,7 +66,7 @@ impl FromStr for Goal {
     }
 }
 
-/// What a response shows.
+/// The conclusion from a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// The state is reached.
@@ -77,22 +77,22 @@ pub enum Verdict {
     Waits(String),
 }
 
-/// Waiting: which cutover was seen first decides which one counts.
+/// The state of a wait. The first cutover that was seen is the one that counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
     goal: Goal,
     image: Option<ImageId>,
-    /// Id of the cutover that is followed, once it is stored.
+    /// The id of the cutover that is followed, once that cutover is stored.
     followed: Option<String>,
 }
 
 impl Waiting {
-    /// `image`: only a cutover to it counts.
+    /// Creates a wait. If `image` is given, only a cutover to that image counts.
     pub const fn new(goal: Goal, image: Option<ImageId>) -> Self {
         Self { goal, image, followed: None }
     }
 
-    /// Evaluates a response.
+    /// Evaluates a response of the function `status`.
     pub fn take(&mut self, status: &FleetStatus) -> Verdict {
         let is_at_a_stop =
             status.state == State::NeedsOperator && self.goal != Goal::Phase("needs-operator".to_owned());
@@ -116,7 +116,7 @@ impl Waiting {
         }
     }
 
-    /// Follows one cutover to its end, whichever starts after it.
+    /// Follows one cutover to its end, even if another one starts after it.
     fn cutover(
         &mut self,
         status: &FleetStatus,
@@ -149,7 +149,7 @@ impl Waiting {
     }
 }
 
-/// A phase that was passed between two responses counts as reached.
+/// Whether the cutover has reached a phase. A phase that was passed between two responses counts as reached.
 fn in_phase(cutover: &CutoverStatus, phase: &str) -> Verdict {
     let is_passed = cutover.steps.iter().any(|step| step.phase == phase && step.progress == Progress::Done);
     if cutover.phase == phase || is_passed {
@@ -164,7 +164,7 @@ fn in_phase(cutover: &CutoverStatus, phase: &str) -> Verdict {
     }
 }
 
-/// How the wait ended, as JSON.
+/// The JSON document about the end of the wait.
 #[derive(Debug, Serialize)]
 struct Ended<'a> {
     fleet: &'a FleetName,

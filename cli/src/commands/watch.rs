@@ -1,4 +1,5 @@
-//! `driftless watch`: one fleet, live. [`Watching`] turns responses into lines; the sleeping is in [`run`].
+//! `driftless watch`: follows one fleet live. [`Watching`] turns responses into lines; [`run`] sleeps between two
+//! queries.
 
 use clap::Args;
 use driftless_planner::ids::FleetName;
@@ -14,11 +15,12 @@ use crate::draw::{Style, cutover, drift, groups, summary};
 use crate::exit::Exit;
 use crate::values;
 
-/// How many changes stay on the screen.
+/// The most changes that stay on the screen.
 const CHANGES_SHOWN: usize = 10;
-/// Moves the cursor home and clears below: the screen is redrawn without a flicker.
+/// The control characters that move the cursor home and clear the screen below, so that it is redrawn without a
+/// flicker.
 const REDRAW: &str = "\u{1b}[H\u{1b}[J";
-/// Clears the whole screen, once at the start.
+/// The control characters that clear the whole screen, once at the start.
 const CLEAR: &str = "\u{1b}[2J";
 
 /// What `driftless watch` takes.
@@ -34,7 +36,7 @@ pub struct Arguments {
     every: SignedDuration,
 }
 
-/// What the responses so far have shown.
+/// The last response, and the changes that the responses so far have shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Watching {
     last: Option<FleetStatus>,
@@ -42,7 +44,8 @@ pub struct Watching {
 }
 
 impl Watching {
-    /// Takes a response. Returns a line for each change; of the first response, lines with the state of the fleet.
+    /// Takes a response. Returns a line for each change; for the first response, returns lines with the state of the
+    /// fleet.
     pub fn take(&mut self, status: FleetStatus) -> Vec<String> {
         let told = changes(self.last.as_ref(), &status);
         let time = status.at.strftime("%H:%M:%SZ").to_string();
@@ -59,7 +62,7 @@ impl Watching {
         self.last.as_ref().is_some_and(is_idle)
     }
 
-    /// The screen after the last response. `trouble`: why there has been none since.
+    /// The screen after the last response. `trouble` is the reason why no response has come since then.
     pub fn screen(&self, trouble: Option<&str>, style: Style) -> String {
         let Some(status) = &self.last else { return format!("{}\n", trouble.unwrap_or_default()) };
         let mut page = Page::new(style, status.at);
@@ -91,7 +94,7 @@ impl Watching {
     }
 }
 
-/// What has changed. Without an earlier response: the state.
+/// The changes between two responses, as lines. Without an earlier response, the lines show the state.
 fn changes(before: Option<&FleetStatus>, now: &FleetStatus) -> Vec<String> {
     let mut told = Vec::new();
     let mut say = |was: Option<String>, is: String| {
@@ -157,7 +160,7 @@ fn work(status: &FleetStatus) -> Vec<String> {
     status.drifted.iter().map(one).collect()
 }
 
-/// Queries in a row that failed.
+/// Queries that failed one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Outage {
     since: Timestamp,
@@ -173,7 +176,8 @@ impl Outage {
         }
     }
 
-    /// Outside a terminal a line cannot be redrawn: the 1st, 10th, 100th failure in a row is printed, and so on.
+    /// Whether this failure is printed. Outside a terminal a line cannot be redrawn, so only the 1st, 10th, 100th
+    /// failure in a row and so on are printed.
     fn is_printed(&self) -> bool {
         self.attempts.checked_ilog10().is_some_and(|digits| 10_u32.pow(digits) == self.attempts)
     }
@@ -185,8 +189,8 @@ impl Outage {
     }
 }
 
-/// The screen, cut to the lines of the terminal without its last, which the cursor needs: a screen that scrolls cannot be
-/// redrawn. The newest changes are at the end and stay; the middle is cut.
+/// Cuts the screen to the lines of the terminal, without the last line, which the cursor needs: a screen that scrolls
+/// cannot be redrawn. The middle of the screen is cut, so that the newest changes at its end stay.
 fn fitting(screen: &str, rows: usize) -> String {
     let lines: Vec<&str> = screen.lines().collect();
     let room = rows.saturating_sub(1).max(2);
@@ -197,7 +201,7 @@ fn fitting(screen: &str, rows: usize) -> String {
     kept.collect::<Vec<_>>().join("\n") + "\n"
 }
 
-/// Queries again and again, until the fleet is idle or Ctrl-C.
+/// Queries the fleet again and again, until it is idle or the operator presses Ctrl-C.
 pub(crate) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let mut watching = Watching::default();
     let mut outage: Option<Outage> = None;

@@ -1,4 +1,4 @@
-//! `driftless why`: the result of each guard, and when it may change.
+//! `driftless why`: shows the result of each guard, and when that result may change.
 
 use clap::Args;
 use driftless_planner::ids::FleetName;
@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Result<Ex
     Ok(Exit::Done)
 }
 
-/// The fleet of an image, where there is one fleet only.
+/// The only fleet, to which an image must belong. Fails if there are several fleets or none.
 fn only_fleet(console: &Console<'_>) -> Result<FleetName, Failure> {
     let fleets = console.fleets()?;
     let known = fleets.fleets.iter().map(|known| &known.fleet).chain(fleets.unread.iter().map(|unread| &unread.fleet));

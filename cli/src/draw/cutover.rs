@@ -1,4 +1,4 @@
-//! The cutover under way: its steps as a line, the current step, and how long it takes.
+//! Draws the cutover in progress: its steps in one line, the current step, and how much time is left.
 
 use driftless_status::cutover::{CutoverStatus, Progress, RouteStatus, StepStatus};
 use jiff::SignedDuration;
@@ -8,7 +8,7 @@ use super::style::Tone;
 
 const COLUMN: usize = 15;
 
-/// Draws it.
+/// Draws a cutover.
 pub(crate) fn cutover(page: &mut Page, cutover: &CutoverStatus) {
     let build = cutover.build.as_ref().map(|build| format!(", build {}", clean(build))).unwrap_or_default();
     page.heading(&format!("CUTOVER  to {}{build}", cutover.image));
@@ -58,7 +58,7 @@ pub(crate) fn cutover(page: &mut Page, cutover: &CutoverStatus) {
     }
 }
 
-/// `queued > preflight > [50 %] > 100 %`: the current step is in brackets.
+/// Draws the steps in one line, such as `queued > preflight > [50 %] > 100 %`. The current step is in brackets.
 fn timeline(page: &mut Page, steps: &[StepStatus]) {
     let mut line: Vec<(Tone, String)> = vec![(Tone::Plain, "  ".to_owned())];
     let mut length = 2;
@@ -90,7 +90,7 @@ fn draw(page: &mut Page, line: &[(Tone, String)]) {
     page.line(&pieces);
 }
 
-/// `step 7 of 11`.
+/// The position of the current step, such as `step 7 of 11`.
 fn step(cutover: &CutoverStatus) -> String {
     let done = cutover.steps.iter().filter(|step| step.progress == Progress::Done).count();
     let all = cutover.steps.len();

@@ -1,4 +1,4 @@
-//! Drifted instances: each with its phase, its reasons, and the guard that blocks its replacement.
+//! Draws the drifted instances, each with its phase, its reasons, and the guard that blocks its replacement.
 
 use driftless_status::model::DriftedStatus;
 
@@ -6,10 +6,10 @@ use super::page::{Page, clean};
 use super::style::Tone;
 
 const COLUMN: usize = 17;
-/// How many are shown; the rest is counted.
+/// The most drifted instances that are shown. The others are only counted.
 const SHOWN_MAX: usize = 10;
 
-/// Draws them.
+/// Draws the drifted instances.
 pub(crate) fn drifted(page: &mut Page, drifted: &[DriftedStatus]) {
     if drifted.is_empty() {
         return;
@@ -36,7 +36,7 @@ fn one(page: &mut Page, work: &DriftedStatus) {
     for finding in &work.findings {
         if let Some(annotation) = &finding.annotation {
             page.labeled(
-                "    config",
+                "    AWS Config",
                 COLUMN,
                 Tone::Plain,
                 &format!("{}: {}", clean(&finding.rule), clean(annotation)),

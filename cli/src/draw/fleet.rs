@@ -1,4 +1,5 @@
-//! One fleet: what it does, what has the traffic, its rollback path, its groups, its cutover, its drift, and the rest.
+//! Draws one fleet: what it does, which release has the traffic, its rollback path, its groups, its cutover, its
+//! drifted instances, and the rest.
 
 use driftless_planner::ids::GroupName;
 use driftless_planner::notification::command_about;
@@ -12,7 +13,7 @@ use super::style::{Style, Tone};
 use super::{cutover, drift, groups, summary};
 
 const COLUMN: usize = 15;
-/// How many entries of a list are shown; the rest is counted.
+/// The most entries of a list that are shown. The others are only counted.
 const LISTED_MAX: usize = 5;
 
 /// Draws a fleet.
@@ -73,13 +74,13 @@ fn head(page: &mut Page, status: &FleetStatus) {
     }
 }
 
-/// A release, in a line.
+/// A release as one line of text.
 pub(crate) fn release(release: &ReleaseStatus) -> String {
     let build = release.build.as_ref().map(|build| format!("build {}, ", clean(build))).unwrap_or_default();
     format!("{} ({build}{})", release.image, groups::template(&release.template))
 }
 
-/// Which release has the traffic, where it is not the last good one alone.
+/// The release that has the traffic. None: it is the last good release alone.
 fn traffic_now(status: &FleetStatus) -> Option<String> {
     let cutover = status.cutover.as_ref()?;
     let good = status.release.as_ref()?;
@@ -106,7 +107,7 @@ fn traffic_now(status: &FleetStatus) -> Option<String> {
     }
 }
 
-/// Whether the fleet can roll back, to what, and how fast: always printed, near the top.
+/// Draws whether the fleet can roll back, to which release, and how fast. This is always printed, near the top.
 fn rollback_path(page: &mut Page, status: &FleetStatus) {
     let way = &status.rollback_path;
     let (answer, tone) = match (way.is_open, way.kind) {
@@ -197,13 +198,13 @@ fn next(page: &mut Page, status: &FleetStatus) {
         page.labeled("  action", COLUMN, Tone::Plain, "none now");
     }
     let due = status.requeue_at.map_or_else(|| "at the next event or resync".to_owned(), |at| page.when(at));
-    page.labeled("  reconcile", COLUMN, Tone::Plain, &due);
+    page.labeled("  next run", COLUMN, Tone::Plain, &due);
     let requeued = match status.next_request {
         NextRequest::Unknown => "unknown".to_owned(),
-        NextRequest::None => "no; an event or the periodic resync starts the next reconcile".to_owned(),
-        NextRequest::At { at } => format!("for {}", page.when(at)),
+        NextRequest::None => "none: an event or the periodic resync starts the next run".to_owned(),
+        NextRequest::At { at } => page.when(at),
     };
-    page.labeled("  requeued", COLUMN, Tone::Plain, &requeued);
+    page.labeled("  queued run", COLUMN, Tone::Plain, &requeued);
     if let Some(since) = status.in_progress_since {
         page.labeled("  in progress", COLUMN, Tone::Plain, &format!("since {}", page.when(since)));
     }

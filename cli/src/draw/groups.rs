@@ -1,4 +1,4 @@
-//! The groups of a fleet, side by side: a box each.
+//! Draws the groups of a fleet as boxes, side by side if the terminal is wide enough.
 
 use driftless_planner::fleet::Color;
 use driftless_planner::template::TemplateVersion;
@@ -7,7 +7,7 @@ use driftless_status::model::{ColorStatus, Role, Traffic};
 use super::page::{Page, bar, clean, cut, padded};
 use super::style::Tone;
 
-/// The narrowest box: below this the boxes go below one another.
+/// The least width of a box, in characters. If two boxes of this width do not fit, they are drawn one below the other.
 const BOX_MIN: usize = 38;
 
 /// Draws the groups.
@@ -41,7 +41,7 @@ const fn tone(color: &ColorStatus) -> Tone {
     }
 }
 
-/// Every box has as many lines as any other.
+/// The lines of the box of one group. Every box has the same number of lines.
 fn boxed(color: &ColorStatus, width: usize) -> Vec<String> {
     let inner = width.saturating_sub(4);
     let title = format!("+-- {} ", title(color));
@@ -83,7 +83,7 @@ fn title(color: &ColorStatus) -> String {
     }
 }
 
-/// A template version, in one word and a number.
+/// A launch template version as text.
 pub(crate) fn template(version: &TemplateVersion) -> String {
     clean(version)
 }

@@ -1,4 +1,4 @@
-//! The history of a fleet, newest first: a line and its reason for each entry.
+//! Draws the history of a fleet, the newest entry first. Each entry has one line and its reason.
 
 use driftless_status::history::{EvidenceStatus, History, HistoryLine};
 use jiff::Timestamp;
@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use super::page::{Page, clean};
 use super::style::{Style, Tone};
 
-/// The column where reasons begin.
+/// The column at which the reasons begin.
 const COLUMN: usize = 13;
 
-/// Draws a history. `now`: what distances are computed from.
+/// Draws a history. `now` is the time that distances such as "5m ago" are computed from.
 pub fn history(history: &History, now: Timestamp, style: Style) -> String {
     let mut page = Page::new(style, now);
     page.line(&[(Tone::Strong, &format!("{}  ", history.fleet)), (Tone::Faint, "newest first")]);

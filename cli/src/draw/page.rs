@@ -1,4 +1,4 @@
-//! A page of text of a certain width, without control characters but those of colors.
+//! A page of text with a limited width. It contains no control characters except those for colors.
 
 use std::fmt::Display;
 
@@ -17,8 +17,8 @@ pub(crate) struct Page {
     text: String,
 }
 
-/// Text without control characters, whatever its source. Of an ARN the part after the account is shown: a fleet belongs to one
-/// account and region, and `--json` has the whole ARN.
+/// Removes the control characters from a text, whatever its source. An ARN is shortened to the part after the account
+/// id, because a fleet belongs to one account and region; `--json` shows the whole ARN.
 pub(crate) fn clean(text: impl Display) -> String {
     let text = UntrustedText::from(text.to_string()).to_string();
     let resource = |word| if str::starts_with(word, "arn:") { word.splitn(6, ':').nth(5) } else { None };
@@ -26,12 +26,12 @@ pub(crate) fn clean(text: impl Display) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Which guard blocks, and its finding.
+/// The name of the guard that blocks, and what it found.
 pub(crate) fn blocked(by: &WaitStatus) -> String {
     format!("blocked by {}: {}", clean(&by.guard), clean(&by.why))
 }
 
-/// Text of at most so many characters, with a mark where it was cut.
+/// Cuts a text to at most `width` characters. A cut text ends with `~`.
 pub(crate) fn cut(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
@@ -40,13 +40,13 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
     if width == 0 { kept } else { format!("{kept}~") }
 }
 
-/// Text, filled up to its column.
+/// Fills a text with blanks up to the width of its column.
 pub(crate) fn padded(text: &str, width: usize) -> String {
     let missing = width.saturating_sub(text.chars().count());
     format!("{text}{}", " ".repeat(missing))
 }
 
-/// The words of a text, on lines of at most so many characters. A word that is longer than a line is broken.
+/// Splits a text into lines of at most `width` characters. A word that is longer than a line is broken.
 pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let width = width.max(8);
     let mut lines: Vec<String> = Vec::new();
@@ -71,7 +71,7 @@ pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// A duration without what is smaller than a second, and beyond a day in days and hours.
+/// A duration as text: in whole seconds, or in days and hours if it is a day or longer.
 pub(crate) fn lasting(duration: SignedDuration) -> String {
     let seconds = duration.as_secs().max(0);
     let (days, hours) = (seconds / 86_400, seconds % 86_400 / 3_600);
@@ -87,14 +87,14 @@ impl Page {
         self.text
     }
 
-    /// An empty line, but never two.
+    /// Adds an empty line, but never two in a row.
     pub(crate) fn gap(&mut self) {
         if !self.text.is_empty() && !self.text.ends_with("\n\n") {
             self.text.push('\n');
         }
     }
 
-    /// A line of pieces, each in its color. What does not fit is cut.
+    /// Adds a line of pieces, each in the color of its tone. The line is cut where it exceeds the width of the page.
     pub(crate) fn line(&mut self, pieces: &[(Tone, &str)]) {
         let mut left = self.style.width();
         let fitting = pieces.iter().map(|(tone, piece)| {
@@ -117,13 +117,13 @@ impl Page {
         self.text.push('\n');
     }
 
-    /// A heading.
+    /// Adds a heading after an empty line.
     pub(crate) fn heading(&mut self, text: &str) {
         self.gap();
         self.line(&[(Tone::Strong, text)]);
     }
 
-    /// A label, and a text that goes on below itself.
+    /// Adds a label with a text. A long text continues on the next lines in the same column.
     pub(crate) fn labeled(&mut self, label: &str, column: usize, tone: Tone, text: &str) {
         let width = self.style.width().saturating_sub(column);
         for (number, line) in wrapped(text, width).iter().enumerate() {
@@ -133,13 +133,13 @@ impl Page {
         }
     }
 
-    /// How long until the guard may pass by itself. The time is in the text of the guard.
+    /// The remaining time until the guard may pass by itself. The text of the guard already contains the time of day.
     pub(crate) fn may_change(&self, waits: &WaitStatus) -> String {
         let at = waits.may_change_at.filter(|at| *at > self.now);
         at.map(|at| format!(", may change in {}", lasting(at.duration_since(self.now)))).unwrap_or_default()
     }
 
-    /// A time with its distance from now: `12:08:00Z (in 1m 15s)`, with the date where it is another day.
+    /// A time with its distance from now, such as `12:08:00Z (in 1m 15s)`, with the date if it is on another day.
     pub(crate) fn when(&self, at: Timestamp) -> String {
         let (day, time) = (at.strftime("%Y-%m-%d").to_string(), at.strftime("%H:%M:%SZ").to_string());
         let is_today = self.now.strftime("%Y-%m-%d").to_string() == day;
@@ -155,7 +155,7 @@ impl Page {
     }
 }
 
-/// A bar of so many characters, filled by percent.
+/// A bar in brackets. Its inside has `width` characters and is filled to `percent`.
 pub(crate) fn bar(percent: u32, width: usize) -> String {
     let percent = usize::try_from(percent.min(100)).unwrap_or(100);
     let filled = width * percent / 100;

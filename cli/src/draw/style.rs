@@ -1,55 +1,55 @@
-//! How a drawing looks: its width, and whether it is colored.
+//! The style of a drawing: its width, and whether it is colored.
 
-/// The widest drawing: a wider terminal is left with a margin.
+/// The greatest width of a drawing, in characters. On a wider terminal the rest of the width stays empty.
 pub const WIDTH_MAX: usize = 100;
-/// The narrowest drawing: a narrower terminal wraps it.
+/// The least width of a drawing, in characters. A narrower terminal wraps the lines.
 pub const WIDTH_MIN: usize = 60;
 
-/// How a drawing looks. The caller knows the terminal and the environment; a drawing does not ask.
+/// The style of a drawing. The caller reads the properties of the terminal and the environment; a drawing does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
     width: usize,
     is_colored: bool,
 }
 
-/// The meaning of a piece of text, which decides its color.
+/// The meaning of a piece of text, which determines its color.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tone {
     Plain,
-    /// A heading, or what matters most.
+    /// A heading, or the most important text.
     Strong,
     Good,
     Warning,
-    /// An operator should act.
+    /// A state in which an operator should act.
     Bad,
     Faint,
 }
 
 impl Style {
-    /// Without colors.
+    /// Creates a style without colors.
     pub fn plain(columns: usize) -> Self {
         Self { width: columns.clamp(WIDTH_MIN, WIDTH_MAX), is_colored: false }
     }
 
-    /// With colors.
+    /// Creates a style with colors.
     pub fn colored(columns: usize) -> Self {
         Self { is_colored: true, ..Self::plain(columns) }
     }
 
-    /// The style for an output. `no_color`: the variable `NO_COLOR`, which forbids colors unless it is
-    /// absent or empty. `is_terminal`: only a terminal shows colors. `columns`: None where the width is unknown.
+    /// Creates the style for an output. `no_color` is the variable `NO_COLOR`, which forbids colors unless it is absent
+    /// or empty. `is_terminal` matters because only a terminal shows colors. `columns` is None if the width is unknown.
     pub fn suited(no_color: Option<&str>, is_terminal: bool, columns: Option<usize>) -> Self {
         let is_forbidden = no_color.is_some_and(|value| !value.is_empty());
         let columns = columns.unwrap_or(WIDTH_MAX);
         if is_terminal && !is_forbidden { Self::colored(columns) } else { Self::plain(columns) }
     }
 
-    /// How wide a line may be, in characters.
+    /// The most characters of a line.
     pub const fn width(self) -> usize {
         self.width
     }
 
-    /// The text in its color.
+    /// The text in the color of its tone.
     pub(crate) fn paint(self, tone: Tone, text: &str) -> String {
         let code = match tone {
             Tone::Plain => return text.to_owned(),

@@ -1,4 +1,4 @@
-//! All fleets: a table, and below each fleet that is busy what it does.
+//! Draws all fleets: a table, and below each busy fleet what the fleet does.
 
 use driftless_planner::fleet::Color;
 use driftless_status::model::{Role, State, Traffic, WaitStatus};
@@ -9,13 +9,13 @@ use super::page::{Page, blocked, clean, cut, padded};
 use super::style::{Style, Tone};
 
 const HEADINGS: [&str; 6] = ["FLEET", "STATE", "HEALTHY", "DRIFT", "ROLLBACK", "LAST GOOD"];
-/// The columns that become narrower on a narrow terminal, in this order, with the least width of each: the release, the
-/// name, the healthy instances.
+/// The columns that become narrower on a narrow terminal, in this order: the release, the name, the healthy instances.
+/// Each pair contains the index of the column and its least width, in characters.
 const SHRINKING: [(usize, usize); 3] = [(5, 10), (0, 8), (2, 12)];
-/// Below this width colors are shown by their first letter, and the release is left out.
+/// On a terminal with fewer columns than this, colors are shown by their first letter, and the release is left out.
 const SHORT_BELOW: usize = 90;
 
-/// Draws the fleets, one line each, and a second one where a fleet is busy.
+/// Draws the fleets: one line for each, and a second line for a busy fleet.
 pub fn summary(fleets: &FleetsSummary, style: Style) -> String {
     let mut page = Page::new(style, fleets.at);
     if fleets.fleets.is_empty() && fleets.unread.is_empty() {
@@ -36,7 +36,7 @@ pub fn summary(fleets: &FleetsSummary, style: Style) -> String {
     page.finish()
 }
 
-/// `columns`: how many of them are shown.
+/// Draws the table. `columns` is the number of its columns that are shown.
 fn table(page: &mut Page, fleets: &[FleetSummary], rows: &[[String; 6]], columns: usize) {
     let mut widths = HEADINGS.map(str::len);
     for row in rows {
@@ -134,7 +134,7 @@ fn sentence(fleet: &FleetSummary) -> String {
     }
 }
 
-/// Which release has the traffic, where it is not the last good one alone.
+/// The release that has the traffic. None: it is the last good release alone.
 fn traffic_now(fleet: &FleetSummary) -> Option<String> {
     let (good, coming) = (&fleet.release.as_ref()?.image, fleet.coming.as_ref()?);
     if good == coming {
@@ -156,7 +156,7 @@ fn traffic_now(fleet: &FleetSummary) -> Option<String> {
     }
 }
 
-/// A state, in two words.
+/// A state in one or two words.
 pub(crate) const fn state(state: State) -> &'static str {
     match state {
         State::NeedsOperator => "needs operator",
@@ -176,7 +176,7 @@ pub(crate) const fn state(state: State) -> &'static str {
     }
 }
 
-/// The color of a state.
+/// The tone of a state, which determines its color.
 pub(crate) const fn tone(state: State) -> Tone {
     match state {
         State::NeedsOperator | State::RollingBack | State::BreakerOpen | State::PolicyInvalid | State::Stopped => {
@@ -190,7 +190,7 @@ pub(crate) const fn tone(state: State) -> Tone {
     }
 }
 
-/// How a rollback goes, in a word or two.
+/// How a rollback would run, in one or two words.
 const fn rollback_path(kind: RollbackPathKind) -> &'static str {
     match kind {
         RollbackPathKind::OneWrite => "1 write",

@@ -1,4 +1,4 @@
-//! What blocks a fleet, an instance or an image: every guard, in the order in which the planner runs them.
+//! Draws what blocks a fleet, an instance or an image: every guard, in the order in which the planner checks them.
 
 use driftless_status::model::{GuardResult, GuardStatus};
 use driftless_status::why::{Subject, Why};
@@ -7,10 +7,10 @@ use super::page::{Page, clean, wrapped};
 use super::style::{Style, Tone};
 
 const COLUMN: usize = 14;
-/// Where the text of a guard begins.
+/// The column at which the text of a guard begins.
 const GUARD_COLUMN: usize = 29;
 
-/// Draws an answer.
+/// Draws the response to the query `why`.
 pub fn why(why: &Why, style: Style) -> String {
     let mut page = Page::new(style, why.at);
     let subject = match &why.subject {
@@ -39,7 +39,8 @@ pub fn why(why: &Why, style: Style) -> String {
     page.finish()
 }
 
-/// A guard that passes is shown with what it requires; one that blocks with what it found.
+/// Draws the result of a guard. A guard that passes is shown with its requirement, a guard that blocks with what it
+/// found.
 fn guard(page: &mut Page, status: &GuardStatus) {
     let (mark, tone) = match status.verdict {
         GuardResult::Agrees => ("ok", Tone::Good),

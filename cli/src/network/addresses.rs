@@ -1,4 +1,4 @@
-//! URLs of the functions: from the command line, or from Lambda.
+//! The URLs of the functions, from the command line or from Lambda.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,8 +11,8 @@ use super::signed::Signer;
 use super::{lost, refused, unreadable};
 use crate::api::{Function, OperatorApiError, Place};
 
-/// The URLs of an installation. Each is looked up at its first use: a caller who only reads needs no permission on
-/// `operator`.
+/// The URLs of the functions of an installation. Each one is requested at its first use, so that a caller who only
+/// reads needs no permission on `operator`.
 #[derive(Debug)]
 pub(super) struct Addresses {
     stack: String,
@@ -21,7 +21,7 @@ pub(super) struct Addresses {
     known: RefCell<BTreeMap<Function, String>>,
 }
 
-/// The response of `GetFunctionUrlConfig`, of which one field is used.
+/// The response of `GetFunctionUrlConfig`, of which only one field is used.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct UrlConfig {
@@ -50,7 +50,8 @@ impl Addresses {
         Ok(found)
     }
 
-    /// Functions are named after their stack. A name that no stack can have is not sent to Lambda.
+    /// Requests the URL of a function from Lambda. Functions are named after their stack. A name that no stack can have
+    /// is not sent.
     async fn ask(&self, function: Function, signer: &Signer<'_>) -> Result<String, OperatorApiError> {
         let no_stack = || OperatorApiError::NoStack { stack: self.stack.clone(), region: self.region.clone() };
         let is_name = self.stack.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-');
@@ -71,7 +72,7 @@ impl Addresses {
     }
 }
 
-/// The configured endpoint of Lambda. None: the one of AWS.
+/// The configured endpoint of Lambda. None: the endpoint of AWS is used.
 pub(super) fn endpoint_of_lambda(config: &SdkConfig) -> Option<String> {
     let key = ServiceConfigKey::builder().service_id("Lambda").env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
     let own = key.ok().and_then(|key| config.service_config()?.load_config(key));
@@ -79,7 +80,7 @@ pub(super) fn endpoint_of_lambda(config: &SdkConfig) -> Option<String> {
     Some(endpoint.trim_end_matches('/').to_owned())
 }
 
-/// The endpoint of Lambda in a region.
+/// The AWS endpoint of Lambda in a region.
 fn lambda_of(region: &str) -> String {
     let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
     format!("https://lambda.{region}.{domain}")

@@ -1,5 +1,5 @@
-//! The caller's AWS credentials. They are fetched once, and again before they expire: `watch` and `wait` send a request every
-//! few seconds.
+//! The AWS credentials of the caller. They are fetched once, and again before they expire, because `watch` and `wait`
+//! send a request every few seconds.
 
 use std::cell::RefCell;
 use std::time::{Duration, SystemTime};
@@ -10,7 +10,7 @@ use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsP
 use super::{chain, no_credentials};
 use crate::api::OperatorApiError;
 
-/// Credentials that expire this soon are not used: a request takes a minute at most.
+/// Credentials that expire within this time are not used, because a request takes up to a minute.
 const MARGIN: Duration = Duration::from_mins(2);
 
 #[derive(Debug)]

@@ -14,13 +14,13 @@ use serde::Deserialize;
 
 use super::chain;
 
-/// How long a connection may take to be made: a new attempt is more likely to succeed than a longer wait.
+/// The time limit for making a connection: a new attempt is more likely to succeed than a longer wait.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a response may take. The functions respond before their own timeout, which is 30 s as deployed.
+/// The time limit for a response. The functions respond before their own timeout, which is 30 s as deployed.
 pub(super) const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Signs requests, and sends them.
+/// Signs requests and sends them.
 #[derive(Debug)]
 pub(super) struct Signer<'n> {
     pub(super) connector: &'n Connector,
@@ -28,32 +28,32 @@ pub(super) struct Signer<'n> {
     pub(super) credentials: Credentials,
 }
 
-/// Why there is no response.
+/// Why a request has no response.
 #[derive(Debug)]
 pub(super) enum Failed {
     /// The request could not be built or signed, so that nothing was sent.
     Unsigned(String),
-    /// The connection was not made, or broke.
+    /// The connection was not made, or was lost.
     Lost(String),
 }
 
-/// What came back.
+/// The response to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Response {
     pub(super) status: u16,
-    /// Which error it is, where AWS says so in a header.
+    /// The type of the error, if AWS names it in a header.
     pub(super) error_type: Option<String>,
     pub(super) body: String,
 }
 
-/// The document of an AWS error.
+/// The body of an AWS error.
 #[derive(Deserialize)]
 struct Said {
     #[serde(alias = "Message")]
     message: String,
 }
 
-/// Errors that only other credentials resolve.
+/// The types of errors that only other credentials resolve.
 const ABOUT_CREDENTIALS: [&str; 6] = [
     "ExpiredToken",
     "UnrecognizedClient",
@@ -64,13 +64,13 @@ const ABOUT_CREDENTIALS: [&str; 6] = [
 ];
 
 impl Response {
-    /// The message of the error.
+    /// The message of the error, or the whole body if it is no AWS error.
     pub(super) fn says(&self) -> String {
         let said = serde_json::from_str::<Said>(&self.body).map(|said| said.message);
         said.unwrap_or_else(|_no_document| self.body.trim().to_owned())
     }
 
-    /// Whether it was refused because of the credentials or the signature.
+    /// Whether the request was refused because of the credentials or the signature.
     pub(super) fn is_about_credentials(&self) -> bool {
         let of_type = |error_type: &String| ABOUT_CREDENTIALS.iter().any(|name| error_type.starts_with(name));
         // A function's URL names no type.

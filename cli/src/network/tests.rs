@@ -10,7 +10,7 @@ use driftless_status::request::{Refusal, RefusalCause, RequestedAction};
 
 use super::*;
 
-/// A request as it arrived.
+/// A request as the server received it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Arrived {
     line: String,
@@ -19,7 +19,8 @@ struct Arrived {
     body: String,
 }
 
-/// Answers connections one after the other with these responses, and returns the received requests.
+/// A server that answers connections one after the other with these responses. It returns the requests that it
+/// received.
 struct Lambda {
     endpoint: String,
     serving: JoinHandle<Vec<Arrived>>,
@@ -40,7 +41,8 @@ impl Lambda {
         Self { endpoint, serving }
     }
 
-    /// An installation whose functions' addresses are given or must be looked up.
+    /// A connection to this server. The URLs of the functions are given if `is_known`, else they must be requested from
+    /// Lambda.
     fn reached(&self, place: Place, is_known: bool) -> Connection {
         let known = |url: &str| is_known.then(|| format!("{}/{url}/", self.endpoint));
         let place = Place { status_url: known("status"), operator_url: known("operator"), ..place };

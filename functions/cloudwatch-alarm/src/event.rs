@@ -1,4 +1,5 @@
-//! `CloudWatch Alarm State Change`, of metric alarms (plain, metric math, anomaly bands) and of composite ones.
+//! Reads the event `CloudWatch Alarm State Change` of metric alarms (plain, metric math, anomaly bands) and of
+//! composite alarms.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +15,7 @@ use serde::de::IgnoredAny;
 
 const SOURCE: &str = "aws.cloudwatch";
 const DETAIL_TYPE: &str = "CloudWatch Alarm State Change";
-/// Other events about alarms, which are no change of an alarm's state.
+/// The other detail types about alarms. They report no change of an alarm's state and are ignored.
 const SIBLINGS: [&str; 2] = ["CloudWatch Alarm Configuration Change", "CloudWatch Alarm Contributor State Change"];
 
 #[derive(Debug, Deserialize)]
@@ -34,7 +35,7 @@ struct State {
     value: StateValue,
     timestamp: Timestamp,
     reason: Option<UntrustedText>,
-    /// Present while a composite alarm's suppressor suppresses its actions.
+    /// Present while the suppressor alarm of a composite alarm suppresses the actions of the composite alarm.
     actions_suppressed_by: Option<String>,
 }
 
@@ -64,11 +65,11 @@ struct Configuration {
 #[serde(rename_all = "camelCase")]
 struct Metric {
     metric_stat: Option<MetricStat>,
-    /// The account of the metric, if it is not the alarm's.
+    /// The account of the metric, if it is another one than the account of the alarm.
     account_id: Option<String>,
 }
 
-/// A metric with its dimensions. Its period is not read: it may be a day or ten seconds.
+/// A metric with its dimensions. The period of the metric is not read, because it may be a day or ten seconds.
 #[derive(Debug, Deserialize)]
 struct MetricStat {
     metric: MetricName,
@@ -80,7 +81,7 @@ struct MetricName {
     dimensions: Option<BTreeMap<String, String>>,
 }
 
-/// Reads the body of a message. `ours` is our account.
+/// Reads the body of a message as an alarm event. `ours` is the id of our account.
 pub(crate) fn parse(body: &str, ours: &AccountId) -> Result<Parsed, InvalidEvent> {
     let event = open(body, ours)?;
     match (event.header.source.as_str(), event.header.detail_type.as_str()) {
@@ -114,9 +115,9 @@ fn state_change(event: &Envelope, ours: &AccountId) -> Result<Parsed, InvalidEve
     })))
 }
 
-/// The resources that the metrics name, in order and without repetition. Only AWS's own namespaces count: in any other,
-/// a dimension named `InstanceId` is a user's text. In AWS's namespaces an invalid id is an error to investigate, so it
-/// is not skipped.
+/// The resources that the metrics name, in order and without repetition. Only metrics in the namespaces of AWS count:
+/// in any other namespace, a dimension named `InstanceId` may contain any text. An invalid id in a namespace of AWS is
+/// an error to investigate, so it is not skipped.
 fn subject(metrics: &[Metric], ours: &AccountId) -> Result<AlarmSubject, InvalidEvent> {
     let mut instances: BTreeSet<InstanceId> = BTreeSet::new();
     let mut groups: BTreeSet<GroupName> = BTreeSet::new();
@@ -157,8 +158,8 @@ fn subject(metrics: &[Metric], ours: &AccountId) -> Result<AlarmSubject, Invalid
     })
 }
 
-/// Whether a text is the end of a target group's ARN. Names have up to 32 characters and ids 16 digits; both contain
-/// only letters, digits and hyphens.
+/// Whether a text is the end of the ARN of a target group. The name has up to 32 characters and the id 16 digits; both
+/// contain only letters, digits and hyphens.
 fn is_target_group(text: &str) -> bool {
     let is_part = |part: &str| {
         (1..=32).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')

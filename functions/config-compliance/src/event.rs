@@ -1,4 +1,4 @@
-//! `Config Rules Compliance Change`, as AWS Config sends it.
+//! Reads the event `Config Rules Compliance Change` of AWS Config.
 
 use driftless_lambda::detector::Parsed;
 use driftless_lambda::envelope::{Envelope, InvalidEvent, open};
@@ -10,13 +10,13 @@ use serde::Deserialize;
 
 const SOURCE: &str = "aws.config";
 const DETAIL_TYPE: &str = "Config Rules Compliance Change";
-/// Other events of AWS Config, which are no compliance result.
+/// The other detail types of AWS Config. They contain no compliance result and are ignored.
 const SIBLINGS: [&str; 2] = ["Config Rules Re-evaluation Status", "Config Configuration Item Change"];
-/// The only known message type of this detail type. The rule in the template passes no other, so another one is an
-/// error to investigate: a compliance result in a new form must not vanish.
+/// The only known message type of this detail type. The EventBridge rule in the template passes no other, so another
+/// one is an error to investigate: a compliance result in a new form must not be lost silently.
 const MESSAGE_TYPE: &str = "ComplianceChangeNotification";
 /// The resource types that represent an instance: the instance itself, or what Systems Manager reports about it. The
-/// rule in the template names the same ones.
+/// EventBridge rule in the template names the same types.
 const RESOURCE_TYPES: [&str; 4] = [
     "AWS::EC2::Instance",
     "AWS::SSM::ManagedInstanceInventory",
@@ -24,7 +24,7 @@ const RESOURCE_TYPES: [&str; 4] = [
     "AWS::SSM::AssociationCompliance",
 ];
 
-/// The fields that tell whether the rest of the detail has the known form.
+/// The field that tells whether the rest of the detail has the known form.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Kind {
@@ -39,7 +39,8 @@ struct Detail {
     resource_type: String,
     resource_id: String,
     notification_creation_time: Timestamp,
-    /// Null or absent when the rule or the resource was deleted. The old result is not read: it was reported before.
+    /// The new result. It is null or absent if the rule or the resource was deleted. The old result in the event is not
+    /// read, because it was reported before.
     new_evaluation_result: Option<EvaluationResult>,
 }
 
@@ -68,7 +69,7 @@ enum ReportedCompliance {
     InsufficientData,
 }
 
-/// Reads the body of a message. `ours` is our account.
+/// Reads the body of a message as a compliance event. `ours` is the id of our account.
 pub(crate) fn parse(body: &str, ours: &AccountId) -> Result<Parsed, InvalidEvent> {
     let event = open(body, ours)?;
     match (event.header.source.as_str(), event.header.detail_type.as_str()) {
@@ -117,8 +118,8 @@ fn compliance(event: &Envelope, ours: &AccountId) -> Result<Parsed, InvalidEvent
     })))
 }
 
-/// The instance that a resource id names: by itself, or after its Systems Manager type and a slash. None: a node that
-/// Systems Manager manages outside EC2.
+/// The instance that a resource id names. The id of the instance stands alone, or after a type of Systems Manager and a
+/// slash. None: the resource is a node that Systems Manager manages outside EC2.
 fn instance(resource_id: &str) -> Result<Option<InstanceId>, InvalidEvent> {
     let id = resource_id.rsplit('/').next().unwrap_or(resource_id);
     if id.starts_with("mi-") {

@@ -11,17 +11,17 @@ const EC2: &str = "aws.ec2";
 const AMI_STATE_CHANGE: &str = "EC2 AMI State Change";
 const IMAGE_BUILDER: &str = "aws.imagebuilder";
 const IMAGE_BUILDER_STATE_CHANGE: &str = "EC2 Image Builder Image State Change";
-/// Other events of Image Builder, which are no change of an image's state.
+/// The other detail types of Image Builder. They report no change of an image's state and are ignored.
 const IMAGE_BUILDER_SIBLINGS: [&str; 3] = [
     "EC2 Image Builder CVE Detected",
     "EC2 Image Builder Workflow Step Waiting",
     "EC2 Image Builder Image Pipeline Automatically Disabled",
 ];
-/// The prefix of sources on our own bus. The policy of the bus decides who may use them.
+/// The prefix of event sources on our own bus. The policy of the bus decides who may use these sources.
 const OWN_PREFIX: &str = "driftless.";
 const PUBLISHED: &str = "image.published";
 
-/// The detail of an EC2 AMI event. Its error message is not read: it is empty or about a failed build.
+/// The detail of an EC2 AMI event. Its error message is not read, because it is empty or about a failed build.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct AmiDetail {
@@ -39,7 +39,7 @@ struct ImageBuilderState {
     status: String,
 }
 
-/// Our own event format. Unknown fields are refused: a misspelt field would silently have no effect.
+/// The detail of our own event. Unknown fields are refused, because a misspelt field would silently have no effect.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct PublishedDetail {
@@ -50,7 +50,7 @@ struct PublishedDetail {
     url: Option<UntrustedText>,
 }
 
-/// Reads the body of a message. `ours` is our account.
+/// Reads the body of a message as an event about an image. `ours` is the id of our account.
 pub(crate) fn parse(body: &str, ours: &AccountId) -> Result<Parsed, InvalidEvent> {
     let event = open(body, ours)?;
     match (event.header.source.as_str(), event.header.detail_type.as_str()) {
@@ -89,8 +89,8 @@ fn ami(event: &Envelope) -> Result<Parsed, InvalidEvent> {
     })))
 }
 
-/// Reads an Image Builder event. It names no AMI but Image Builder's own ARN; the AMI is found later by its tag with
-/// that ARN.
+/// Reads an Image Builder event. The event names no AMI, only the ARN of the Image Builder image; the AMI is found
+/// later by the tag that contains this ARN.
 fn image_builder(event: &Envelope) -> Result<Parsed, InvalidEvent> {
     let detail: ImageBuilderDetail = event.detail()?;
     if detail.state.status != "AVAILABLE" {
@@ -129,7 +129,8 @@ fn published(event: &Envelope) -> Result<Parsed, InvalidEvent> {
     })))
 }
 
-/// Whether a text is an ARN of Image Builder. It becomes part of a key in the table; names have up to 128 characters.
+/// Whether a text is the ARN of an Image Builder image. Its length is limited, because the ARN becomes part of a key in
+/// the table. The names in it have up to 128 characters.
 fn is_image_builder_arn(text: &str) -> bool {
     text.len() <= 512
         && text.bytes().all(|byte| byte.is_ascii_graphic())

@@ -1,10 +1,10 @@
-//! `operator`: accepts the commands of operators and pipelines. It sends a command to `reconcile`, which carries it out
-//! under the fleet's lease. It writes a freeze to the table, where every run reads it: a freeze applies even when no
-//! pass can run.
+//! `operator`: accepts requests of operators and pipelines. It sends a command to `reconcile`, which carries the
+//! command out under the fleet's lease. It writes a freeze to the table, where every run reads it, so that a freeze
+//! applies even when no reconcile pass can run.
 //!
-//! A request comes signed to the function's URL, and the history records the identity that AWS verified; or by a direct
-//! invocation, which IAM allowed and which the history records as "unverified". The buttons of the dashboard widget
-//! invoke directly and get HTML.
+//! A request comes in one of two ways. At the function's URL it is signed, and the history records the identity that
+//! AWS verified. By a direct invocation IAM allows it, and the history records the sender as "unverified". The buttons
+//! of the dashboard widget use direct invocation and get HTML.
 //!
 //! The function changes no group, listener or instance.
 

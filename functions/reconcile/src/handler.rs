@@ -1,4 +1,4 @@
-//! One invocation: a batch of reconcile requests and facts, or the resync.
+//! One invocation of `reconcile`: for a batch of reconcile requests and facts, or for the resync.
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use driftless_lambda::diagnostic::{ErrorType, chain};
@@ -36,7 +36,7 @@ impl TryFrom<serde_json::Value> for Event {
     }
 }
 
-/// Handles the readable messages. Returns the messages that SQS must deliver again.
+/// Handles the messages of a batch that can be read. Returns the messages that SQS must deliver again.
 pub(crate) async fn requests<P: Ports>(
     ports: &P,
     messages: Vec<SqsMessage>,
@@ -66,8 +66,8 @@ pub(crate) async fn requests<P: Ports>(
     response
 }
 
-/// Whether SQS has delivered a message before. A message without the count is treated as redelivered: at worst that
-/// costs a needless pass.
+/// Whether SQS has delivered a message before. A message without the count is treated as redelivered, which at worst
+/// causes a needless pass.
 fn has_come_before(message: &SqsMessage) -> bool {
     message.attributes.get("ApproximateReceiveCount").is_none_or(|count| count != "1")
 }

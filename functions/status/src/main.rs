@@ -1,7 +1,7 @@
-//! `status`: answers queries of operators and pipelines about fleets, from the same reads as the next decision.
+//! `status`: answers queries of operators and pipelines about fleets, based on the same reads as the next decision.
 //!
-//! A request comes signed to the function's URL or by a direct invocation; IAM has allowed both. A custom widget of a
-//! dashboard gets HTML, also when the query fails.
+//! A request comes signed to the function's URL or by a direct invocation; IAM has allowed either. A custom widget of a
+//! dashboard gets HTML, even when the query fails.
 //!
 //! The function has no permission to change anything and takes no lease.
 

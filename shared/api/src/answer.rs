@@ -1,4 +1,4 @@
-//! Answers queries.
+//! Answers queries about fleets.
 
 use std::collections::BTreeSet;
 
@@ -21,13 +21,14 @@ use jiff::Timestamp;
 
 use crate::unavailable;
 
-/// How many fleets are read at the same time. Each read calls Auto Scaling, whose rate limit `reconcile` shares.
+/// The most fleets that are read at the same time. Each read calls Auto Scaling, whose rate limit is shared with
+/// `reconcile`.
 const FLEETS_AT_ONCE: usize = 4;
 
 /// The most history entries in one response: about 1 MB, below Lambda's limit of 6 MB.
 const LINES_MAX: usize = 1_000;
 
-/// The response to a query. Fleets that were not read by `until` are listed as unread.
+/// Answers a query. Fleets that were not read by `until` are listed as unread.
 pub async fn answer<P: Ports + OperatorApi>(
     ports: &P,
     defaults: &Defaults,
@@ -48,8 +49,8 @@ pub async fn answer<P: Ports + OperatorApi>(
     asked.unwrap_or_else(|error| Answer::Refused(unavailable(&error)))
 }
 
-/// One fleet, and whether the release that a rollback returns to can still be launched. The summary of all fleets
-/// leaves that out: it would take two more calls for each fleet.
+/// The status of one fleet, including whether the release that a rollback returns to can still be launched. The summary
+/// of all fleets leaves that out, because it takes two more calls for each fleet.
 async fn one<P: Ports + OperatorApi>(ports: &P, defaults: &Defaults, fleet: &FleetName) -> CallResult<Answer> {
     let Some(mut status) = read(ports, defaults, fleet).await? else { return Ok(Answer::Refused(no_such(fleet))) };
     if let Some(to) = &status.rollback_path.to {
@@ -60,15 +61,15 @@ async fn one<P: Ports + OperatorApi>(ports: &P, defaults: &Defaults, fleet: &Fle
     Ok(Answer::Fleet(Box::new(status)))
 }
 
-/// All fleets, each with its whole status.
+/// All fleets, each with its complete status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fleets {
-    /// When they were read.
+    /// The time at which the fleets were read.
     pub(crate) at: Timestamp,
     pub(crate) known: Vec<FleetStatus>,
     /// Fleets that could not be read, each with the reason.
     pub(crate) unread: Vec<Unread>,
-    /// Tag values that are no fleet names.
+    /// Values of the fleet tag that are not valid fleet names.
     pub(crate) misnamed: Vec<UntrustedText>,
 }
 
@@ -113,7 +114,7 @@ async fn read_all<P: Ports + OperatorApi>(ports: &P, defaults: &Defaults, until:
     Ok(Fleets { at: ports.now(), known, unread, misnamed })
 }
 
-/// One fleet. None: no group carries its name, and no record of it is stored.
+/// The status of one fleet. None: no group has the fleet's tag, and no record of the fleet is stored.
 async fn read<P: Ports + OperatorApi>(
     ports: &P,
     defaults: &Defaults,
@@ -179,7 +180,7 @@ async fn fleet_of_instance<P: Ports>(ports: &P, id: &InstanceId) -> CallResult<O
     Ok(fleets.remove(group).map(|members| members.fleet))
 }
 
-/// Only the tag of an image that this account owns counts.
+/// The fleet that an image is tagged for. Only the tags of images that this account owns count.
 async fn fleet_of_image<P: Ports>(ports: &P, id: &ImageId) -> CallResult<Option<FleetName>> {
     let images = ports.images(&[id.clone()].into()).await?;
     let named = images.get(id).filter(|image| image.is_own).and_then(|image| image.image_for.as_ref());

@@ -1,8 +1,8 @@
-//! The operator API: [`answer`] and [`widget`] only read, [`order`] changes something. All of them use the ports of the
-//! reconcile loop, so that an operator sees what the next decision is made from.
+//! The operator API. [`answer`] and [`widget`] only read; [`order`] changes something. All three use the ports of the
+//! control loop, so that an operator sees the same values that the next decision is based on.
 //!
-//! A query takes no lease, commits nothing and calls nothing that writes. A request changes no fleet: it sends a command,
-//! which `reconcile` carries out under the fleet's lease, or it writes a freeze, which every run reads.
+//! A query takes no lease, commits nothing and makes no write call. A request does not change a fleet itself: it sends
+//! a command, which `reconcile` carries out under the fleet's lease, or it writes a freeze, which every run reads.
 
 mod answer;
 mod order;
@@ -15,7 +15,7 @@ pub use widget::widget;
 use driftless_reconciler::ports::{CallError, CallErrorKind};
 use driftless_status::request::{Refusal, RefusalCause};
 
-/// The refusal for a call that failed, with what the caller can do.
+/// The refusal of a request after a failed call, with what the caller can do.
 fn unavailable(error: &CallError) -> Refusal {
     let next = match error.kind {
         CallErrorKind::Throttled | CallErrorKind::Unavailable => "try again in a moment",

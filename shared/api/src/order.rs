@@ -13,10 +13,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::unavailable;
 
-/// The longest idempotency key: a UUID fits, and a record stays small.
+/// The most characters of an idempotency key. A UUID fits, and a record stays small.
 const REQUEST_MAX: usize = 64;
 
-/// The wait between two reads of the record for the response to a command. A reconcile pass takes about a second.
+/// The time between two reads of the record while waiting for the response to a command. A reconcile pass takes about a
+/// second.
 const ASK_AGAIN_AFTER: SignedDuration = SignedDuration::from_millis(400);
 
 /// The sender of a request.
@@ -24,7 +25,7 @@ const ASK_AGAIN_AFTER: SignedDuration = SignedDuration::from_millis(400);
 pub enum Caller {
     /// The identity that AWS verified by the signature of the request.
     Signed(UntrustedText),
-    /// IAM allowed the call, and AWS does not name the caller.
+    /// A caller whom IAM allowed the call and whom AWS does not name.
     Unverified,
 }
 
@@ -37,7 +38,7 @@ impl Caller {
     }
 }
 
-/// Carries out a request. Waits for the response to a command until `until`; `pause` lets time pass.
+/// Carries out a request. Waits until `until` for the response to a command; `pause` waits for a given duration.
 pub async fn order<P, F>(
     ports: &P,
     order: &Order,
@@ -146,8 +147,8 @@ async fn thaw<P: Clock + RequestQueue + Store + OperatorApi>(
     Ok(command_result(order, caller, OrderResult::Done, says))
 }
 
-/// Requests a pass of the fleet, so that notifications report the freeze or its end within seconds. For a freeze of the
-/// account the next resync reports it.
+/// Requests a reconcile pass of the fleet, so that notifications report the freeze or its end within seconds. A freeze
+/// of the account is reported after the next resync.
 async fn request<P: RequestQueue>(ports: &P, scope: &FreezeScope) -> CallResult<()> {
     match scope {
         FreezeScope::Account => Ok(()),

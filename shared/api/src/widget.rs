@@ -1,4 +1,4 @@
-//! Answers the custom widget of the dashboard. An error is drawn as a page too.
+//! Answers the custom widget of the dashboard. An error also results in a page.
 
 use driftless_planner::ids::FleetName;
 use driftless_planner::policy::Defaults;
@@ -11,12 +11,12 @@ use jiff::Timestamp;
 
 use crate::answer::{all_fleets, answer};
 
-/// How many history entries are drawn.
+/// The most history entries that are read for the page of one fleet.
 const LINES: usize = 40;
-/// The most histories that the page of all fleets reads: those of the most urgent fleets.
+/// The most histories that are read for the page of all fleets: those of the most urgent fleets.
 const JOURNALS_MAX: usize = 4;
 
-/// The page that the widget requests. If it cannot be drawn, a page that says why.
+/// The page that the widget requests. If this page cannot be drawn, the result is a page with the reason.
 pub async fn widget<P: Ports + OperatorApi>(
     ports: &P,
     defaults: &Defaults,
@@ -74,7 +74,7 @@ async fn all<P: Ports + OperatorApi>(
     Ok(overview(frame, &known))
 }
 
-/// The history. None: it could not be read.
+/// The newest history entries of a fleet. None: the history could not be read.
 async fn page<P: Ports + OperatorApi>(
     ports: &P,
     defaults: &Defaults,

@@ -1,4 +1,4 @@
-//! Auto Scaling: the groups, and every write to them.
+//! Auto Scaling: reads the groups, and makes every write to them.
 
 mod group;
 mod refresh;
@@ -47,15 +47,15 @@ const DETACH_TARGET_GROUPS: &str = "autoscaling:DetachLoadBalancerTargetGroups";
 const ATTACH_SOURCES: &str = "autoscaling:AttachTrafficSources";
 const DETACH_SOURCES: &str = "autoscaling:DetachTrafficSources";
 
-/// The largest page of groups. All calls to Auto Scaling share one rate limit, so few large pages are better.
+/// The number of groups on one page. All calls to Auto Scaling share one rate limit, so few large pages are better.
 const GROUPS_PAGE: i32 = 100;
-/// The API takes at most this many names or ids in one call.
+/// The most names or ids that Auto Scaling accepts in one call.
 const NAMES_MAX: usize = 50;
-/// The text under the code `ValidationError` when a detach call names a target group or a traffic source that the group
-/// does not have.
+/// The text in the message of a `ValidationError` when a detach call names a target group or a traffic source that the
+/// group does not have.
 const NOT_ATTACHED: &str = "that are not part of the group";
-/// Activities come newest first. A failed launch behind this many newer activities no longer explains the group's
-/// state.
+/// The number of scaling activities that are read, newest first. A failed launch that is older than all of these no
+/// longer explains the state of the group.
 const ACTIVITIES_PAGE: i32 = 50;
 
 impl Groups for Aws {
@@ -243,16 +243,17 @@ impl Groups for Aws {
     }
 }
 
-/// For writes that depend on a value just read: a single attempt. If AWS carried out the first attempt and only its
-/// response was lost, a second one would lower the capacity twice, or overwrite an external change. The loop reads
-/// again and then retries. An idle connection that was closed is no risk: the read has just used it.
+/// Allows only one attempt, for writes that depend on a value that was just read. If AWS carried out the first attempt
+/// and only the response was lost, a second attempt could lower the capacity twice or overwrite an external change. The
+/// control loop reads again before it repeats the write. An idle connection that the server has closed cannot fail this
+/// attempt: the read has just used the connection.
 fn once() -> ConfigOverride {
     ConfigOverride::new().retry_config(RetryConfig::disabled())
 }
 
 impl Aws {
-    /// For the synchronous launch, which responds only when EC2 has: one attempt may take the time of the whole
-    /// operation. A second attempt with the same token gets the response of the first.
+    /// Allows one attempt the time limit of the whole call. The synchronous launch needs this, because it responds only
+    /// after EC2 has responded. A second attempt with the same token gets the response of the first.
     fn patient(&self) -> ConfigOverride {
         let operation = self.config.timeout_config().and_then(TimeoutConfig::operation_timeout);
         let mut timeouts = TimeoutConfig::builder();
@@ -310,8 +311,8 @@ async fn launch_failures(aws: &Aws, group: &GroupName) -> CallResult<Vec<LaunchF
     answer.activities().iter().filter(|activity| is_failed_launch(activity)).map(launch_failure).collect()
 }
 
-/// A detach of a target group that is not attached succeeds: a retry gets this error when the response to the first
-/// attempt was lost.
+/// Counts a refused detach as success when the target group is not attached: a retry gets this error when the response
+/// to the first attempt was lost.
 fn unless_detached(answer: CallResult<()>) -> CallResult<()> {
     match answer {
         Err(error) if error.kind == CallErrorKind::Refused && error.message.as_str().contains(NOT_ATTACHED) => Ok(()),
@@ -319,8 +320,8 @@ fn unless_detached(answer: CallResult<()>) -> CallResult<()> {
     }
 }
 
-/// The heartbeat timeout of a hook. Its global timeout, 100 times as long, bounds only how often a heartbeat may extend
-/// the wait.
+/// The heartbeat timeout of a lifecycle hook. The hook's global timeout, which is up to 100 times as long, only limits
+/// how often a heartbeat can extend the wait.
 fn hook_timeout(hook: &LifecycleHook) -> CallResult<SignedDuration> {
     let seconds = required(DESCRIBE_HOOKS, "HeartbeatTimeout", hook.heartbeat_timeout())?;
     Ok(SignedDuration::from_secs(seconds.into()))
@@ -344,7 +345,8 @@ fn launch_failure(activity: &Activity) -> CallResult<LaunchFailure> {
     })
 }
 
-/// The launched instance, or the reason why there is none. The planner tracks exactly one instance per launch.
+/// The launched instance, or the reason why there is none. A response with several instances is unreadable: the planner
+/// tracks exactly one instance per launch.
 fn launched(answer: &LaunchInstancesOutput) -> CallResult<Launched> {
     let ids: Vec<&String> = answer.instances().iter().flat_map(InstanceCollection::instance_ids).collect();
     match (ids.as_slice(), answer.errors().first()) {

@@ -1,4 +1,4 @@
-//! The ports of the loop on real AWS.
+//! [`Aws`] implements the ports of the control loop on AWS.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -20,7 +20,7 @@ macro_rules! client {
     }};
 }
 
-/// The resources of the installation that the ports use.
+/// The names of the resources of this installation that the ports use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
     pub table: String,
@@ -54,7 +54,7 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// The ports, on the shared configuration ([`crate::sdk_config`]).
+    /// Creates the ports with the shared configuration ([`crate::sdk_config`]).
     pub fn new(config: SdkConfig, names: Names) -> Self {
         Self {
             config,
@@ -153,7 +153,7 @@ pub(crate) mod testing {
         }
     }
 
-    /// The ports on stubbed responses.
+    /// The ports, with stubbed responses instead of AWS.
     pub(crate) fn on(stub: &StubAws) -> Aws {
         Aws::new(stub.config(), names())
     }
@@ -164,7 +164,7 @@ pub(crate) mod testing {
         aws
     }
 
-    /// The ports with a mocked client.
+    /// The ports, with this mocked client for Auto Scaling.
     pub(crate) fn with_autoscaling(client: aws_sdk_autoscaling::Client) -> Aws {
         with(|aws| &aws.autoscaling, client)
     }

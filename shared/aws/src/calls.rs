@@ -1,4 +1,4 @@
-//! Counts the calls to AWS and how many of them AWS throttled.
+//! Counts the calls to AWS and the calls that AWS throttled.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,7 +23,7 @@ pub struct Calls {
     pub throttled: u64,
 }
 
-/// Counts the calls of all clients that carry this interceptor.
+/// Counts the calls of all clients that have this interceptor.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Counter(Arc<Counted>);
 
@@ -34,7 +34,7 @@ struct Counted {
 }
 
 impl Counter {
-    /// The calls since the last time this was called.
+    /// Returns the numbers of calls since the last time this method was called.
     pub(crate) fn take(&self) -> Calls {
         let take = |count: &AtomicU64| count.swap(0, Ordering::Relaxed);
         Calls { made: take(&self.0.made), throttled: take(&self.0.throttled) }

@@ -23,7 +23,7 @@ use crate::time::timestamp;
 
 const DESCRIBE_ALARMS: &str = "cloudwatch:DescribeAlarms";
 
-/// The largest page, and the most names in one call.
+/// The largest number of alarms on one page, and the most alarm names in one call.
 const PAGE: i32 = 100;
 const NAMES_MAX: usize = 100;
 
@@ -48,7 +48,7 @@ impl Alarms for Aws {
     }
 }
 
-/// A request for both kinds of alarms: CloudWatch leaves out composite alarms unless they are named.
+/// A request for both types of alarms. CloudWatch leaves out composite alarms unless the request names their type.
 fn asked(aws: &Aws) -> DescribeAlarmsFluentBuilder {
     aws.cloudwatch().describe_alarms().alarm_types(AlarmType::MetricAlarm).alarm_types(AlarmType::CompositeAlarm)
 }
@@ -83,7 +83,7 @@ fn of_metrics(raw: &MetricAlarm) -> CallResult<Alarm> {
     alarm(raw.state_value(), since, raw.state_reason(), subject, window)
 }
 
-/// Maps a composite alarm. It names no resource; only its name identifies it.
+/// Maps a composite alarm. A composite alarm names no resource, so only its own name identifies it.
 fn composite(raw: &CompositeAlarm) -> CallResult<Alarm> {
     let since = raw.state_transitioned_timestamp().or(raw.state_updated_timestamp());
     alarm(raw.state_value(), since, raw.state_reason(), AlarmSubject::default(), None)

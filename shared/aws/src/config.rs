@@ -1,5 +1,5 @@
-//! The configuration of all AWS clients. It replaces `aws-config`: it adds no start-up time and reads nothing that the
-//! caller did not pass in.
+//! The configuration that all AWS clients share. It replaces the crate `aws-config`: it adds no start-up time and reads
+//! nothing that the caller did not pass in.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,20 +24,20 @@ use aws_types::region::Region;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use jiff::SignedDuration;
 
-/// Amazon Root CA 1 to 4 and Starfield Services Root CA G2: every AWS endpoint chains to one of them. Parsing five
-/// roots costs a tenth of parsing the system's trust store.
+/// The trusted root certificates: Amazon Root CA 1 to 4 and Starfield Services Root CA G2. Every AWS endpoint has a
+/// certificate from one of them. Parsing five roots takes a tenth of the time of parsing the system's trust store.
 const AMAZON_ROOTS_PEM: &[u8] = include_bytes!("../roots/amazon-roots.pem");
 
-/// The attempts of one call. Three survive one lost packet and one failing server. When a service fails three times in
-/// a row, the queue or the resync retries later, after new reads.
+/// The most attempts of one call. Three attempts are enough when one packet is lost and one server fails. When a
+/// service fails three times in a row, the queue or the resync retries later, after new reads.
 const ATTEMPTS_MAX: u32 = 3;
 
-/// The upper bound of the first wait after a throttled attempt: each wait is random between zero and the bound, and the
-/// bound doubles. The SDK's default of 1 s would use up a run's time; a much shorter wait would meet the same rate
-/// limit again.
+/// The upper bound of the first wait after a throttled attempt. Each wait is random between zero and its bound, and the
+/// bound doubles from wait to wait. The SDK's default of 1 s would use up the time of a run; a much shorter wait would
+/// meet the same rate limit again.
 const BACKOFF_INITIAL: Duration = Duration::from_millis(200);
 
-/// The longest wait. Three attempts never reach it; it limits the waits if [`ATTEMPTS_MAX`] rises.
+/// The upper bound of every wait. Three attempts never reach it; it limits the waits if [`ATTEMPTS_MAX`] rises.
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
 /// The settings of the AWS clients. The caller reads them from the environment.
@@ -47,15 +47,15 @@ pub struct Settings {
     pub region: String,
     /// The credentials that sign requests.
     pub keys: Keys,
-    /// Endpoints that differ from AWS's own.
+    /// Endpoints that replace the endpoints of AWS.
     pub endpoints: Endpoints,
-    /// The caller's name in the User-Agent: the name of the Lambda function. Characters that a User-Agent may not carry
-    /// become `-`.
+    /// The name of the caller in the User-Agent: the name of the Lambda function. Characters that a User-Agent must not
+    /// contain become `-`.
     pub app_name: String,
     /// The time limit of one attempt, from the connection to the last byte of the response.
     pub attempt_timeout: SignedDuration,
-    /// The time limit of a call with all its attempts and waits: shorter than the margin that the caller keeps before
-    /// its own end.
+    /// The time limit of a call with all its attempts and waits. It must be shorter than the time that the caller
+    /// reserves before its own deadline.
     pub operation_timeout: SignedDuration,
     /// The trusted root certificates.
     pub roots: Roots,
@@ -66,7 +66,7 @@ pub struct Settings {
 pub struct Keys {
     pub access_key_id: String,
     pub secret_access_key: String,
-    /// `AWS_SESSION_TOKEN`. A role always has one; the local stack has none.
+    /// The value of `AWS_SESSION_TOKEN`. The credentials of a role always have one; those of the local stack have none.
     pub session_token: Option<String>,
 }
 
@@ -80,21 +80,21 @@ impl std::fmt::Debug for Keys {
 /// The trusted root certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Roots {
-    /// Amazon's five roots: fast to parse, and enough for AWS.
+    /// Amazon's five root certificates: fast to parse, and enough for AWS.
     #[default]
     Amazon,
-    /// The system's trust store: for private endpoints and proxies with their own certificates.
+    /// The system's trust store, for private endpoints and proxies with other certificates.
     System,
 }
 
-/// Endpoint overrides, by the names that every AWS SDK knows: `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_<SERVICE ID>` (in
-/// capitals, blanks as underscores, such as `AWS_ENDPOINT_URL_AUTO_SCALING`) and
-/// `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS`.
+/// Endpoint overrides, from the environment variables that every AWS SDK reads: `AWS_ENDPOINT_URL` for all services,
+/// `AWS_ENDPOINT_URL_<SERVICE ID>` for one (the id in capitals, with underscores for blanks, as in
+/// `AWS_ENDPOINT_URL_AUTO_SCALING`), and `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Endpoints(BTreeMap<String, String>);
 
 impl Endpoints {
-    /// Keeps the endpoint overrides among the variables. An empty value counts as not set.
+    /// Picks the endpoint overrides from environment variables. An empty URL counts as not set.
     pub fn from_variables(variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let is_ours = |(name, value): &(String, String)| {
             name == IGNORE_CONFIGURED || (name.starts_with(ENDPOINT_URL) && !value.is_empty())
@@ -102,7 +102,7 @@ impl Endpoints {
         Self(variables.into_iter().filter(is_ours).collect())
     }
 
-    /// The URL of a service, by its service id (`Auto Scaling`). None: AWS's own endpoint.
+    /// The overriding URL of a service, by its service id (`Auto Scaling`). None: the endpoint of AWS is used.
     pub fn url(&self, service_id: &str) -> Option<&str> {
         if self.0.get(IGNORE_CONFIGURED).is_some_and(|value| value.eq_ignore_ascii_case("true")) {
             return None;
@@ -125,14 +125,14 @@ impl LoadServiceConfig for Endpoints {
 /// Errors in the settings that prevent building a client.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// A timeout is zero or negative, or the attempt's timeout exceeds the call's.
+    /// A timeout is zero or negative, or the time limit of one attempt exceeds that of the whole call.
     #[error("timeouts must be positive and nest: an attempt {attempt:#}, the call {operation:#}")]
     Timeouts {
         /// The time limit of one attempt.
         attempt: SignedDuration,
         operation: SignedDuration,
     },
-    /// The name contains no character that a User-Agent may carry.
+    /// The name of the caller contains no character that is allowed in a User-Agent.
     #[error("{0:?} cannot name the caller")]
     AppName(String),
     /// TLS could not be set up.
@@ -140,7 +140,7 @@ pub enum ConfigError {
     Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Builds the configuration that all clients of a process share: one HTTP client, one connection pool.
+/// Builds the configuration that all clients of a process share, with one HTTP client and one connection pool.
 pub fn sdk_config(settings: &Settings) -> Result<SdkConfig, ConfigError> {
     let (attempt, operation) = (settings.attempt_timeout, settings.operation_timeout);
     if !attempt.is_positive() || attempt > operation {
@@ -181,10 +181,10 @@ pub fn sdk_config(settings: &Settings) -> Result<SdkConfig, ConfigError> {
         .build())
 }
 
-/// One HTTP client for `https` and, for the local stack, plain `http`.
+/// Creates the one HTTP client, for `https` and, with the local stack, for plain `http`.
 ///
-/// It holds a single connector with the trust store and the connection pool. The SDK's default client would build and
-/// drop a whole connector for each service, only to validate it.
+/// The client holds a single connector with the trust store and the connection pool. The SDK's default client would
+/// build a whole connector for each service, only to validate it, and then drop it.
 fn http_client(roots: Roots, connect_timeout: Duration) -> Result<SharedHttpClient, ConfigError> {
     let trusted = match roots {
         Roots::Amazon => TrustStore::empty().with_pem_certificate(AMAZON_ROOTS_PEM),
@@ -279,7 +279,8 @@ mod tests {
         assert!(!shown.contains("wJalr") && !shown.contains("session"), "{shown}");
     }
 
-    /// A server that answers one connection with an empty JSON object, and its URL.
+    /// A server that answers one connection with an empty JSON object. Returns the server's address and a handle that
+    /// yields the request.
     fn listening() -> (String, std::thread::JoinHandle<Vec<u8>>) {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

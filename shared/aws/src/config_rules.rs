@@ -20,10 +20,10 @@ use crate::time::timestamp;
 
 const GET_DETAILS: &str = "config:GetComplianceDetailsByConfigRule";
 
-/// The largest page.
+/// The largest number of results on one page.
 const PAGE: u8 = 100;
 
-/// Readings of rules with more findings than fit on one page, kept while they may be reused.
+/// The readings of rules with more findings than fit on one page. Each is kept as long as it may be reused.
 #[derive(Debug, Default)]
 pub(crate) struct LargeReadings(Mutex<BTreeMap<RuleName, (Timestamp, RuleReading)>>);
 
@@ -39,7 +39,8 @@ impl LargeReadings {
         self.lock().insert(rule.clone(), (read_at, reading.clone()));
     }
 
-    /// A panic while the lock was held has been reported; the map is still consistent.
+    /// Locks the map, even after a panic while the lock was held: the panic has been reported, and the map is still
+    /// consistent.
     fn lock(&self) -> MutexGuard<'_, BTreeMap<RuleName, (Timestamp, RuleReading)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -86,7 +87,8 @@ impl Compliance for Aws {
     }
 }
 
-/// The finding of one result. None: the resource is no EC2 instance, but a volume or a managed node outside EC2.
+/// The finding in one evaluation result. None: the resource is not an EC2 instance, but a volume or a managed node
+/// outside EC2.
 fn finding(result: &EvaluationResult) -> CallResult<Option<(InstanceId, Finding)>> {
     let identifier = required(GET_DETAILS, "EvaluationResultIdentifier", result.evaluation_result_identifier())?;
     let qualifier = identifier.evaluation_result_qualifier();
@@ -162,7 +164,7 @@ mod tests {
         "approved-amis".parse().unwrap()
     }
 
-    /// The number of calls to Config for two readings of a rule with `count` findings.
+    /// The number of calls to AWS Config that two readings of a rule with `count` findings make.
     async fn calls_for_two_readings(count: u64) -> usize {
         let large = mock!(Client::get_compliance_details_by_config_rule).then_output(move || {
             let all = (0..count).map(|number| result(&format!("i-{number:017x}"), 20, None)).collect();

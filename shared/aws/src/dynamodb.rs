@@ -1,6 +1,6 @@
-//! The DynamoDB table. The partition `FLEET#<name>` holds everything that one reconcile pass needs, so that one query
-//! reads it: the record, the lease, facts, a freeze and the outbox. The history, which only grows, has its own
-//! partition `HISTORY#<name>`. `ACCOUNT` holds items about several fleets.
+//! The DynamoDB table. The partition `FLEET#<name>` holds everything that a reconcile pass needs about the fleet, so
+//! that one query reads it: the record, the lease, facts, a freeze and the outbox. The history only grows and has its
+//! own partition `HISTORY#<name>`. The partition `ACCOUNT` holds items about several fleets.
 
 mod commit;
 mod facts;
@@ -35,7 +35,7 @@ use crate::aws::Aws;
 use crate::dynamodb::items::passes;
 pub(crate) use crate::dynamodb::token::hash_of;
 
-/// The table and the client that reaches it.
+/// The table and the client that calls DynamoDB.
 #[derive(Debug, Clone)]
 pub(crate) struct Table<'a> {
     client: &'a Client,
@@ -43,15 +43,17 @@ pub(crate) struct Table<'a> {
     sleep: Option<SharedAsyncSleep>,
 }
 
-/// The attempts of a write that conflicts with another write on the same item. Facts of one fleet come by the dozen and
-/// all increment one item. The waits add up to 1.3 s: enough for a dozen writes, and far shorter than a run.
+/// The most attempts of a write that conflicts with other writes to the same item. A dozen facts of one fleet may
+/// arrive at once, and all of them increment the same item. The waits add up to between 1.3 s and 1.9 s: enough for a
+/// dozen writes, and far shorter than a run.
 const CONFLICT_ATTEMPTS: u32 = 8;
 const CONFLICT_WAIT: Duration = Duration::from_millis(20);
 const CONFLICT_WAIT_MAX: Duration = Duration::from_millis(320);
 
 impl Table<'_> {
-    /// Waits before attempt number `attempt` (from 1). Each wait is longer than the last, plus up to half as much
-    /// derived from the seed, so that colliding writers do not collide again.
+    /// Waits after the failed attempt number `attempt` (from 1). Each wait is twice as long as the one before, up to a
+    /// maximum. Up to half as much time is added, derived from the seed, so that colliding writers do not collide
+    /// again.
     async fn wait(&self, attempt: u32, seed: &str) {
         let base = CONFLICT_WAIT.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(CONFLICT_WAIT_MAX);
         let share = u32::try_from(hash_of(&[seed.as_bytes(), &attempt.to_be_bytes()]) % 100).unwrap_or_default();
@@ -60,8 +62,8 @@ impl Table<'_> {
         }
     }
 
-    /// Repeats a write while it conflicts with other writes or lacks capacity. The SDK does not retry these: it treats
-    /// both as final responses.
+    /// Repeats a write while it conflicts with other writes or its transaction is throttled. The SDK does not retry in
+    /// these cases, because it treats both as final responses.
     async fn patiently<T, F>(&self, seed: &str, write: impl Fn() -> F) -> CallResult<T>
     where
         F: Future<Output = CallResult<T>>,
@@ -81,7 +83,7 @@ impl Aws {
         Table { client: self.dynamodb(), name: &self.names.table, sleep: self.config.sleep_impl() }
     }
 
-    /// Freezes a fleet or the account, as [`Freeze::scope`] says. Replaces an existing freeze.
+    /// Freezes a fleet or the account, according to [`Freeze::scope`]. Replaces an existing freeze of that scope.
     ///
     /// # Errors
     ///

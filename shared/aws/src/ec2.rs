@@ -25,7 +25,8 @@ const DESCRIBE_INSTANCES: &str = "ec2:DescribeInstances";
 /// EC2's limit of values in one filter.
 const FILTER_VALUES_MAX: usize = 200;
 
-/// Tags that EC2 sets on instances launched from a template. Users cannot set them: `aws:` is reserved.
+/// The tags that EC2 sets on instances that are launched from a template. Users cannot set them: the prefix `aws:` is
+/// reserved.
 const TEMPLATE_ID_TAG: &str = "aws:ec2launchtemplate:id";
 const TEMPLATE_VERSION_TAG: &str = "aws:ec2launchtemplate:version";
 
@@ -71,7 +72,7 @@ impl Ec2Instances for Aws {
     }
 }
 
-/// Reads by filter, not by id: one id that EC2 has forgotten would fail the whole call.
+/// Describes instances, by a filter and not by id: one id that EC2 no longer knows would fail the whole call.
 async fn described(aws: &Aws, ids: &[&InstanceId]) -> CallResult<Vec<(InstanceId, Ec2Instance)>> {
     let ids = ids.iter().map(|id| id.as_str().to_owned()).collect();
     let filter = Filter::builder().name("instance-id").set_values(Some(ids)).build();

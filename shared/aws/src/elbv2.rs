@@ -26,12 +26,12 @@ const DESCRIBE_LISTENERS: &str = "elasticloadbalancing:DescribeListeners";
 const DESCRIBE_RULES: &str = "elasticloadbalancing:DescribeRules";
 const DESCRIBE_HEALTH: &str = "elasticloadbalancing:DescribeTargetHealth";
 
-/// The largest page.
+/// The largest number of results on one page.
 const PAGE: i32 = 400;
-/// The most target groups in one call. A fleet has two; the limit bounds a misuse.
+/// The most target groups in one call. A fleet has two, so the limit only guards against errors.
 const ARNS_MAX: usize = 20;
 
-/// A target group that does not exist has no forward action, no targets and no settings: an Auto Scaling group can name
+/// A target group that does not exist has no forward action, no targets and no settings. An Auto Scaling group can name
 /// a target group long after it was deleted, and the fleet must still be reconciled.
 impl LoadBalancers for Aws {
     async fn forwards(&self, target_groups: &BTreeSet<TargetGroupArn>) -> CallResult<Vec<Forward>> {
@@ -85,7 +85,8 @@ async fn targets(aws: &Aws, target_group: &TargetGroupArn) -> CallResult<Vec<Tar
     Ok(answer.target_health_descriptions.unwrap_or_default())
 }
 
-/// The load balancers of target groups. A deleted target group fails the call for all; then each is read alone.
+/// The load balancers of target groups. A deleted target group fails the call for all of them; then each one is read
+/// alone.
 async fn balancers(aws: &Aws, arns: &[&TargetGroupArn]) -> CallResult<Vec<String>> {
     match balancers_of_all(aws, arns).await {
         Err(error) if error.kind == CallErrorKind::Gone => {
@@ -123,7 +124,7 @@ async fn rules(aws: &Aws, listener: &str) -> CallResult<Vec<Rule>> {
     pages.collect::<Result<Vec<_>, _>>().await.map_err(|error| call_error(DESCRIBE_RULES, error))
 }
 
-/// The health of one target. None: the target is no instance, but an address or a function.
+/// The health of one target. None: the target is not an instance, but an IP address or a Lambda function.
 fn instance_health(description: &TargetHealthDescription) -> CallResult<Option<(InstanceId, TargetHealth)>> {
     let target = required(DESCRIBE_HEALTH, "Target", description.target())?;
     let Some(id) = target.id().filter(|id| id.starts_with("i-")) else { return Ok(None) };
@@ -148,7 +149,7 @@ fn in_words(health: &RawHealth, state: &TargetHealthStateEnum) -> TargetHealth {
     }
 }
 
-/// The severity of a state.
+/// The severity of a target's health, from 0 (healthy): an instance on several ports has the worst health of them.
 const fn rank(health: &TargetHealth) -> u8 {
     match health {
         TargetHealth::Healthy => 0,

@@ -1,4 +1,5 @@
-//! Maps AWS's error codes, statuses and messages to the planner's kinds of errors.
+//! Maps the error codes, HTTP statuses and messages of AWS to the kinds of errors that the control loop knows
+//! (`CallErrorKind`).
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -7,8 +8,8 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use driftless_planner::text::UntrustedText;
 use driftless_reconciler::ports::{CallError, CallErrorKind};
 
-/// Codes of throttling: the list by which the SDK retries, and the codes that DynamoDB uses in the reasons of a
-/// cancelled transaction.
+/// Error codes of throttling: the codes on which the SDK retries, and the codes in the reasons of a cancelled DynamoDB
+/// transaction.
 const THROTTLED: [&str; 16] = [
     "Throttling",
     "ThrottlingException",
@@ -28,7 +29,7 @@ const THROTTLED: [&str; 16] = [
     "OverLimit",
 ];
 
-/// Codes of a resource that another activity holds.
+/// Error codes which say that another activity holds the resource now.
 const BUSY: [&str; 13] = [
     "ScalingActivityInProgress",
     "ScalingActivityInProgressFault",
@@ -46,8 +47,8 @@ const BUSY: [&str; 13] = [
     "ReplicatedWriteConflictException",
 ];
 
-/// Codes of a resource that does not exist. A missing queue, topic or table is not in the list: it belongs to the
-/// installation, so its absence never counts as success.
+/// Error codes which say that a resource does not exist. The codes of a missing queue, topic or table are not in this
+/// list: these resources belong to the installation, so their absence never counts as success.
 const GONE: [&str; 11] = [
     "InvalidInstanceID.NotFound",
     "InvalidAMIID.NotFound",
@@ -62,9 +63,9 @@ const GONE: [&str; 11] = [
     "ActiveInstanceRefreshNotFoundFault",
 ];
 
-/// Auto Scaling's messages under the code `ValidationError` about resources that do not exist. The last one is from
-/// `SetInstanceProtection` and is not among the recorded responses; if AWS words it differently, the call counts as
-/// refused.
+/// The messages, in lower case, by which Auto Scaling says under the code `ValidationError` that a resource does not
+/// exist. The last message is that of `SetInstanceProtection`. It was never recorded from AWS; if AWS words it
+/// differently, the call counts as refused.
 const GONE_TEXTS: [&str; 4] = [
     "no managed instance found for instance id",
     "instance id not found",
@@ -72,7 +73,7 @@ const GONE_TEXTS: [&str; 4] = [
     "is not part of auto scaling group",
 ];
 
-/// Codes of an endpoint that does not know the call, or of a group that does not support it.
+/// Error codes which say that the endpoint does not know the call, or that the group does not support it.
 const UNSUPPORTED: [&str; 7] = [
     "InvalidAction",
     "UnknownOperation",
@@ -83,7 +84,7 @@ const UNSUPPORTED: [&str; 7] = [
     "NotImplementedException",
 ];
 
-/// Codes of denied access. Most come with status 403; the list recognizes them with any status.
+/// Error codes of denied access. Most of them come with HTTP status 403, but the code alone is enough.
 const DENIED: [&str; 9] = [
     "UnauthorizedOperation",
     "AuthorizationError",
@@ -96,15 +97,15 @@ const DENIED: [&str; 9] = [
     "ExpiredTokenException",
 ];
 
-/// Codes of a response that was not ready in time, with any status.
+/// Error codes which say that no response was ready in time. They mean `Unavailable` with any HTTP status.
 const UNAVAILABLE: [&str; 3] = ["HealthUnavailable", "RequestTimeout", "RequestTimeoutException"];
 
-/// The prefix of SQS's own codes.
+/// The prefix that SQS puts before its own error codes.
 const SQS_PREFIX: &str = "AWS.SimpleQueueService.";
-/// The prefixes of codes about the KMS key of a queue or a topic, as SNS and SQS spell them.
+/// The prefixes of error codes about the KMS key of a queue or a topic: one as SNS spells it, one as SQS does.
 const KEY_PREFIXES: [&str; 2] = ["KMS", "Kms"];
 
-/// Maps a failed call to an error with AWS's code and message. `operation` is AWS's name for the call:
+/// Maps a failed call to an error with the code and message of AWS. `operation` is the AWS name of the call, such as
 /// `autoscaling:LaunchInstances`.
 pub(crate) fn call_error<E>(operation: &'static str, error: SdkError<E, HttpResponse>) -> CallError
 where
@@ -145,8 +146,8 @@ where
     CallError { operation, kind, message: message.into(), source: Some(Box::new(error)) }
 }
 
-/// The kind of an error by its code, message and status. The code counts first: Auto Scaling sends contention with
-/// status 500.
+/// The kind of an error, by its code, message and HTTP status. The code counts before the status: Auto Scaling reports
+/// contention with status 500.
 pub(crate) fn kind(code: &str, message: &str, status: Option<u16>) -> CallErrorKind {
     let code = code.strip_prefix(SQS_PREFIX).unwrap_or(code);
     if let Some(kind) = kind_of_key(code) {
@@ -168,8 +169,8 @@ pub(crate) fn kind(code: &str, message: &str, status: Option<u16>) -> CallErrorK
     }
 }
 
-/// The kind of an error about a KMS key: throttled, or denied by its policy or its state, which an operator must
-/// change.
+/// The kind of an error about a KMS key: throttled, or access denied by the policy or the state of the key, which an
+/// operator must change. None: the error is not about a KMS key.
 fn kind_of_key(code: &str) -> Option<CallErrorKind> {
     KEY_PREFIXES
         .iter()
@@ -188,17 +189,17 @@ fn is_gone(code: &str, message: &str) -> bool {
     code == "ValidationError" && GONE_TEXTS.iter().any(|text| message.contains(text))
 }
 
-/// Values that were refused before the request was sent.
+/// The error for values that this crate refuses without sending them to AWS.
 pub(crate) fn refused(operation: &'static str, message: impl Into<UntrustedText>) -> CallError {
     CallError { operation, kind: CallErrorKind::Refused, message: message.into(), source: None }
 }
 
-/// A response or a row that cannot be read. The message names the field.
+/// The error for a response or a row that cannot be read. Its message names the field.
 pub(crate) fn unreadable(operation: &'static str, message: impl Into<UntrustedText>) -> CallError {
     CallError { operation, kind: CallErrorKind::Unreadable, message: message.into(), source: None }
 }
 
-/// The result of a read; None when the resource does not exist.
+/// The result of a read, or the empty default value when the resource does not exist.
 #[cfg(feature = "fleet")]
 pub(crate) fn unless_gone<T: Default>(answer: Result<T, CallError>) -> Result<T, CallError> {
     match answer {
@@ -207,13 +208,13 @@ pub(crate) fn unless_gone<T: Default>(answer: Result<T, CallError>) -> Result<T,
     }
 }
 
-/// A field that AWS always sends.
+/// The value of a field that AWS always sends. A response without it is unreadable.
 #[cfg(feature = "fleet")]
 pub(crate) fn required<T>(operation: &'static str, field: &'static str, value: Option<T>) -> Result<T, CallError> {
     value.ok_or_else(|| unreadable(operation, format!("the answer lacks {field}")))
 }
 
-/// A field that must hold a well-formed name or id.
+/// Parses a field that must hold a well-formed name or id.
 #[cfg(feature = "fleet")]
 pub(crate) fn parsed<T>(
     operation: &'static str,

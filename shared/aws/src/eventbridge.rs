@@ -39,7 +39,7 @@ impl Bus for Aws {
     }
 }
 
-/// The reason why an entry was refused. None: it was accepted.
+/// The error of an entry that the bus refused. None: the bus accepted the entry.
 fn why_not(answer: &PutEventsResultEntry) -> Option<CallError> {
     let Some(code) = answer.error_code() else {
         return answer.event_id().is_none().then(|| unreadable(PUT, "an entry has neither an id nor an error"));

@@ -1,4 +1,5 @@
-//! The ports of [`driftless_reconciler`] on real AWS. Only this crate uses `aws_sdk_*`, with one file for each service.
+//! The implementation of the ports of [`driftless_reconciler`] on AWS. Only this crate uses the AWS SDK (`aws_sdk_*`);
+//! each service has its own file.
 //!
 //! Every call has a timeout. Every failure becomes a [`CallErrorKind`]. Every row of the table is checked against the
 //! schema version that this code reads. The crate never reads the environment (the caller passes [`Settings`] in),
@@ -8,18 +9,18 @@
 //!
 //! | AWS's response | the call's result | retried by |
 //! | --- | --- | --- |
-//! | throttling, in any spelling | `Throttled` | the SDK, or a cancelled write itself; then the next pass |
+//! | throttling, in any spelling | `Throttled` | the SDK; a cancelled write itself; then the next pass |
 //! | another activity, or a launch with the same token, is in progress | `Busy` | a write to the table itself, or the next pass |
 //! | an instance, a template or a rule does not exist | `Gone`; for a read, an empty result | nothing |
 //! | a target group that a group still names does not exist | an empty result, so that the fleet can be reconciled | nothing |
 //! | no permission, or a KMS key denies access | `Denied` | an operator, who grants the operation that the error names |
 //! | the call does not exist, or not for this group | `Unsupported` | nothing: the planner uses another call |
-//! | invalid bounds, limits or values; no table, queue or topic of ours | `Refused` | the next pass, with fresh values |
+//! | invalid bounds, limits or values; a missing table, queue or topic | `Refused` | the next pass, with fresh values |
 //! | a server error, or no response | `Unavailable` | the SDK if a second attempt is safe, else the next pass |
 //! | a response outside the protocol, or without a required field | `Unreadable` | the next pass: the call may have taken effect |
 //! | a launch failed | [`Launched::Failed`] | the planner, which distinguishes capacity shortages from errors in the request |
 //!
-//! The modules `codes` beside the adapters test this table for each call, with every code as the service spells it.
+//! The module `codes` of each adapter tests this table for each call, with every code as the service spells it.
 //!
 //! Without the feature `fleet` the crate has only [`RequestSender`] and its [`Settings`]: all that a detector needs.
 //!

@@ -14,7 +14,7 @@ use crate::error::{call_error, refused};
 
 const PUBLISH: &str = "sns:Publish";
 
-/// Protocols that deliver to machines. All other subscribers get the text.
+/// The delivery protocols of machines, which get JSON. Subscribers by all other protocols get the text.
 const MACHINES: [&str; 4] = ["sqs", "https", "http", "lambda"];
 const PEOPLE: [&str; 2] = ["default", "email"];
 
@@ -35,7 +35,7 @@ impl Alerts for Aws {
     }
 }
 
-/// The message attributes that filter policies match.
+/// The message attributes that the filter policies of subscribers can match.
 fn attributes(message: &Message) -> impl Iterator<Item = (&'static str, &str)> {
     let always = [
         ("fleet", message.fleet.as_str()),
@@ -46,7 +46,7 @@ fn attributes(message: &Message) -> impl Iterator<Item = (&'static str, &str)> {
     always.into_iter().chain(message.condition.as_deref().map(|condition| ("condition", condition)))
 }
 
-/// One message body for each delivery protocol, by its name.
+/// The message bodies, one for each delivery protocol, by the name of the protocol.
 type Bodies<'a> = BTreeMap<&'static str, &'a str>;
 
 fn on_call(message: &Message) -> Bodies<'_> {
@@ -55,7 +55,8 @@ fn on_call(message: &Message) -> Bodies<'_> {
     people.into_iter().chain(machines).collect()
 }
 
-/// Bodies for the chat topic. Amazon Q Developer reads by HTTPS; an operator who subscribes by e-mail gets the text.
+/// The bodies for the chat topic. Amazon Q Developer receives its body by HTTPS; an operator who subscribes by e-mail
+/// gets the text.
 fn chat(message: &Message) -> Bodies<'_> {
     [("default", message.chat.as_str()), ("email", message.text.as_str())].into()
 }

@@ -20,7 +20,7 @@ use crate::error::{call_error, kind, refused, unreadable};
 /// SQS's limit of messages in one call.
 pub const BATCH_MAX: usize = 10;
 
-/// The most calls in parallel: each takes a connection.
+/// The most calls in parallel. Each of them needs a connection.
 const CALLS_MAX: usize = 8;
 
 /// SQS's longest delay: 15 minutes.
@@ -29,7 +29,7 @@ const DELAY_MAX_SECONDS: i64 = 900;
 const SEND: &str = "sqs:SendMessage";
 const SEND_BATCH: &str = "sqs:SendMessageBatch";
 
-/// Sends messages to the reconcile queue. A detector has no other permission.
+/// Sends messages to the reconcile queue. A detector has no other permission than this.
 #[derive(Debug, Clone)]
 pub struct RequestSender {
     client: Client,
@@ -37,14 +37,14 @@ pub struct RequestSender {
 }
 
 impl RequestSender {
-    /// A sender to one queue, on the shared configuration.
+    /// Creates a sender to one queue, with the shared configuration.
     pub fn new(config: &SdkConfig, queue_url: impl Into<String>) -> Self {
         Self { client: Client::new(config), queue_url: queue_url.into() }
     }
 
     /// Sends one message that arrives after `delay`. SQS delays by whole seconds, so the delay is rounded up: a request
-    /// is never early. A delay of more than 15 minutes is cut to 15; no caller asks for more, and an early request
-    /// causes one needless pass.
+    /// never arrives early. A delay of more than 15 minutes is shortened to 15; no caller asks for more, and a request
+    /// that arrives early only causes a needless pass.
     ///
     /// # Errors
     ///
@@ -53,8 +53,8 @@ impl RequestSender {
         send(&self.client, &self.queue_url, message, delay).await
     }
 
-    /// Sends messages, up to [`BATCH_MAX`] in a call. Returns a result for each message, in order: the caller reports
-    /// the failed ones back to its own queue, and only those are delivered again.
+    /// Sends messages, up to [`BATCH_MAX`] in a call. Returns one result for each message, in order: the caller reports
+    /// the failed ones to its own queue, which delivers only these again.
     pub async fn send_all(&self, messages: &[ReconcileRequest]) -> Vec<CallResult<()>> {
         let messages: Vec<_> = messages.iter().map(|message| (message.clone(), SignedDuration::ZERO)).collect();
         send_all(&self.client, &self.queue_url, &messages).await

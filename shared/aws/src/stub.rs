@@ -1,4 +1,4 @@
-//! For tests: AWS responses without a server. Requests are recorded as they would be sent.
+//! For tests: an HTTP client that returns AWS responses without a server and records the requests.
 
 use std::sync::{Arc, Mutex};
 
@@ -33,7 +33,7 @@ pub(crate) fn settings() -> Settings {
     }
 }
 
-/// A recorded request: the operation's name, the relevant headers, and the body.
+/// A recorded request: its URL, the header that names the operation (`target`), the User-Agent and the body.
 #[derive(Debug, Clone)]
 pub(crate) struct Sent {
     pub(crate) url: String,
@@ -43,17 +43,17 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    /// The body of a JSON protocol.
+    /// Parses the body of a request in a JSON protocol.
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap()
     }
 
-    /// The fields of a query protocol, decoded.
+    /// The form fields of a request in the query protocol, decoded.
     pub(crate) fn fields(&self) -> Vec<String> {
         self.body.split('&').map(|field| field.replace("%3A", ":").replace("%2F", "/").replace("%24", "$")).collect()
     }
 
-    /// Whether the request's operation or body contains the text.
+    /// Whether the URL, the operation or the body of the request contains the text.
     pub(crate) fn contains(&self, needle: &str) -> bool {
         self.target.contains(needle) || self.url.contains(needle) || self.body.contains(needle)
     }
@@ -63,7 +63,7 @@ impl Sent {
     }
 }
 
-/// The reply to a request.
+/// The reply of the stub to a request.
 #[derive(Debug, Clone)]
 pub(crate) enum Reply {
     /// A status, headers and a body.
@@ -97,7 +97,7 @@ impl Reply {
 struct Canning {
     needle: String,
     reply: Reply,
-    /// Used for every matching request, not only for the first.
+    /// Whether the reply is used for every matching request, and not only for the first.
     is_lasting: bool,
 }
 
@@ -107,7 +107,8 @@ struct Script {
     sent: Vec<Sent>,
 }
 
-/// Replies, each used for the first request that contains its needle, or for all of them.
+/// An HTTP client with prepared replies. Each reply has a text (`needle`), and is used for the first or for every
+/// request whose URL, operation or body contains that text.
 #[derive(Clone, Default)]
 pub(crate) struct StubAws(Arc<Mutex<Script>>);
 
@@ -118,17 +119,17 @@ impl std::fmt::Debug for StubAws {
 }
 
 impl StubAws {
-    /// Answers a request whose operation or body contains `needle`.
+    /// Replies once, with this status and body, to a request that contains `needle`.
     pub(crate) fn on(self, needle: &str, status: u16, body: impl Into<String>) -> Self {
         self.once(needle, Reply::new(status, body))
     }
 
-    /// Replies once to a request whose operation or body contains `needle`.
+    /// Replies once to a request that contains `needle`.
     pub(crate) fn once(self, needle: &str, reply: Reply) -> Self {
         self.can(needle, reply, false)
     }
 
-    /// Replies to every request whose operation or body contains `needle`.
+    /// Replies to every request that contains `needle`.
     pub(crate) fn always(self, needle: &str, reply: Reply) -> Self {
         self.can(needle, reply, true)
     }
@@ -146,7 +147,7 @@ impl StubAws {
         self.0.lock().unwrap().sent.clone()
     }
 
-    /// The only recorded request.
+    /// The recorded request, which must be the only one.
     pub(crate) fn only(&self) -> Sent {
         let sent = self.sent();
         assert_eq!(sent.len(), 1, "{sent:#?}");
@@ -182,7 +183,7 @@ impl HttpConnector for StubAws {
     }
 }
 
-/// An error of the query protocol (Auto Scaling, Elastic Load Balancing, SNS).
+/// The body of an error in the query protocol (Auto Scaling, Elastic Load Balancing, SNS).
 pub(crate) fn query_error(code: &str, message: &str) -> String {
     format!(
         "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
@@ -190,7 +191,7 @@ pub(crate) fn query_error(code: &str, message: &str) -> String {
     )
 }
 
-/// An error of EC2.
+/// The body of an error of EC2.
 pub(crate) fn ec2_error(code: &str, message: &str) -> String {
     format!(
         "<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>\
@@ -198,7 +199,7 @@ pub(crate) fn ec2_error(code: &str, message: &str) -> String {
     )
 }
 
-/// An error of a JSON protocol (DynamoDB, SQS, Config).
+/// The body of an error in a JSON protocol (DynamoDB, SQS, AWS Config).
 pub(crate) fn json_error(code: &str, message: &str) -> String {
     format!(r#"{{"__type":"com.amazonaws#{code}","message":"{message}"}}"#)
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::error::{required, unreadable};
 
-/// A time in a response.
+/// Converts a time in a response. A missing or invalid time makes the response unreadable.
 pub(crate) fn timestamp(
     operation: &'static str,
     field: &'static str,
@@ -17,7 +17,7 @@ pub(crate) fn timestamp(
     Timestamp::new(time.secs(), nanosecond).map_err(|error| unreadable(operation, format!("{field}: {error}")))
 }
 
-/// A time with exactly three fractional digits, so that texts sort like times.
+/// Formats a time with exactly three fractional digits, so that the texts sort in the order of the times.
 pub(crate) fn sortable(time: Timestamp) -> String {
     format!("{time:.3}")
 }

@@ -1,5 +1,5 @@
-//! For tests: tables of AWS responses and of what an adapter makes of them. The real SDK writes the request and reads
-//! the response, so that each code is tested as its service spells it.
+//! For tests: tables that pair each AWS response with the result that the adapter must return. The real SDK writes the
+//! request and reads the response, so that each error code is tested as its service spells it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -12,33 +12,33 @@ use crate::aws::Aws;
 use crate::aws::testing::names;
 use crate::stub::{Reply, StubAws, ec2_error, json_error, query_error};
 
-/// The format of a service's errors.
+/// The wire protocol of a service, which determines the format of its error responses.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Wire {
-    /// Auto Scaling, Elastic Load Balancing, SNS.
+    /// The query protocol with XML responses: Auto Scaling, Elastic Load Balancing and SNS.
     Query,
-    /// EC2: the query protocol with its own envelope.
+    /// The variant of the query protocol that EC2 uses: its error responses have another XML envelope.
     Ec2,
     Json,
-    /// SQS: JSON. The code of its older protocol, in a header, takes precedence.
+    /// The JSON protocol of SQS. The error code of the older query protocol is in a header and takes precedence.
     CompatibleJson,
-    /// CloudWatch: CBOR, with the same header.
+    /// The CBOR protocol of CloudWatch, with the same header for the older error code.
     CompatibleCbor,
 }
 
 /// A response of AWS.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Says {
-    /// An error: status, code, message.
+    /// An error response: its HTTP status, error code and message.
     Error(u16, &'static str, &'static str),
-    /// A status and a body that no AWS service wrote: of a proxy, or cut short.
+    /// An HTTP status and a body that no AWS service wrote: from a proxy, or cut short.
     Else(u16, &'static str),
     Lost,
     /// No response comes in time.
     TimedOut,
 }
 
-/// What the adapter makes of the response.
+/// The result that the adapter must return for the response.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Means {
     /// The call fails with this kind of error.
@@ -47,22 +47,22 @@ pub(crate) enum Means {
     Answers(&'static str),
 }
 
-/// What repeats the call.
+/// What repeats the failed call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Again {
-    /// The call itself, up to [`Call::attempts`] times.
+    /// The call repeats itself, up to [`Call::attempts`] times in all.
     Call,
-    /// The next pass, if at all.
+    /// The call does not repeat itself. The next reconcile pass may make it again.
     NextPass,
 }
 
-/// A method of a port, and the AWS action that the table is about.
+/// A method of a port, and the AWS action of that method whose responses are tested.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call {
     pub(crate) method: &'static str,
-    /// AWS's action, as IAM spells it.
+    /// The AWS action, as IAM spells it.
     pub(crate) action: &'static str,
-    /// The attempts where a retry may help. One: a second attempt could take effect twice.
+    /// The number of attempts when a retry may help. It is 1 when a second attempt could take effect twice.
     pub(crate) attempts: usize,
 }
 
@@ -70,12 +70,12 @@ pub(crate) const fn call(method: &'static str, action: &'static str, attempts: u
     Call { method, action, attempts }
 }
 
-/// A result, as `Debug` prints it.
+/// The result of a call, as `Debug` prints it.
 pub(crate) fn words<T: std::fmt::Debug>(answer: T) -> String {
     format!("{answer:?}")
 }
 
-/// A line of a table.
+/// One line of a table: the response of AWS, the result of the call, and what repeats the call.
 pub(crate) type Line = (Says, Means, Again);
 
 /// The responses that any call of any service can get.
@@ -114,7 +114,7 @@ impl Wire {
     }
 }
 
-/// A map of two texts, each shorter than 256 bytes.
+/// The CBOR body of an error: a map of two texts, each shorter than 256 bytes.
 fn cbor_error(shape: &str, message: &str) -> Vec<u8> {
     let mut body = vec![0xa2];
     for text in ["__type", shape, "message", message] {
@@ -124,8 +124,8 @@ fn cbor_error(shape: &str, message: &str) -> Vec<u8> {
     body
 }
 
-/// The ports on stubbed responses, with their own region: the SDK stops retries for a service and region that fails too
-/// often, across all clients of the process. The waits between attempts are shortened.
+/// The ports with stubbed responses and a region of their own: the SDK stops retries for a service and region that fail
+/// too often, across all clients of the process. The waits between attempts are shortened.
 fn alone(stub: &StubAws) -> Aws {
     static REGIONS: AtomicUsize = AtomicUsize::new(0);
     let region = Region::new(format!("test-{}", REGIONS.fetch_add(1, Ordering::Relaxed)));
@@ -134,8 +134,8 @@ fn alone(stub: &StubAws) -> Aws {
     Aws::new(config.to_builder().region(region).retry_config(retries).build(), names())
 }
 
-/// Runs every line against every call and reports all differences at once. `prepared` stubs the reads that a method
-/// makes before its action.
+/// Runs every line against every call and reports all differences at once. `prepared` returns a stub with the responses
+/// to the reads that a method makes before the tested action.
 pub(crate) async fn meets(
     wire: Wire,
     calls: &[Call],

@@ -1,4 +1,4 @@
-//! Load balancers: weights, stickiness, target health, attachments.
+//! Contracts about load balancers: weights, stickiness, target health and attachments.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,7 +31,7 @@ fn change(fleet: &Fleet, from: (u32, u32), to: (u32, u32)) -> WeightChange {
     }
 }
 
-/// The only forward action that names a target group.
+/// The only forward action that names a target group. It is an error if none or several do.
 async fn only(ports: &impl Ports, target_group: &TargetGroupArn) -> anyhow::Result<Forward> {
     let mut found = ports.forwards(&[target_group.clone()].into()).await?;
     let last = found.pop().context("nothing forwards to it")?;

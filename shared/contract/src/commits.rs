@@ -1,5 +1,5 @@
-//! The commit: it writes record, history and outbox in one transaction if record and lease are unchanged since they
-//! were read; otherwise it writes nothing.
+//! Contracts about the commit. It writes record, history and outbox in one transaction if record and lease are
+//! unchanged since they were read; otherwise it writes nothing.
 
 use anyhow::{bail, ensure};
 use driftless_planner::decision::Decision;
@@ -27,7 +27,7 @@ fn notification(fleet: &FleetName, id: &str, at: Timestamp) -> anyhow::Result<No
     Ok(Notification { id: id.to_owned(), fleet: fleet.clone(), groups: vec!["app-blue".parse()?], at, details })
 }
 
-/// A decision with a value in every part of the record that can hold a time, a map or an enum.
+/// A decision whose record has a value in every part that can hold a time, a map or an enum.
 fn full(fleet: &FleetName, version: u64, at: Timestamp) -> anyhow::Result<Decision> {
     let mut decided = decision(fleet, version);
     let next = &mut decided.next;

@@ -1,4 +1,5 @@
-//! Facts: each is stored once, the newest one of a key wins, and the decision that read a fact consumes it.
+//! Contracts about facts: each fact is stored once, the newest fact with a key wins, and the decision that read a fact
+//! consumes it.
 
 use anyhow::ensure;
 use driftless_planner::burst::IMMEDIATE_RUNS_PER_MINUTE_MAX;
@@ -67,7 +68,7 @@ pub(crate) async fn a_fact_is_consumed_once_and_others_stay<W: World>(world: &W)
     Ok(())
 }
 
-/// A compliance fact, which can wait.
+/// The fact of a non-compliant instance. Such a fact can wait.
 fn verdict(at: Timestamp) -> anyhow::Result<Fact> {
     let (instance, rule) = ("i-0123456789abcdef0".parse()?, "approved-amis".parse()?);
     let verdict = ComplianceType::NonCompliant;

@@ -1,4 +1,4 @@
-//! Instances of a group: launch, protection, Standby, termination.
+//! Contracts about the instances of a group: launch, protection, Standby and termination.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! The lease of a fleet: one holder at a time, each with a higher fence, and no request lost.
+//! Contracts about the lease of a fleet: it has one holder at a time, each acquisition has a higher fencing number, and
+//! no request is lost.
 
 use anyhow::{bail, ensure};
 use driftless_reconciler::ports::{Acquired, Clock as _, Released, Store as _};

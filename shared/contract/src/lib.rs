@@ -1,9 +1,9 @@
-//! The contracts of the ports: the facts about AWS on which the loop relies. Each contract is an `async fn` over any
-//! [`World`]. The simulator and, on the local stack, the production adapters must fulfil the same contracts, so that
-//! neither can diverge from the other.
+//! The contracts of the ports: the facts about AWS on which the production loop relies. Each contract is an `async fn`
+//! over any [`World`]. The simulator and, on the local stack, the production adapters must fulfil the same contracts,
+//! so that neither can diverge from the other.
 //!
-//! A world with a known difference from AWS declares it ([`World::differs`]), and the result prints the reason. It is
-//! an error if the contract holds all the same: the declared difference is outdated.
+//! A world with a known difference from AWS declares the difference ([`World::differs`]), and the result prints the
+//! reason. If the contract holds although a difference is declared, that is an error: the declaration is outdated.
 //!
 //! For tests only: no deployed crate depends on it.
 
@@ -23,15 +23,15 @@ use std::fmt;
 
 pub use world::{Color, Fleet, FleetSpec, Launches, World};
 
-/// The result of a contract.
+/// The result of checking one contract.
 #[derive(Debug)]
 pub struct ContractResult {
-    /// Its name, which states the fact.
+    /// The name of the contract, which states the fact.
     pub contract: &'static str,
     pub found: Found,
 }
 
-/// Whether a contract holds.
+/// Whether a contract holds in a world.
 #[derive(Debug)]
 pub enum Found {
     Holds,
@@ -46,7 +46,7 @@ pub enum Found {
 }
 
 impl ContractResult {
-    /// Whether the outcome is as declared.
+    /// Whether the contract holds, or does not hold as the world declares.
     pub const fn is_fine(&self) -> bool {
         matches!(self.found, Found::Holds | Found::Differs { .. })
     }
@@ -69,7 +69,7 @@ macro_rules! contracts {
         /// The names of all contracts.
         pub const NAMES: &[&str] = &[$($(stringify!($name)),+),+];
 
-        /// Checks every contract on a world, one after the other.
+        /// Checks every contract in a world, one after the other.
         pub async fn hold<W: World>(world: &W) -> Vec<ContractResult> {
             // Each future is boxed: one future with all of them would overflow the stack.
             vec![$($(checked(world, stringify!($name), Box::pin($module::$name(world)).await)),+),+]

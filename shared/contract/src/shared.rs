@@ -1,5 +1,5 @@
-//! State that several fleets share: cutover slots, freezes, the index, fingerprints, and the list of fleets with open
-//! work.
+//! Contracts about state that several fleets share: cutover slots, freezes, the index, fingerprints, and the list of
+//! fleets with open work.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
-//! The size of a group (minimum, maximum, desired capacity), and the errors for a group that does not exist.
+//! Contracts about the size of a group (minimum, maximum, desired capacity), and about the errors for a group that does
+//! not exist.
 
 use anyhow::{Context as _, ensure};
 use driftless_planner::action::{Bounds, CapacityChange, Protection};
@@ -13,18 +14,18 @@ use crate::support::{eventually, fleet};
 use crate::world::spec;
 use crate::{Fleet, World};
 
-/// A group as it is now.
+/// The current description of a group.
 pub(crate) async fn group(ports: &impl Ports, name: &GroupName) -> anyhow::Result<Group> {
     ports.group(name).await?.with_context(|| format!("{name} is gone"))
 }
 
-/// Its bounds now.
+/// The current minimum, maximum and desired capacity of a group.
 pub(crate) async fn bounds(ports: &impl Ports, name: &GroupName) -> anyhow::Result<Bounds> {
     let group = group(ports, name).await?;
     Ok(Bounds { min: group.min, max: group.max, desired: group.desired })
 }
 
-/// Waits until the group has `size` instances in service and no others.
+/// Waits until the group has `size` instances in service and no other instances.
 pub(crate) async fn stable<W: World>(world: &W, name: &GroupName, size: usize) -> anyhow::Result<Group> {
     let awaited = format!("{name} has {size} instances in service");
     eventually(world, &awaited, async || {
@@ -36,7 +37,7 @@ pub(crate) async fn stable<W: World>(world: &W, name: &GroupName, size: usize) -
     .await
 }
 
-/// The error of a call that must fail.
+/// The kind of the error of a call that must fail.
 pub(crate) fn refusal<T: std::fmt::Debug>(answer: Result<T, CallError>) -> anyhow::Result<CallErrorKind> {
     match answer {
         Ok(answer) => anyhow::bail!("it was accepted: {answer:?}"),

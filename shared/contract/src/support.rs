@@ -15,12 +15,12 @@ pub(crate) const LEASE: SignedDuration = SignedDuration::from_secs(40);
 /// The resolution of a stored time.
 pub(crate) const STEP: SignedDuration = SignedDuration::from_millis(1);
 
-/// A fleet that exists only in the table.
+/// The name of a fleet, for contracts about a fleet that exists only in the table.
 pub(crate) fn fleet(name: &str) -> anyhow::Result<FleetName> {
     name.parse().context("a fleet name")
 }
 
-/// Takes the lease, now.
+/// Takes the lease of a fleet, for [`LEASE`] from now on.
 pub(crate) async fn lease(ports: &impl Ports, fleet: &FleetName, holder: &str) -> anyhow::Result<Lease> {
     let now = ports.now();
     match ports.acquire(fleet, holder, now, now + LEASE).await? {
@@ -29,7 +29,7 @@ pub(crate) async fn lease(ports: &impl Ports, fleet: &FleetName, holder: &str) -
     }
 }
 
-/// The fact of a command.
+/// The fact of a command, with this request id.
 pub(crate) fn fact(fleet: &FleetName, request: &str, at: Timestamp) -> Fact {
     Fact::Command(CommandFact {
         request: request.to_owned(),
@@ -49,7 +49,7 @@ pub(crate) fn decision(fleet: &FleetName, version: u64) -> Decision {
     Decision::keeping(next)
 }
 
-/// Repeats a read until it returns a value. None means not yet.
+/// Repeats `reconcile` until it returns a value. None means that there is no value yet.
 pub(crate) async fn eventually<W: World, T>(
     world: &W,
     awaited: &str,
@@ -64,7 +64,7 @@ pub(crate) async fn eventually<W: World, T>(
     bail!("waited in vain: {awaited}")
 }
 
-/// The stored form of a time.
+/// A time as the table stores it, in milliseconds.
 pub(crate) fn stored(at: Timestamp) -> anyhow::Result<Timestamp> {
     Ok(Timestamp::from_millisecond(at.as_millisecond())?)
 }

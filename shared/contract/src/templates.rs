@@ -1,4 +1,4 @@
-//! Launch template versions, images, and the instance refreshes that roll them out.
+//! Contracts about launch template versions, images, and the instance refreshes that roll them out.
 
 use std::collections::BTreeSet;
 

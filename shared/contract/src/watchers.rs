@@ -1,4 +1,4 @@
-//! Config, CloudWatch, and the reconcile queue.
+//! Contracts about Config, CloudWatch, and the reconcile queue.
 
 use std::collections::BTreeSet;
 
@@ -27,9 +27,9 @@ pub(crate) async fn config_tells_who_breaks_a_rule_now_and_which_rules_it_does_n
     let [one, other] = &found.members[..] else { bail!("{found:?}") };
     let (rule, second): (RuleName, RuleName) = ("contract-rule-1".parse()?, "contract-rule-2".parse()?);
     ensure!(ports.non_compliant(&rule).await? == RuleReading::NoSuchRule);
-    world.judge(&one.id, &rule, ComplianceType::NonCompliant).await?;
-    world.judge(&other.id, &rule, ComplianceType::Compliant).await?;
-    world.judge(&other.id, &second, ComplianceType::NonCompliant).await?;
+    world.report_compliance(&one.id, &rule, ComplianceType::NonCompliant).await?;
+    world.report_compliance(&other.id, &rule, ComplianceType::Compliant).await?;
+    world.report_compliance(&other.id, &second, ComplianceType::NonCompliant).await?;
     let breaking = async |rule: &RuleName| match ports.non_compliant(rule).await? {
         RuleReading::NonCompliant(found) => anyhow::Ok(found),
         RuleReading::NoSuchRule => bail!("{rule} is not known"),
@@ -38,7 +38,7 @@ pub(crate) async fn config_tells_who_breaks_a_rule_now_and_which_rules_it_does_n
     let finding = found.get(&one.id).context("it is not found")?;
     ensure!(found.len() == 1 && finding.recorded_at <= driftless_reconciler::ports::Clock::now(ports), "{found:?}");
     ensure!(breaking(&second).await?.keys().eq([&other.id]));
-    world.judge(&one.id, &rule, ComplianceType::Compliant).await?;
+    world.report_compliance(&one.id, &rule, ComplianceType::Compliant).await?;
     ensure!(breaking(&rule).await?.is_empty(), "and the rule is still known");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! A world in which contracts are checked: its ports, the setup of resources, and time.
+//! What a world must offer so that contracts can be checked in it: ports, the setup of resources, and time.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -14,19 +14,19 @@ use driftless_reconciler::ports::Ports;
 
 /// A world in which contracts can be checked.
 pub trait World: Sync {
-    /// The ports of the world.
+    /// The type of the ports.
     type Ports: Ports;
 
     /// The ports of the world.
     fn ports(&self) -> &Self::Ports;
 
-    /// Why a contract does not hold in this world although it holds on AWS. None: it must hold.
+    /// Why a contract does not hold in this world although it holds on AWS. None: the contract must hold.
     fn differs(&self, contract: &str) -> Option<&'static str>;
 
     /// Waits a moment, in which pending changes proceed.
     fn moment(&self) -> impl Future<Output = ()>;
 
-    /// The most moments that a pending change may take.
+    /// The largest number of moments that a pending change may take.
     fn patience(&self) -> usize;
 
     /// Creates a fleet: a pair behind one load balancer with the weights blue 100 and green 0, in service and healthy.
@@ -42,21 +42,21 @@ pub trait World: Sync {
     /// An operator terminates an instance in EC2, without Auto Scaling.
     fn kill(&self, instance: &InstanceId) -> impl Future<Output = anyhow::Result<()>>;
 
-    /// An operator protects an instance by the tag `driftless:protect`.
+    /// An operator protects an instance by the tag `driftless:protect` with this reason.
     fn protect(&self, instance: &InstanceId, reason: &str) -> impl Future<Output = anyhow::Result<()>>;
 
-    /// The health checks of an instance pass, or fail, from now on.
+    /// Makes the health checks of an instance pass or fail from now on.
     fn health(&self, instance: &InstanceId, passes: bool) -> impl Future<Output = anyhow::Result<()>>;
 
     /// Sets the compliance of an instance, and creates the Config rule if necessary.
-    fn judge(
+    fn report_compliance(
         &self,
         instance: &InstanceId,
         rule: &RuleName,
         verdict: ComplianceType,
     ) -> impl Future<Output = anyhow::Result<()>>;
 
-    /// Creates an alarm of a target group in this state.
+    /// Creates an alarm that is in this state and names a target group.
     fn alarm(
         &self,
         name: &AlarmName,
@@ -64,13 +64,13 @@ pub trait World: Sync {
         state: AlarmState,
     ) -> impl Future<Output = anyhow::Result<()>>;
 
-    /// Registers an image of this account, with the tags of a fleet and a build if given.
+    /// Registers an image of this account. `fleet` and `build` are the tags of the image, if they are given.
     fn image(&self, fleet: Option<&FleetName>, build: Option<&str>) -> impl Future<Output = anyhow::Result<ImageId>>;
 
-    /// An operator writes a launch template version like `base`, with another instance type.
+    /// An operator writes a launch template version that differs from `base` only in its instance type.
     fn template(&self, base: &TemplateVersion) -> impl Future<Output = anyhow::Result<TemplateVersion>>;
 
-    /// An operator adds a rule to the fleet's load balancer that forwards to blue alone.
+    /// An operator adds a rule to the fleet's load balancer that forwards all requests to blue.
     fn rule(&self, fleet: &Fleet) -> impl Future<Output = anyhow::Result<ForwardPlace>>;
 
     /// Creates a target group that no load balancer uses.
@@ -83,27 +83,27 @@ pub trait World: Sync {
     fn thaw(&self, scope: &FreezeScope) -> impl Future<Output = anyhow::Result<()>>;
 }
 
-/// The outcome of launches.
+/// The outcome of the calls to `LaunchInstances`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Launches {
     Succeed,
     /// EC2 has no capacity in any zone.
     FindNoRoom,
-    /// The endpoint does not know the call.
+    /// The endpoint does not know the call `LaunchInstances`.
     AreNotOffered,
 }
 
-/// A fleet to create.
+/// A fleet that a contract wants to be created.
 #[derive(Debug, Clone)]
 pub struct FleetSpec {
     pub name: FleetName,
     pub blue: Bounds,
     pub green: Bounds,
-    /// Additional tags of its groups, with their full keys.
+    /// Further tags of the groups, with their full keys.
     pub tags: BTreeMap<String, String>,
 }
 
-/// A created fleet.
+/// A fleet that was created for a contract.
 #[derive(Debug, Clone)]
 pub struct Fleet {
     pub name: FleetName,
@@ -112,20 +112,20 @@ pub struct Fleet {
     /// The color with all traffic.
     pub blue: Color,
     pub green: Color,
-    /// The forward action with the weights.
+    /// The forward action that has the weights of both colors.
     pub place: ForwardPlace,
 }
 
-/// One color of a fleet.
+/// The names of one color of a fleet.
 #[derive(Debug, Clone)]
 pub struct Color {
     pub group: GroupName,
-    /// Its launch template version.
+    /// The launch template version of the group.
     pub template: TemplateVersion,
     pub target_group: TargetGroupArn,
 }
 
-/// A fleet whose green color is empty.
+/// The specification of a fleet whose green group has no instances.
 pub(crate) fn spec(name: &str, blue: Bounds) -> anyhow::Result<FleetSpec> {
     let green = Bounds { min: 0, max: blue.max, desired: 0 };
     Ok(FleetSpec { name: name.parse()?, blue, green, tags: BTreeMap::new() })

@@ -1,22 +1,22 @@
-//! When two states are the same: each state is written in a form without absolute ids and times.
+//! Decides which states are equal: each state is written in a form without absolute ids and times.
 //!
 //! A state is written as text. Each instance id becomes its rank among all ids of the state, each time becomes its
-//! distance from now, and each time in a token becomes its rank. A past time that is so old that no decision depends on
-//! its exact distance is written as "old". Everything else is compared unchanged.
+//! distance from now, and each time in a token becomes its rank among these times. A past time that is so old that no
+//! decision depends on its exact distance is written as "old". Everything else is compared unchanged.
 
 use std::hash::{DefaultHasher, Hasher};
 
 use jiff::Timestamp;
 
-/// In seconds. No decision of a bounded model depends on how much older than this a time is.
+/// An age in seconds. No decision of a bounded model depends on the exact age of a time that is at least this old.
 pub const OLD_AFTER: i64 = 4 * 60;
 
-/// Hexadecimal digits of an instance id after `i-`.
+/// Number of hexadecimal digits of an instance id after `i-`.
 const ID_DIGITS: usize = 17;
-/// Digits of a time in a token, in seconds since 1970.
+/// Number of digits of a time in a token, which is in seconds since 1970.
 const SECOND_DIGITS: usize = 10;
 
-/// A piece of a text: an id, a time, or the text between them, of which only the hash is kept.
+/// A piece of a text: an id, a time, or the text between ids and times, of which only the hash is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Piece {
     Plain(u128),
@@ -25,19 +25,19 @@ enum Piece {
     TokenTime(i64),
 }
 
-/// A text in pieces. It is split once, however often it is compared.
+/// A text in pieces. The text is split only once, however often it is compared.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pieces(Vec<Piece>);
 
 impl Pieces {
-    /// Splits a text.
+    /// Splits a text into pieces.
     pub fn of(text: &str) -> Self {
         let mut pieces = Self::default();
         pieces.text(text);
         pieces
     }
 
-    /// Adds a text.
+    /// Splits a text and adds its pieces.
     pub fn text(&mut self, text: &str) {
         let text = text.as_bytes();
         let (mut plain_from, mut at) = (0, 0);
@@ -56,7 +56,7 @@ impl Pieces {
         self.bytes(text.get(plain_from..).unwrap_or_default());
     }
 
-    /// Adds bytes without ids and times.
+    /// Adds bytes that contain no ids and no times.
     pub fn bytes(&mut self, bytes: &[u8]) {
         if !bytes.is_empty() {
             self.0.push(Piece::Plain(hash(|hasher| hasher.write(bytes))));
@@ -68,7 +68,7 @@ impl Pieces {
         self.0.push(Piece::Plain(u128::from(number)));
     }
 
-    /// Adds an instance.
+    /// Adds the number of an instance.
     pub fn id(&mut self, id: u32) {
         self.0.push(Piece::Id(u64::from(id)));
     }
@@ -78,8 +78,8 @@ impl Pieces {
         self.0.extend_from_slice(&others.0);
     }
 
-    /// The fingerprint at this time. It has 128 bits: among 100 million states the probability of a collision is below
-    /// 1 in 10^22.
+    /// The fingerprint of the pieces at this time. It has 128 bits: among 100 million states the probability of a
+    /// collision is below 1 in 10^22.
     pub fn fingerprint(&self, now: Timestamp) -> u128 {
         let (ids, tokens) = self.known();
         hash(|hasher| {
@@ -94,7 +94,7 @@ impl Pieces {
         })
     }
 
-    /// All ids and all times in tokens, sorted.
+    /// All ids, and all times in tokens, each sorted and without duplicates.
     fn known(&self) -> (Vec<u64>, Vec<i64>) {
         let (mut ids, mut tokens) = (Vec::with_capacity(16), Vec::new());
         for piece in &self.0 {
@@ -112,7 +112,7 @@ impl Pieces {
     }
 }
 
-/// Two 64-bit hashes with different seeds.
+/// A hash of 128 bits: two 64-bit hashes with different seeds.
 fn hash(write: impl Fn(&mut DefaultHasher)) -> u128 {
     let half = |seed| {
         let mut hasher = DefaultHasher::new();
@@ -123,7 +123,7 @@ fn hash(write: impl Fn(&mut DefaultHasher)) -> u128 {
     (half(0) << 64) | half(1)
 }
 
-/// The length of the text before the next possible id or time.
+/// The length of the text before the next place at which an id or a time can begin.
 fn plain_length(rest: &[u8]) -> usize {
     let first_is_digit = rest.first().is_some_and(u8::is_ascii_digit);
     // If a number is not an id or a time, neither is a suffix of it.
@@ -138,7 +138,7 @@ fn id(rest: &[u8]) -> Option<(Piece, usize)> {
     Some((Piece::Id(number), 2 + ID_DIGITS))
 }
 
-/// `2026-11-20T12:00:00Z`.
+/// Reads a time such as `2026-11-20T12:00:00Z`. Returns its piece and its length.
 fn time(rest: &[u8]) -> Option<(Piece, usize)> {
     if rest.get(4) != Some(&b'-') || rest.get(10) != Some(&b'T') {
         return None;

@@ -1,23 +1,24 @@
-//! Explores every state that a model can reach, breadth first, until there is no new one.
+//! Explores every state that a model can reach, breadth first, until it finds no new state.
 //!
-//! Of each state the graph keeps its fingerprint, the state from which it was first reached, and its edges. A
-//! counterexample is a shortest path: the explorer follows the first edges back and executes the path again. Liveness
-//! is checked on the complete graph, cycles included: it holds in a state when *every* path of calm moves from there
-//! ends at rest.
+//! The graph keeps for each state its fingerprint, the state from which it was first reached, and its edges. A
+//! counterexample is a shortest path: the explorer follows the first edges back to the initial state and executes the
+//! path again. Liveness is checked on the complete graph, cycles included: it holds in a state when *every* path of
+//! calm moves from there ends at rest.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::{Display, Write as _};
 use std::num::NonZero;
 use std::thread;
 
-/// Number of states that are expanded before their successors are merged: it bounds the memory for successors that are
-/// not merged yet.
+/// Number of states that are expanded before the states to which they lead are merged into the graph. It bounds the
+/// memory for states that are not merged yet.
 const BATCH: usize = 16_384;
-/// One in so many states that are reached on a second path is expanded again: it must have the same successors.
+/// One in this many states that are reached on a second path is expanded again, to check that it leads to the same
+/// states.
 const DOUBTED_EVERY: usize = 64;
-/// The most states that are expanded again, since each is kept until the end.
+/// The largest number of states that are expanded again. Each of them is kept until the end.
 const DOUBTED_MAX: usize = 20_000;
-/// The property of the explorer itself. If it is violated, the exploration proves nothing.
+/// The property of the explorer itself. If the property is violated, the exploration proves nothing.
 pub const SAMENESS: &str = "equal states lead to equal states";
 /// The bit that marks a calm edge.
 const CALM: u32 = 1 << 31;
@@ -26,21 +27,22 @@ const CALM: u32 = 1 << 31;
 pub trait Model: Sync {
     /// Everything that affects later states.
     type State: Clone + std::fmt::Debug + Send + Sync;
-    /// One move.
+    /// One move from a state to the next one.
     type Move: Clone + std::fmt::Debug + Display + Send;
 
     /// The initial state.
     fn initial(&self) -> Self::State;
 
-    /// Equal for two states exactly when the same moves lead from both to equal states.
+    /// The fingerprint of a state. It is equal for two states exactly when the same moves lead from both to equal
+    /// states.
     fn fingerprint(&self, state: &Self::State) -> u128;
 
-    /// All moves from a state, with their successors.
+    /// All moves from a state, each with the state to which it leads.
     fn expand(&self, state: &Self::State, tally: &mut Tally) -> Expansion<Self>
     where
         Self: Sized;
 
-    /// A state as text, for a counterexample.
+    /// Describes a state as text, for a counterexample.
     fn describe(&self, state: &Self::State) -> String;
 }
 
@@ -58,13 +60,14 @@ pub struct Expansion<M: Model> {
 #[derive(Debug)]
 pub struct Step<M: Model> {
     pub what: M::Move,
-    /// The successor. Err: the move violates a property.
+    /// The state to which the move leads. Err: the move violates a property.
     pub leads_to: Result<M::State, Broken>,
-    /// Whether the move is neither a fault nor a late action. Liveness is checked on calm moves only.
+    /// Whether the move is neither a fault nor an action that takes effect late. Liveness is checked on calm moves
+    /// only.
     pub is_calm: bool,
 }
 
-/// A property that does not hold.
+/// A property that a state or a move violates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broken {
     pub property: &'static str,
@@ -75,18 +78,18 @@ pub struct Broken {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
     /// How often each property was checked.
-    pub judged: BTreeMap<&'static str, u64>,
-    /// Everything that occurred at least once.
+    pub checked: BTreeMap<&'static str, u64>,
+    /// The names of everything that occurred at least once.
     pub seen: BTreeSet<String>,
 }
 
 impl Tally {
     /// Counts a check of a property.
     pub fn check(&mut self, property: &'static str) {
-        *self.judged.entry(property).or_default() += 1;
+        *self.checked.entry(property).or_default() += 1;
     }
 
-    /// Records that something occurred.
+    /// Records that something with this name occurred.
     pub fn saw(&mut self, what: &str) {
         if !self.seen.contains(what) {
             self.seen.insert(what.to_owned());
@@ -94,8 +97,8 @@ impl Tally {
     }
 
     fn add(&mut self, other: Self) {
-        for (property, count) in other.judged {
-            *self.judged.entry(property).or_default() += count;
+        for (property, count) in other.checked {
+            *self.checked.entry(property).or_default() += count;
         }
         self.seen.extend(other.seen);
     }
@@ -125,10 +128,10 @@ pub enum Unfinished {
         broken: Broken,
         /// A shortest path to the violation, one move on each line, and the state at its end.
         story: String,
-        /// Number of states found until then.
+        /// Number of states found until the violation.
         states: usize,
     },
-    /// The caller stopped it.
+    /// The caller stopped the exploration.
     Stopped(Progress),
 }
 
@@ -148,16 +151,16 @@ impl Display for Unfinished {
 /// The progress of an exploration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// All states within so many moves were found.
+    /// All states within this many moves of the initial state were found.
     pub depth: usize,
     /// Number of states found.
     pub states: usize,
 }
 
-/// Explores a model completely, or until `goes_on` returns false. It is called every few thousand states.
+/// Explores a model completely, or until `goes_on` returns false. `goes_on` is called after each batch of states.
 ///
 /// # Errors
-/// A property does not hold, or the caller stopped the exploration.
+/// A property is violated, or the caller stopped the exploration.
 pub fn explore<M: Model>(model: &M, mut goes_on: impl FnMut(Progress) -> bool) -> Result<Explored, Unfinished> {
     let mut graph: Graph<M> = Graph::new(model);
     let mut frontier = vec![(0_u32, model.initial())];
@@ -182,24 +185,24 @@ pub fn explore<M: Model>(model: &M, mut goes_on: impl FnMut(Progress) -> bool) -
     })
 }
 
-/// The graph of all states found so far. The number of a state is its index.
+/// The graph of all states found so far. The number of a state is its index in the lists.
 #[derive(Debug)]
 struct Graph<M: Model> {
     numbers: HashMap<u128, u32>,
     prints: Vec<u128>,
     parents: Vec<u32>,
     is_at_rest: Vec<bool>,
-    /// The edges of all states, concatenated.
+    /// The edges of all states, concatenated: for each edge, the number of the state to which it leads.
     targets: Vec<u32>,
-    /// The end of each state's edges. Those of the first state begin at 0.
+    /// For each state, the end of its edges in `targets`. The edges of the first state begin at 0.
     ends: Vec<usize>,
     tally: Tally,
     found_again: usize,
-    /// States that were reached on a second path, as they were reached then.
+    /// A sample of the states that were reached on a second path, in the form in which they were reached then.
     doubted: Vec<(u32, M::State)>,
 }
 
-/// The result of one worker for one state.
+/// What a worker has found from one state.
 struct Expanded<M: Model> {
     from: u32,
     is_at_rest: bool,
@@ -257,7 +260,7 @@ impl<M: Model> Graph<M> {
         Ok(next)
     }
 
-    /// Keeps a sample of the states that were reached on a second path.
+    /// Adds a state that was reached on a second path to the sample, if it is its turn.
     fn doubt(&mut self, number: u32, state: M::State) {
         self.found_again += 1;
         if self.found_again.is_multiple_of(DOUBTED_EVERY) && self.doubted.len() < DOUBTED_MAX {
@@ -265,8 +268,8 @@ impl<M: Model> Graph<M> {
         }
     }
 
-    /// States with the same fingerprint must have the same successors, whichever path led to them. Otherwise the
-    /// fingerprint omits something that matters and the exploration is incomplete.
+    /// Checks that states with the same fingerprint lead to the same states, whichever path led to them. Otherwise the
+    /// fingerprint omits something that matters, and the exploration is incomplete.
     fn check_sameness(&self, model: &M) -> Result<(), Unfinished> {
         let workers = thread::available_parallelism().map_or(1, NonZero::get);
         let share = self.doubted.len().div_ceil(workers).max(1);
@@ -302,7 +305,7 @@ impl<M: Model> Graph<M> {
         edges.chain([(0, rest)]).collect()
     }
 
-    /// Expands a batch on all processors, in the order of its states.
+    /// Expands a batch of states on all processors. The result is in the order of the batch.
     fn expand(&mut self, model: &M, batch: &[(u32, M::State)]) -> Vec<Expanded<M>> {
         let workers = thread::available_parallelism().map_or(1, NonZero::get);
         let share = batch.len().div_ceil(workers).max(1);
@@ -331,11 +334,11 @@ impl<M: Model> Graph<M> {
         self.targets.get(start..end).unwrap_or_default()
     }
 
-    /// Every path of calm moves must end at rest, from every state. Returns the greatest number of moves that this
-    /// takes.
+    /// Checks that from every state every path of calm moves ends at rest. Returns the greatest number of moves that
+    /// this takes.
     ///
-    /// Computed backward from rest: a state is live when all its calm moves lead to live states. Any other state is on
-    /// a cycle or has no calm move although its work has not ended.
+    /// The check goes backward from the states at rest: a state is live when all its calm moves lead to live states.
+    /// Any other state is on a cycle, or has no calm move although its work has not ended.
     fn check_liveness(&self, model: &M) -> Result<usize, Unfinished> {
         let states = self.parents.len();
         let calm = |number: usize| self.edges(number).iter().filter(|edge| *edge & CALM != 0).map(|edge| edge & !CALM);
@@ -376,7 +379,7 @@ impl<M: Model> Graph<M> {
         Err(self.never_at_rest(model, stuck, &moves))
     }
 
-    /// The counterexample for a state from which a path never ends at rest.
+    /// The counterexample for a state from which some path never ends at rest.
     fn never_at_rest(&self, model: &M, stuck: usize, moves: &[Option<usize>]) -> Unfinished {
         let mut path = self.path_to(stuck);
         let calm_from = path.len();
@@ -419,7 +422,7 @@ impl<M: Model> Graph<M> {
         Unfinished::Counterexample { broken, story, states: self.parents.len() }
     }
 
-    /// Executes a path again and writes it as text.
+    /// Executes a path again and writes it as text. Returns the text and the last state.
     fn live(&self, model: &M, path: &[usize], calm_from: usize) -> (String, M::State) {
         let mut state = model.initial();
         let mut story = String::new();
@@ -468,7 +471,7 @@ fn expand_one<M: Model>(model: &M, from: u32, state: &M::State, tally: &mut Tall
     expanded
 }
 
-/// The moves that lead two states of the same fingerprint to different states, one on each line.
+/// Describes the moves that lead from only one of two states with the same fingerprint, one on each line.
 fn elsewhere<M: Model>(model: &M, number: usize, one: &M::State, other: &M::State) -> String {
     let [one, other] = [one, other].map(|state| found_from(model, number, state));
     let only = |all: &[((u128, bool), String)], others: &[((u128, bool), String)]| {
@@ -484,7 +487,7 @@ fn elsewhere<M: Model>(model: &M, number: usize, one: &M::State, other: &M::Stat
     lines("this one", only(&other, &one)) + &lines("the other", only(&one, &other))
 }
 
-/// The fingerprints of the successors with their moves. "At rest" counts as an edge without a target.
+/// The moves from a state, each with the fingerprint of the state to which it leads. "At rest" counts as a move, too.
 fn found_from<M: Model>(model: &M, number: usize, state: &M::State) -> Vec<((u128, bool), String)> {
     let expansion = model.expand(state, &mut Tally::default());
     let mut found = vec![((0, expansion.is_at_rest), "whether it is at rest".to_owned())];

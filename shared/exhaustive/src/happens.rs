@@ -1,4 +1,4 @@
-//! The moves from one state.
+//! The moves that are possible in one state.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::setups::Trouble;
 use crate::small::{Small, State, commit, forget_taken, overtake};
 use crate::world::{Life, TICK, World, instance_id, number};
 
-/// Collects the moves from one state.
+/// Collects the moves that are possible in one state.
 pub(crate) struct Moves<'s> {
     pub(crate) small: &'s Small,
     pub(crate) state: &'s State,
@@ -28,7 +28,7 @@ impl Moves<'_> {
         self.steps.push(Step { what, leads_to: Ok(state), is_calm });
     }
 
-    /// Adds a fault, if the setup allows it.
+    /// Adds a fault as a move, if the setup allows it.
     fn trouble(&mut self, trouble: Trouble, what: Move, change: impl FnOnce(&mut State)) {
         if let Some(mut state) = self.after_trouble(trouble) {
             change(&mut state);
@@ -48,7 +48,7 @@ impl Moves<'_> {
         Some(state)
     }
 
-    /// A reconcile pass. Returns the decision if it has no effect at all.
+    /// Adds a reconcile pass. Returns its decision if the pass begins a new run (`is_fresh`) and has no effect at all.
     pub(crate) fn reconcile(&mut self, is_fresh: bool) -> Result<Option<Decision>, Broken> {
         let (world, record) = (&self.state.world, self.state.record.as_ref().map(|kept| &kept.record));
         let decision = self.small.decide(world, record, &self.state.actor);
@@ -90,7 +90,7 @@ impl Moves<'_> {
         self.small.fingerprint(one) == self.small.fingerprint(other)
     }
 
-    /// The pass changed only texts. The next pass must not change even those.
+    /// Checks a pass that changed only texts for readers: the next pass must change nothing, not even texts.
     fn changes_nothing(&mut self, state: &State) -> Result<Decision, Broken> {
         const PROPERTY: &str = "a second decision on unchanged input changes nothing";
         self.tally.check(PROPERTY);
@@ -125,7 +125,7 @@ impl Moves<'_> {
         }
     }
 
-    /// The holder of the lease executes its next action.
+    /// Adds the moves in which the holder of the lease executes its next action, dies or sleeps.
     pub(crate) fn act(&mut self, hand: &Hand) {
         let Some(action) = hand.next_action() else { return };
         for ending in endings(action, &self.state.world) {
@@ -143,7 +143,7 @@ impl Moves<'_> {
         }
     }
 
-    /// The sleeping function continues.
+    /// Adds the move in which the sleeping function continues.
     pub(crate) fn request(&mut self, hand: &Hand) {
         if !hand.is_uncommitted {
             if let Some(action) = hand.next_action() {
@@ -180,7 +180,7 @@ impl Moves<'_> {
             Ending::Shortage => ActionResult::Failed("InsufficientInstanceCapacity".into()),
             Ending::BadLaunch => ActionResult::Failed("the launch failed".into()),
         };
-        let judged = invariants::write(
+        let checked = invariants::write(
             before,
             &state.world,
             &self.small.names,
@@ -204,10 +204,10 @@ impl Moves<'_> {
         }
         forget_taken(&mut state);
         let is_calm = ending == Ending::Well;
-        self.steps.push(Step { what, leads_to: judged.map(|()| state), is_calm });
+        self.steps.push(Step { what, leads_to: checked.map(|()| state), is_calm });
     }
 
-    /// The moves of AWS. Returns whether AWS is still working on something that will end.
+    /// Adds the moves of AWS. Returns whether AWS is still working on something that will end.
     pub(crate) fn aws(&mut self) -> bool {
         let mut is_moving = false;
         let servers: Vec<_> = self.state.world.servers().cloned().collect();
@@ -273,7 +273,7 @@ impl Moves<'_> {
         }
     }
 
-    /// The moves of operators.
+    /// Adds the moves of operators.
     pub(crate) fn people(&mut self) {
         if self.state.world.frozen_since.is_some() {
             let mut state = self.state.clone();
@@ -315,7 +315,7 @@ impl Moves<'_> {
         }
     }
 
-    /// Images and alarms.
+    /// Adds the moves of the pipeline and of the alarms.
     fn pipeline(&mut self) {
         let Some(colors) = &self.state.world.colors else { return };
         if colors.newest_image <= self.small.setup.images {
@@ -342,7 +342,7 @@ impl Moves<'_> {
         }
     }
 
-    /// The commands of operators about a cutover. An operator who paused it resumes it.
+    /// Adds the commands of operators about a cutover. An operator who has paused a cutover resumes it later.
     fn commands(&mut self) {
         let Some(kept) = self.state.record.as_ref().filter(|_| self.state.world.colors.is_some()) else { return };
         let cutover = kept.record.cutover.as_ref();
@@ -387,8 +387,8 @@ impl Moves<'_> {
         self.trouble(trouble, Move::Say(command.clone()), |state| state.world.facts.push(fact));
     }
 
-    /// Time passes. If a pass had no effect, a pass after this time must have none either, unless the decision asked
-    /// for a requeue.
+    /// Adds the move in which time passes. If a pass had no effect, a pass after this time must have no effect either,
+    /// unless the decision asked for a requeue.
     pub(crate) fn tick(&mut self, is_calm: bool, quiet: Option<&Decision>) {
         const PROPERTY: &str = "every wait has a requeue";
         let mut state = self.state.clone();
@@ -413,14 +413,15 @@ impl Moves<'_> {
     }
 }
 
-/// Whether no capacity change is under way. An operator who lowers capacity waits for that.
+/// Whether no capacity change is under way. An operator who lowers the desired capacity waits for that.
 pub(crate) fn is_idle(state: &State) -> bool {
     let record = state.record.as_ref().map(|kept| &kept.record);
     let mut work = record.into_iter().flat_map(|record| record.replacements.values());
     work.all(|work| work.phase().surge().is_none()) && matches!(state.actor, Actor::Passing(_))
 }
 
-/// The endings of a call: a repeated launch with a known token returns the instance of the first call.
+/// The possible endings of a call. A launch with a known token does not fail for want of capacity or because of its
+/// template, since it returns the instance of the first call.
 fn endings(action: &Action, world: &World) -> Vec<Ending> {
     let mut endings = vec![Ending::Well, Ending::LostReply, Ending::Busy];
     if matches!(action, Action::Launch { token, .. } if !world.launched.contains_key(token)) {

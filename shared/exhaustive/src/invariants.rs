@@ -1,5 +1,5 @@
-//! The properties that must hold in every state. They check what the planner commits, its effect on the world, and what
-//! is left at rest, and use none of the planner's own reasoning.
+//! The properties that must hold in every state. They check what the planner commits, the effect of that on the world,
+//! and what is left at rest. They use none of the planner's own reasoning.
 
 use std::collections::BTreeSet;
 
@@ -17,10 +17,10 @@ use crate::observe::{Names, image_id};
 use crate::run::Decided;
 use crate::world::{Bounds, Pool, Server, World, count, number};
 
-/// The minimum healthy in percent of the wanted capacity: all bounded models set this value or leave it at its default.
+/// Minimum healthy, in percent of the wanted capacity. All bounded models set this value or leave it at its default.
 const MIN_HEALTHY_PERCENT: u32 = 90;
 
-/// Checks a decision before any of its actions.
+/// Checks a decision before any of its actions is executed.
 ///
 /// # Errors
 /// The property that is violated.
@@ -57,7 +57,7 @@ pub fn decision(
     decision.actions.iter().try_for_each(|action| is_accounted_for(&decision.next, action, tally))
 }
 
-/// A setting that must be restored is in the borrowed settings before it is changed.
+/// Checks that a setting which must be restored is in the borrowed settings before it is changed.
 fn is_accounted_for(next: &Record, action: &Action, tally: &mut Tally) -> Result<(), Broken> {
     const PROPERTY: &str = "no setting is changed without a row in the borrowed settings";
     let Some(group) = action.group() else { return Ok(()) };
@@ -140,7 +140,8 @@ pub fn write(
     }
 }
 
-/// Traffic goes only to a color at its minimum healthy, or back to one that serves, and never to a vetoed image.
+/// Checks that traffic goes only to a color at its minimum healthy, or back to one with healthy instances, and never to
+/// a vetoed image.
 fn weights(
     before: &World,
     after: &World,
@@ -181,15 +182,16 @@ fn weights(
     Ok(())
 }
 
-/// The images of a color's instances.
+/// The images of the instances of a color. `versions` are the versions of its launch template.
 fn images(pool: &Pool, versions: &[(u32, Option<String>)]) -> impl Iterator<Item = ImageId> {
     let version = |server: &Server| usize::try_from(server.version).ok()?.checked_sub(1);
     let image = move |server| version(server).and_then(|at| versions.get(at)).and_then(|(image, _)| image_id(*image));
     pool.servers.iter().filter_map(image)
 }
 
-/// A color is scaled to zero only without traffic, and not as the last one with healthy instances. The decision could not know
-/// which instances became healthy or unhealthy after it.
+/// Checks that a color is scaled to zero only without traffic, and not if it is the last color with healthy instances.
+/// The check allows for instances that became healthy or unhealthy after the decision, since the decision could not
+/// know them.
 fn empties(before: &World, at: usize, is: &Pool, decided: &Decided, tally: &mut Tally) -> Result<(), Broken> {
     const PROPERTY: &str = "a color that has traffic, or the last color with healthy instances, is not scaled to zero";
     let Some(was) = before.groups.get(at).filter(|was| *was != is) else { return Ok(()) };
@@ -218,7 +220,8 @@ fn gave_a_reason(was: &Pool, server: &Server, decided: &Decided, role: Role, tal
     if has_reason { Ok(()) } else { Err(broken(PROPERTY, format!("i-{:x} is neither", server.id))) }
 }
 
-/// An instance that Auto Scaling launched in place of a replacement instance is an extra instance too.
+/// Whether an instance was launched after the admission of a surge. Such an instance counts as an extra instance, even
+/// if Auto Scaling launched it in place of a replacement instance.
 fn came_with_surge(decided: &Decided, server: &Server) -> bool {
     let mut surges = decided.decision.next.replacements.values().filter_map(|work| work.phase().surge());
     surges.any(|surge| server.launched_at >= surge.admitted_at)
@@ -228,8 +231,8 @@ fn is_asked(decided: &Decided, id: u32) -> bool {
     decided.decision.next.asked_to_replace.keys().any(|asked| number(asked) == Some(id))
 }
 
-/// A write cannot know a change after its pass: an instance that was healthy at the decision counts even if it failed
-/// since, and one that became healthy since does not count.
+/// Checks that enough healthy instances remain. A write cannot know a change after its pass: an instance that was
+/// healthy at the decision counts even if it has failed since, and one that has become healthy since does not count.
 fn keeps_minimum_healthy(
     before: &World,
     was: &Pool,
@@ -256,7 +259,7 @@ fn keeps_minimum_healthy(
     ))
 }
 
-/// A decrement lowers desired capacity only by what Driftless raised, never below what operators want.
+/// Checks that a decrement lowers desired capacity only by what Driftless raised, and never below what operators want.
 fn keeps_size(is: &Pool, capacity: CapacityChange, wanted: u32, tally: &mut Tally) -> Result<(), Broken> {
     const PROPERTY: &str = "the capacity that the operator wants stays";
     tally.check(PROPERTY);
@@ -289,7 +292,7 @@ fn takes_nobody(was: &Pool, is: &Pool, tally: &mut Tally) -> Result<(), Broken> 
     }
 }
 
-/// Whether all stored work has ended: no work is in progress, and work that waits does so for an operator or for AWS.
+/// Whether all stored work has ended: no work is in progress, and all waiting work waits for an operator or for AWS.
 pub fn is_idle(world: &World, record: &Record) -> bool {
     let is_sick = world.servers().any(|server| server.is_sick);
     let needs_operator = |cutover: &Cutover| matches!(cutover.phase(), CutoverPhase::NeedsOperator { .. });
@@ -342,10 +345,10 @@ pub fn is_idle(world: &World, record: &Record) -> bool {
         })
 }
 
-/// Checks the world when all work has ended.
+/// Checks that the world is as operators want it when all work has ended.
 ///
 /// # Errors
-/// A difference from what operators want.
+/// The world differs from what operators want.
 pub fn rest(world: &World, record: &Record, tally: &mut Tally) -> Result<(), Broken> {
     if record.cutover.is_some() {
         return Ok(());

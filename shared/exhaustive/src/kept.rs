@@ -10,18 +10,18 @@ use std::fmt::Write as _;
 use crate::canon::{OLD_AFTER, Pieces};
 use crate::world::TICK;
 
-/// A record, and its text without the parts on which no decision depends: texts for readers, and times that are only
-/// displayed or matter after a day at the earliest.
+/// A record, and its text without the parts on which no decision depends. Such parts are texts for readers, and times
+/// that are only displayed or matter after a day at the earliest.
 #[derive(Debug, Clone)]
 pub struct Kept {
     /// The record as committed.
     pub record: Record,
-    /// The part that affects later states.
+    /// The pieces of the text that affects later states.
     pub pieces: Pieces,
 }
 
 impl Kept {
-    /// Keeps a record.
+    /// Keeps a record and splits its text.
     pub fn new(record: Record) -> Self {
         let pieces = Pieces::of(&text(&record));
         Self { record, pieces }
@@ -74,7 +74,7 @@ fn text(record: &Record) -> String {
     without_policies(&words)
 }
 
-/// The details of an ended cutover are only for readers.
+/// Clears what only readers need: the details of ended cutovers, and the times and reasons of stored images.
 fn forget_past(record: &mut Record) {
     record.memory.past.clear();
     for good in &mut record.memory.good {
@@ -89,7 +89,7 @@ fn forget_past(record: &mut Record) {
     }
 }
 
-/// A time that is older than this is written as "old".
+/// Shifts a time so that the fingerprint writes it as "old" once it is this many seconds ago.
 fn counts_for(time: &mut Timestamp, seconds: i64) {
     *time -= SignedDuration::from_secs(OLD_AFTER - seconds);
 }
@@ -154,9 +154,10 @@ fn healthy(since: &mut Option<Timestamp>) {
     }
 }
 
-/// The world keeps the order of the admission: before or after each launch, and by its token.
+/// Keeps of the times of a surge only what affects later states. The time of the admission is cleared, since the world
+/// keeps whether each launch was before or after the admission.
 ///
-/// A pause stops the clock: of a deadline only the time that was left at the beginning of the pause counts.
+/// During a pause only the time counts that was left until a deadline at the beginning of the pause.
 fn of_surge(surge: &mut Surge, deadline_counts_for: i64, other: Option<&mut Timestamp>, words: &mut String) {
     surge.admitted_at = Timestamp::UNIX_EPOCH;
     let Some(paused_since) = surge.paused_since else {
@@ -228,7 +229,7 @@ fn of_clocks(phase: &mut CutoverPhase, clocks: &mut Clocks, words: &mut String) 
     }
 }
 
-/// Removes the policy: it is long, and the same in all states of a model.
+/// Removes the policies from a text, since they are long and the same in all states of a model.
 fn without_policies(words: &str) -> String {
     const KEY: &str = "\"policy\":{";
     let mut left = words;
@@ -247,7 +248,7 @@ fn without_policies(words: &str) -> String {
     without
 }
 
-/// Whether a group's borrowed settings explain a setting of it.
+/// Whether a borrowed setting of this group explains a change of the group.
 pub fn is_borrowed(record: &Record, group: &str, explains: impl Fn(&Setting) -> bool) -> bool {
     record.borrowed_settings.iter().any(|entry| entry.group.as_str() == group && explains(&entry.setting))
 }

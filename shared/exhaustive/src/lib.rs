@@ -1,7 +1,8 @@
-//! Bounded model checking: every state that a small model can reach, with the shipped planner inside.
+//! Bounded model checking: explores every state that a small model can reach, with the shipped planner inside the
+//! model.
 //!
 //! A fault-injection run covers what its seed draws. Here all moves are covered: each event, crash, lost response and
-//! second actor at each moment, until no new state is found. The models are small (two instances in a group), but
+//! second function at each moment, until no new state is found. The models are small (two instances in a group), but
 //! planner and records are the shipped ones. Time advances in ticks, and states that differ only in ids, absolute times
 //! and texts for readers count as one (`canon`, `kept`).
 //!

@@ -1,4 +1,4 @@
-//! The moves between two states, and their texts.
+//! The moves from one state to the next, and their texts.
 
 use std::fmt::{self, Display, Write as _};
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use driftless_planner::fact::Command;
 use crate::run::Decided;
 use crate::world::TICK;
 
-/// A move.
+/// A move from one state to the next.
 #[derive(Debug, Clone)]
 pub enum Move {
-    /// Time passes. A decision that a function has not executed is lost, since no function lives that long.
+    /// Time passes by one tick. A decision that a function has not executed is lost, since no function lives that long.
     Tick,
     /// An instance comes into service.
     Arrive(u32),
@@ -33,27 +33,27 @@ pub enum Move {
     Thaw,
     /// An operator gives a command.
     Say(Command),
-    /// Terraform writes the maximum of a group that operators want.
+    /// Terraform writes to a group the maximum that operators want.
     WriteMaximum(usize),
     /// The pipeline publishes an image.
     Publish,
-    /// The alarm of a color goes into ALARM.
+    /// The alarm of the color with this index goes into ALARM.
     AlarmGoesOff(usize),
     /// The alarm returns to OK.
     Quiet,
-    /// An operator lowers a desired capacity that Driftless left too high.
+    /// An operator lowers a desired capacity that Driftless has left too high.
     TakeBack(usize),
     /// A reconcile pass reads, decides and commits.
     Pass(Told),
-    /// A pass that dies after its commit.
+    /// A reconcile pass commits, and its function dies.
     PassAndDie,
-    /// A pass that reads and decides, and sleeps before its commit.
+    /// A reconcile pass reads and decides, and its function sleeps before the commit.
     PassAndSleep,
-    /// The next action of a decision.
+    /// A function executes the next action of its decision.
     Act(Actee, &'static str, Ending),
-    /// The function sleeps before the remaining actions of its decision.
+    /// A function sleeps before it executes the remaining actions of its decision.
     Sleep,
-    /// The sleeping function continues and commits: no other pass has taken the lease since.
+    /// The sleeping function continues and commits, since no other pass has taken the lease in between.
     CommitLate,
     Die,
 }
@@ -62,7 +62,7 @@ pub enum Move {
 #[derive(Debug, Clone)]
 pub struct Told(pub Arc<Decided>);
 
-/// The function that acts.
+/// The function that executes an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Actee {
     /// The holder of the lease.
@@ -75,13 +75,13 @@ pub enum Actee {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     Well,
-    /// The call takes effect, and the response is lost.
+    /// The call takes effect, and its response is lost.
     LostReply,
     /// AWS returns a scaling-activity error, and the call has no effect.
     Busy,
-    /// AWS has no capacity.
+    /// The launch fails, since AWS has no capacity.
     Shortage,
-    /// AWS cannot launch the template.
+    /// The launch fails, since AWS cannot launch the template.
     BadLaunch,
 }
 
@@ -116,7 +116,7 @@ impl Display for Move {
 }
 
 impl Told {
-    /// Its text.
+    /// Describes the decision in words.
     pub fn words(&self) -> String {
         let decision = &self.0.decision;
         let mut words = String::new();

@@ -1,4 +1,4 @@
-//! The reads of a reconcile pass: what the planner's read plan contains, and nothing more.
+//! The reads of a reconcile pass: exactly what the planner's read plan contains.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,11 +23,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::world::{Life, Pool, Server, TICK, World, instance_id, number};
 
-/// The names of a model.
+/// The names of the resources of a model, and its policy.
 #[derive(Debug)]
 pub struct Names {
     pub fleet: FleetName,
-    /// The groups, in the order of the world.
+    /// The names of the groups, in the order of `World::groups`.
     pub groups: Vec<GroupName>,
     target_groups: Vec<TargetGroupArn>,
     tags: Vec<BTreeMap<String, String>>,
@@ -84,17 +84,17 @@ impl Names {
         Ok(names)
     }
 
-    /// The defaults of the stack: none are set.
+    /// The defaults for all policies. None of them is set.
     pub const fn defaults(&self) -> &Defaults {
         &self.defaults
     }
 
-    /// The index of a group in the world.
+    /// The index of a group in `World::groups`.
     pub fn place(&self, group: &GroupName) -> Option<usize> {
         self.groups.iter().position(|known| known == group)
     }
 
-    /// The freezes in force.
+    /// The freezes that are in force.
     pub fn freezes(world: &World) -> Vec<Freeze> {
         let freeze = |since| Freeze {
             reason: "incident".into(),
@@ -141,7 +141,7 @@ impl Names {
         }
     }
 
-    /// Executes the planner's read plan, in the rounds of the loop.
+    /// Reads what the planner's read plan contains, in the same rounds as the production loop.
     pub fn observe(&self, world: &World, record: Option<&Record>) -> Observation {
         let groups: Vec<Group> =
             world.groups.iter().enumerate().filter_map(|(at, pool)| self.group(at, pool)).collect();
@@ -193,7 +193,7 @@ impl Names {
         seen
     }
 
-    /// The read of the loop right before a write.
+    /// What the production loop reads right before a write, as the input of the precondition.
     pub fn live(&self, world: &World, action: &Action) -> Live {
         let needs = needs(action);
         let at = action.group().and_then(|group| self.place(group));
@@ -223,7 +223,7 @@ impl Names {
         Some(TemplateVersion { template: self.templates.get(at)?.template.clone(), version })
     }
 
-    /// The content of each launch template version.
+    /// The content of each launch template version that exists.
     fn contents(&self, world: &World) -> Vec<(TemplateVersion, TemplateContent)> {
         let content = |image: u32, token: Option<String>| TemplateContent {
             image: image_id(image),
@@ -243,7 +243,7 @@ impl Names {
         colors.templates.iter().enumerate().flat_map(of_color).collect()
     }
 
-    /// The forward action of a pair.
+    /// The forward action of a pair of colors. None: the model has a single group.
     pub fn forward(&self, world: &World) -> Option<Forward> {
         let colors = world.colors.as_ref()?;
         let weights = self.target_groups.iter().cloned().zip(colors.weights).collect();
@@ -255,7 +255,7 @@ impl Names {
         })
     }
 
-    /// The index of the group of a target group.
+    /// The index of the group to which a target group belongs.
     pub fn place_of(&self, target_group: &TargetGroupArn) -> Option<usize> {
         self.target_groups.iter().position(|known| known == target_group)
     }
@@ -281,7 +281,7 @@ impl Names {
     }
 }
 
-/// The newest version of a color's launch template.
+/// The number of the newest version of a color's launch template.
 fn newest_version(world: &World, at: usize) -> u64 {
     let versions = world.colors.as_ref().and_then(|colors| colors.templates.get(at));
     versions.map_or(1, |versions| versions.len() as u64)

@@ -10,10 +10,11 @@ use crate::canon::Pieces;
 use crate::kept::Kept;
 use crate::world::{Bounds, Pool, World};
 
-/// The run that holds the lease.
+/// The run that holds the lease, between two of its steps.
 #[derive(Debug, Clone)]
 pub enum Actor {
-    /// Its next step is a pass, with the outcomes of the last pass's actions. Empty: a new run.
+    /// The next step is a pass, which gets the outcomes of the actions of the last pass. Empty: the pass begins a new
+    /// run.
     Passing(Vec<Outcome>),
     Acting(Hand),
 }
@@ -22,33 +23,33 @@ pub enum Actor {
 #[derive(Debug, Clone)]
 pub struct Hand {
     pub decided: Arc<Decided>,
-    /// The index of the next action.
+    /// The index of the next action in the decision.
     pub at: usize,
-    /// The outcomes of the actions before.
+    /// The outcomes of the actions so far.
     pub outcomes: Vec<Outcome>,
-    /// Whether the commit is still to be done.
+    /// Whether the decision still has to be committed.
     pub is_uncommitted: bool,
 }
 
-/// A decision, and the state of the world at that time.
+/// A decision, and the state of the world at the time of the decision.
 #[derive(Debug)]
 pub struct Decided {
     pub decision: Decision,
     pub next: Arc<Kept>,
-    /// The healthy instances at that time.
+    /// The instances that were healthy at the time of the decision.
     pub serving: BTreeSet<u32>,
-    /// The number of healthy instances of each group.
+    /// The number of healthy instances of each group at the time of the decision.
     pub served: Vec<u32>,
-    /// The drifted instances at that time.
+    /// The instances that were drifted at the time of the decision.
     pub drifted: BTreeSet<u32>,
-    /// The bounds that operators wanted for each group at that time.
+    /// The bounds that operators wanted for each group at the time of the decision.
     pub wanted: Vec<Bounds>,
-    /// The pieces of each action.
+    /// The pieces of each action, for the fingerprint.
     written: Vec<Pieces>,
 }
 
 impl Decided {
-    /// A decision for this world.
+    /// A decision that is made in this world.
     pub fn new(decision: Decision, world: &World) -> Self {
         let written = decision.actions.iter().map(|action| Pieces::of(&format!("{action:?}"))).collect();
         Self {
@@ -64,13 +65,13 @@ impl Decided {
 }
 
 impl Hand {
-    /// The next action.
+    /// The next action of the decision.
     pub fn next_action(&self) -> Option<&Action> {
         self.decided.decision.actions.get(self.at)
     }
 
-    /// Continues after an action with this result. Err: it was the last action, or the result is not as planned, and
-    /// these are the outcomes.
+    /// Continues after an action with this result. Err: the outcomes so far, because the action was the last one or its
+    /// result is not as planned.
     pub fn go_on(mut self, result: ActionResult) -> Result<Self, Vec<Outcome>> {
         let is_as_decided = result.is_as_decided();
         if let Some(action) = self.next_action() {
@@ -80,7 +81,7 @@ impl Hand {
         if is_as_decided && self.next_action().is_some() { Ok(self) } else { Err(self.outcomes) }
     }
 
-    /// Writes the part that affects later states.
+    /// Adds the part that affects later states to the pieces.
     pub fn write(&self, pieces: &mut Pieces) {
         let Self { decided, at, outcomes, is_uncommitted } = self;
         let actions = decided.decision.actions.get(*at..).unwrap_or_default();
@@ -117,7 +118,7 @@ impl Hand {
     }
 }
 
-/// Writes the outcomes for the next pass.
+/// Adds the outcomes that the next pass gets to the pieces.
 pub fn write_outcomes(outcomes: &[Outcome], pieces: &mut Pieces) {
     if !outcomes.is_empty() {
         pieces.text(&format!("{outcomes:?}"));

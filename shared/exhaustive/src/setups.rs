@@ -13,29 +13,29 @@ pub enum Size {
     Larger,
 }
 
-/// The initial state of a model, and its faults.
+/// The initial state of a model, and the faults that can occur in it.
 #[derive(Debug, Clone)]
 pub struct Setup {
     pub name: &'static str,
     pub size: Size,
-    /// Its subject, in one sentence.
+    /// The subject of the model, in one sentence.
     pub story: &'static str,
-    /// The policy of its fleet: tags without their prefix.
+    /// The policy of the fleet: the policy tags without their prefix.
     pub policy: Vec<(&'static str, &'static str)>,
-    /// Number of groups: one, or a pair.
+    /// Number of groups: one, or two for a pair of colors.
     pub groups: usize,
-    /// The largest size of a group.
+    /// The maximum of a group.
     pub max: u32,
     pub budget: u32,
-    /// The most instances that are drifted at the same time.
+    /// The largest number of instances that are drifted at the same time.
     pub drifted_max: usize,
-    /// The most drifts on one path. None: no limit.
+    /// The largest number of drifts on one path. None: no limit.
     pub drifts_max: Option<u8>,
     /// Number of images that are published after the first.
     pub images: u32,
     /// The faults that may occur.
     pub troubles: BTreeSet<Trouble>,
-    /// The most faults on one path. None: no limit.
+    /// The largest number of faults on one path. None: no limit.
     pub troubles_max: Option<u8>,
 }
 
@@ -69,11 +69,11 @@ pub enum Trouble {
     Command,
     /// The alarm of a color is in ALARM.
     Alarm,
-    /// Terraform writes the maximum that operators want, whatever it is now.
+    /// Terraform writes the maximum that operators want, whatever the maximum is now.
     MaximumByOthers,
 }
 
-/// The policy of all models: every duration is one or two ticks.
+/// The policy of all models, in which every duration is one or two ticks.
 const POLICY: [(&str, &str); 6] = [
     ("mode", "act"),
     ("rules", "sg-closed"),
@@ -83,7 +83,7 @@ const POLICY: [(&str, &str); 6] = [
     ("drain-deadline", "4m"),
 ];
 
-/// One group of two instances, with drift and no faults.
+/// The model with one group of two instances, with drift and without faults.
 pub fn drift() -> Setup {
     Setup {
         name: "drift",
@@ -105,7 +105,7 @@ fn with(name: &'static str, story: &'static str, troubles: &[Trouble]) -> Setup 
     Setup { name, story, troubles: troubles.iter().copied().collect(), ..drift() }
 }
 
-/// Two colors of two instances, and one image that is published at any moment.
+/// A model with two colors, two instances in the live one, and one image that is published at any moment.
 pub fn cutover(name: &'static str, story: &'static str, troubles: &[Trouble], troubles_max: u8) -> Setup {
     let mut policy = POLICY.to_vec();
     policy.extend([("weights", "50,100"), ("step", "2m"), ("bake", "2m"), ("keep-warm", "2m")]);
@@ -119,7 +119,7 @@ pub fn cutover(name: &'static str, story: &'static str, troubles: &[Trouble], tr
     }
 }
 
-/// The faults of a cutover.
+/// The faults that can occur in the models of a cutover.
 const OF_CUTOVERS: [Trouble; 9] = [
     Trouble::Crash,
     Trouble::LostReply,
@@ -176,7 +176,8 @@ pub fn all() -> Vec<Setup> {
     small.chain(explored.into_iter().map(of(Size::Explored))).chain(larger.into_iter().map(of(Size::Larger))).collect()
 }
 
-/// Faults of all kinds, `troubles_max` on one path, with `drifts_max` drifts.
+/// A model of one group with all kinds of faults except late calls: at most `troubles_max` faults and `drifts_max`
+/// drifts on one path.
 pub fn anything(name: &'static str, story: &'static str, drifts_max: u8, troubles_max: u8) -> Setup {
     let any = [
         Trouble::Crash,

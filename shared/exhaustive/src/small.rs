@@ -1,4 +1,4 @@
-//! A bounded model with a planner inside.
+//! A bounded model of a fleet, with a planner inside.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -31,7 +31,7 @@ pub struct State {
     pub world: World,
     /// The last committed record.
     pub record: Option<Arc<Kept>>,
-    /// The run that holds the lease.
+    /// The run that holds the lease, or the next run.
     pub actor: Actor,
     /// A function that sleeps with a decision while another one has taken the lease.
     pub sleeper: Option<Hand>,
@@ -50,7 +50,7 @@ pub struct Small {
 }
 
 impl Small {
-    /// A bounded model with this planner.
+    /// A bounded model with this setup and this planner.
     ///
     /// # Errors
     /// The setup has an invalid name or policy.
@@ -59,7 +59,7 @@ impl Small {
         Ok(Self { setup, names, planner })
     }
 
-    /// The decision of a pass now.
+    /// The decision that a pass makes in this world.
     pub(crate) fn decide(&self, world: &World, record: Option<&Record>, actor: &Actor) -> Decision {
         let outcomes = match actor {
             Actor::Passing(outcomes) => outcomes.as_slice(),
@@ -187,7 +187,8 @@ impl Model for Small {
     }
 }
 
-/// A new pass has raised the fence: a function that sleeps before its commit can no longer commit, and is dropped.
+/// A new pass has taken the lease with a higher fencing number. A function that sleeps before its commit can no longer
+/// commit, and is dropped.
 pub(crate) fn overtake(state: &mut State) {
     state.sleeper.take_if(|hand| hand.is_uncommitted);
     forget_taken(state);
@@ -212,7 +213,7 @@ pub(crate) fn commit(state: &mut State, decided: &Arc<Decided>) {
     state.world.forget_launches(&known);
 }
 
-/// Forgets terminations that no pending decision needs.
+/// Forgets the instances that Driftless terminated, if no pending decision needs them.
 pub(crate) fn forget_taken(state: &mut State) {
     if state.sleeper.is_none() && matches!(state.actor, Actor::Passing(_)) {
         state.world.taken.clear();
@@ -223,7 +224,7 @@ const fn token(action: &Action) -> Option<&str> {
     if let Action::Launch { token, .. } = action { Some(token.as_str()) } else { None }
 }
 
-/// Everything that affects later states.
+/// The pieces of everything that affects later states.
 pub fn pieces(state: &State) -> Pieces {
     let State { world, record, actor, sleeper, drifts_left, troubles_left } = state;
     let mut pieces = Pieces::default();

@@ -1,4 +1,4 @@
-//! The AWS of a bounded model, as small as possible, and its own moves.
+//! The AWS of a bounded model, as small as possible, and the changes that it makes by itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,47 +9,47 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::canon::{OLD_AFTER, Pieces};
 
-/// The step of time: every duration of a bounded model is a multiple of it, and it equals the planner's shortest
-/// requeue delay.
+/// The step in which time advances. Every duration of a bounded model is a multiple of it, and the planner's shortest
+/// requeue delay is equal to it.
 pub const TICK: SignedDuration = SignedDuration::from_mins(2);
 
-/// Number of instances of an idle group.
+/// The desired capacity that operators want of a live group, and the number of its instances at the start.
 pub const SIZE: u32 = 2;
 
-/// The resources that a pass reads, and what operators want.
+/// The resources that a pass reads, and what operators want of them.
 #[derive(Debug, Clone)]
 pub struct World {
     pub now: Timestamp,
     /// The groups: one, or blue and green.
     pub groups: Vec<Pool>,
-    /// The non-compliant instances, and since when.
+    /// The non-compliant instances, each with the time of the finding.
     pub drifted: BTreeMap<u32, Timestamp>,
     /// Since when a freeze is in force.
     pub frozen_since: Option<Timestamp>,
-    /// The instance of each launch, by its token.
+    /// The launch tokens that a call can still repeat, each with the instance that was launched.
     pub launched: BTreeMap<String, u32>,
     /// The number of the newest instance.
     pub last_id: u32,
-    /// The highest number of an initial instance.
+    /// The highest number of an initial instance. Later instances have higher numbers.
     pub first_ids: u32,
     /// Commands that no decision has consumed.
     pub facts: Vec<Fact>,
-    /// The load balancer and the launch templates of a pair. None: there is one group.
+    /// The load balancer and the launch templates of a pair of colors. None: there is a single group.
     pub colors: Option<Colors>,
     /// Instances that Driftless terminated since the oldest pending decision.
     pub taken: BTreeSet<u32>,
 }
 
-/// The resources of a pair besides its groups. Blue is 0, green is 1.
+/// The resources of a pair of colors besides its groups. The index of blue is 0, that of green is 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Colors {
-    /// The weights of the one forward action.
+    /// The weight of each color in the only forward action.
     pub weights: [u32; 2],
     /// The number of the newest image, counted from 1.
     pub newest_image: u32,
-    /// The versions of each color's launch template: the image and the token of each.
+    /// The versions of each color's launch template, each with its image and its token.
     pub templates: [Vec<(u32, Option<String>)>; 2],
-    /// The color whose alarm is in ALARM.
+    /// The index of the color whose alarm is in ALARM.
     pub in_alarm: Option<usize>,
     /// Whether the fleet holds a cutover slot.
     pub has_slot: bool,
@@ -61,13 +61,13 @@ pub struct Pool {
     pub min: u32,
     pub max: u32,
     pub desired: u32,
-    /// The version of its launch template.
+    /// The version of the launch template that the group launches.
     pub version: u64,
-    /// Its instances, the oldest first.
+    /// The instances of the group, the oldest first.
     pub servers: Vec<Server>,
     /// The bounds that operators want.
     pub wanted: Bounds,
-    /// Number of extra instances that Driftless keeps and reported to on-call: an operator removes them.
+    /// Number of extra instances that Driftless keeps and has reported to on-call. An operator removes them.
     pub kept: u32,
 }
 
@@ -82,17 +82,17 @@ pub struct Bounds {
 /// An instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
-    /// Its number. A higher number is a newer instance.
+    /// The number of the instance. A higher number is a newer instance.
     pub id: u32,
     pub life: Life,
-    /// Whether it fails its health checks.
+    /// Whether the instance fails its health checks.
     pub is_sick: bool,
-    /// Whether it is protected from scale-in.
+    /// Whether the instance is protected from scale-in.
     pub is_protected: bool,
     pub launched_at: Timestamp,
-    /// Whether Driftless caused its launch.
+    /// Whether Driftless caused the launch of the instance.
     pub is_ours: bool,
-    /// The launch template version of its launch.
+    /// The launch template version from which the instance was launched.
     pub version: u64,
 }
 
@@ -113,7 +113,7 @@ pub fn instance_id(number: u32) -> InstanceId {
     format!("i-{number:017x}").parse().expect("an id of 17 hexadecimal digits")
 }
 
-/// The number of an instance. None: the id is not of this model.
+/// The number of an instance. None: the id does not belong to this model.
 pub fn number(id: &InstanceId) -> Option<u32> {
     u32::from_str_radix(id.as_str().strip_prefix("i-")?, 16).ok()
 }
@@ -131,7 +131,7 @@ impl Server {
 }
 
 impl Pool {
-    /// A full group of instances that were launched long ago.
+    /// A group with [`SIZE`] healthy instances that were launched long ago.
     pub fn full(first_id: u32, max: u32, long_ago: Timestamp) -> Self {
         let server = |id| Server {
             id,
@@ -153,12 +153,12 @@ impl Pool {
         Self { min: 0, max: 0, desired: 0, version: 1, servers: Vec::new(), wanted, kept: 0 }
     }
 
-    /// Number of instances that count towards desired capacity.
+    /// Number of instances of the group that count towards its desired capacity.
     pub fn active(&self) -> u32 {
         count(self.servers.iter().filter(|server| server.is_active()))
     }
 
-    /// Number of healthy instances.
+    /// Number of healthy instances of the group.
     pub fn serving(&self) -> u32 {
         count(self.servers.iter().filter(|server| server.serves()))
     }
@@ -186,7 +186,7 @@ impl World {
         self.groups.iter().flat_map(|pool| &pool.servers)
     }
 
-    /// Auto Scaling launches missing instances, and terminates the oldest unprotected ones above desired capacity.
+    /// Auto Scaling launches missing instances, and terminates the oldest unprotected instances above desired capacity.
     pub fn balance(&mut self, at: usize, is_ours: bool) {
         while self.groups.get(at).is_some_and(|pool| pool.active() < pool.desired) {
             self.spawn(at, is_ours);
@@ -201,7 +201,7 @@ impl World {
         }
     }
 
-    /// Launches an instance.
+    /// Launches an instance in the group with this index. Returns the number of the instance.
     pub fn spawn(&mut self, at: usize, is_ours: bool) -> u32 {
         self.last_id += 1;
         let server = Server {
@@ -219,7 +219,7 @@ impl World {
         self.last_id
     }
 
-    /// Begins to terminate an instance.
+    /// Begins to terminate an instance. `with_decrement` lowers desired capacity by one.
     pub fn take(&mut self, id: u32, with_decrement: bool) {
         let Some(at) = self.groups.iter().position(|pool| pool.servers.iter().any(|server| server.id == id)) else {
             return;
@@ -233,14 +233,14 @@ impl World {
         self.balance(at, false);
     }
 
-    /// Config finds an instance non-compliant. Only for replacement instances does a decision depend on the time of the
-    /// finding: the findings of the initial instances are old.
+    /// Config finds an instance non-compliant. The findings of the initial instances are old, since a decision depends
+    /// on the time of a finding only for replacement instances.
     pub fn find_drifted(&mut self, id: u32) {
         let recorded_at = if id > self.first_ids { self.now } else { Timestamp::UNIX_EPOCH };
         self.drifted.insert(id, recorded_at);
     }
 
-    /// An operator removes the extra instances that Driftless kept.
+    /// An operator removes the extra instances of a group that Driftless kept.
     pub fn take_back(&mut self, at: usize) {
         if let Some(pool) = self.groups.get_mut(at) {
             pool.desired = pool.desired.saturating_sub(pool.kept).max(pool.wanted.desired);
@@ -249,7 +249,7 @@ impl World {
         self.balance(at, false);
     }
 
-    /// Removes an instance, and all knowledge about it.
+    /// Removes an instance that is terminated, and its finding.
     pub fn forget(&mut self, id: u32) {
         for pool in &mut self.groups {
             pool.servers.retain(|server| server.id != id);
@@ -257,13 +257,13 @@ impl World {
         self.drifted.remove(&id);
     }
 
-    /// Forgets launch tokens that no later call repeats.
+    /// Forgets all launch tokens except these, since no later call repeats the others.
     pub fn forget_launches(&mut self, known: &BTreeSet<&str>) {
         self.launched.retain(|token, _| known.contains(token.as_str()));
     }
 
-    /// Writes the part of the world that affects later states. Of the launch time of an instance only the order
-    /// relative to the admission of surges counts.
+    /// Adds the part of the world that affects later states to the pieces. Of the launch time of an instance only its
+    /// order relative to the admission of surges matters.
     pub fn write(&self, record: Option<&Record>, pieces: &mut Pieces) {
         let surges = record.into_iter().flat_map(|record| record.replacements.values());
         let mut admitted: Vec<i64> =
@@ -345,7 +345,8 @@ impl World {
     }
 }
 
-/// The deadlines that a pause moves, and for how many seconds after it each counts.
+/// The deadlines of a replacement that a pause moves, and for how many seconds after its passing such a deadline still
+/// matters.
 const fn deadlines(phase: &Phase) -> Option<(&Surge, [Option<Timestamp>; 2], i64)> {
     match phase {
         Phase::Launching(surge) => Some((surge, [Some(surge.deadline), None], OLD_AFTER)),
@@ -360,7 +361,7 @@ const fn deadlines(phase: &Phase) -> Option<(&Surge, [Option<Timestamp>; 2], i64
     }
 }
 
-/// The deadlines that a freeze moves before any pass has seen the freeze.
+/// The deadlines of a cutover that a freeze moves before any pass has seen the freeze.
 fn deadlines_of_cutover(cutover: &Cutover) -> [Option<Timestamp>; 2] {
     let until = if let CutoverPhase::Baking { until } | CutoverPhase::Warm { until } = cutover.phase() {
         Some(*until)

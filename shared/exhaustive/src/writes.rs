@@ -1,4 +1,4 @@
-//! The effect of each call: read, check with the shipped precondition, write; with the errors of AWS.
+//! The effect of each call: read, check the shipped precondition, write. A write can return the errors of AWS.
 
 use driftless_planner::action::{Action, ActionResult, CapacityChange, Protection, WeightChange};
 use driftless_planner::ids::{ImageId, InstanceId};
@@ -7,7 +7,7 @@ use driftless_planner::precondition;
 use crate::observe::{Names, image_id};
 use crate::world::{Life, Pool, World, instance_id, number};
 
-/// Executes one action as the loop does.
+/// Executes one action as the production loop does.
 pub fn write(world: &mut World, names: &Names, action: &Action) -> ActionResult {
     if let Some(result) = precondition(action, &names.live(world, action)).result() {
         return result;
@@ -22,7 +22,7 @@ pub fn write(world: &mut World, names: &Names, action: &Action) -> ActionResult 
     call(world, names, at, action)
 }
 
-/// The effect of one call.
+/// The effect of one call on the world.
 pub fn call(world: &mut World, names: &Names, at: usize, action: &Action) -> ActionResult {
     let Some(pool) = world.groups.get_mut(at) else { return ActionResult::Gone };
     match action {
@@ -59,7 +59,8 @@ pub fn call(world: &mut World, names: &Names, at: usize, action: &Action) -> Act
     }
 }
 
-/// Writes the bounds in one call: a minimum above desired capacity raises it, a maximum below lowers it.
+/// Writes minimum and maximum in one call. A minimum above the desired capacity raises it, and a maximum below the
+/// desired capacity lowers it.
 fn bound(world: &mut World, at: usize, min: u32, max: u32) -> ActionResult {
     let Some(pool) = world.groups.get_mut(at) else { return ActionResult::Gone };
     if min > max {
@@ -107,7 +108,7 @@ fn terminate(world: &mut World, at: usize, instance: &InstanceId, capacity: Capa
     }
 }
 
-/// A repeated token writes no second version, and must be for the same image.
+/// Writes a launch template version. A repeated token writes no second version, and must be for the same image.
 fn write_template(world: &mut World, names: &Names, at: usize, image: &ImageId, token: &str) -> ActionResult {
     let Some(versions) = world.colors.as_mut().and_then(|colors| colors.templates.get_mut(at)) else {
         return ActionResult::Gone;
@@ -134,7 +135,7 @@ fn set_weights(world: &mut World, names: &Names, change: &WeightChange) -> Actio
     ActionResult::Done
 }
 
-/// A repeated token launches no second instance.
+/// Launches an instance. A repeated token launches no second instance.
 fn launch(world: &mut World, at: usize, token: &str) -> ActionResult {
     if let Some(known) = world.launched.get(token) {
         return ActionResult::Launched(instance_id(*known));

@@ -1,5 +1,5 @@
-//! The loop of a detector: it turns each message of a batch into a fact, ignores it, or refuses it, and sends the facts
-//! to the reconcile queue together.
+//! The work of a detector: it turns each message of a batch into a fact, ignores it, or refuses it, and sends the facts
+//! together to the reconcile queue.
 //!
 //! Each message fails alone: the response names the messages that could not be read or whose fact could not be sent,
 //! and Lambda deletes the others from the queue. SQS redelivers an unreadable message `maxReceiveCount` times and then
@@ -19,37 +19,38 @@ use crate::diagnostic::{ErrorType, chain};
 use crate::envelope::InvalidEvent;
 use crate::environment::Environment;
 
-/// The divisor of the function's timeout that gives the time limit of its one call with all attempts. The template's
-/// `BatchSize` fits into one SQS call, because a message becomes at most one fact. The other half is for a cold start
-/// and for the response: a late response repeats the whole batch.
+/// The time limit of the detector's one AWS call, with all its attempts, is the function's timeout divided by this
+/// number. One call is enough for a batch of the template's `BatchSize`, because a message becomes at most one fact.
+/// The other half of the time is for a cold start and for the response: after a late response, the whole batch is
+/// repeated.
 const CALL_SHARE: i32 = 2;
 
-/// The attempts that fit into the call one after the other: as many as `driftless_aws` makes.
+/// The most attempts of that call, one after the other, which equal those of `driftless_aws`.
 const ATTEMPTS: i32 = 3;
 
-/// Reads the body of a message as an event of our account.
+/// A parser, which reads the body of a message as an event of our account.
 pub type Parse = fn(&str, &AccountId) -> Result<Parsed, InvalidEvent>;
 
 /// The content of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Parsed {
     Fact(Fact),
-    /// A well-formed event that says nothing about a fleet, with the reason.
+    /// A well-formed event that is not about any fleet, with the reason.
     Ignored(&'static str),
 }
 
 /// The destination of facts.
 pub trait FactSender: Sync {
-    /// Sends the facts of a batch together. Returns one result for each, in order.
+    /// Sends the facts of a batch together. Returns one result for each fact, in order.
     fn send(&self, facts: &[Fact]) -> impl Future<Output = Vec<CallResult<()>>> + Send;
 }
 
-/// The reconcile queue.
+/// The reconcile queue as the destination of facts.
 #[derive(Debug)]
 pub struct ReconcileQueue(RequestSender);
 
 impl ReconcileQueue {
-    /// A sender to the queue that the environment names.
+    /// Creates a sender to the queue that the environment names.
     pub fn connect(environment: &Environment) -> Result<Self, ConfigError> {
         let call = environment.function_timeout / CALL_SHARE;
         let config = sdk_config(&environment.settings(call, call / ATTEMPTS))?;
@@ -65,7 +66,7 @@ impl FactSender for ReconcileQueue {
     }
 }
 
-/// A detector: its parser, its account, and the destination of its facts.
+/// A detector: its parser, our account, and the destination of its facts.
 #[derive(Debug)]
 pub struct Detector<S> {
     parse: Parse,
@@ -74,7 +75,7 @@ pub struct Detector<S> {
 }
 
 impl<S: FactSender> Detector<S> {
-    /// A detector for the events of our account.
+    /// Creates a detector for the events of our account.
     pub fn new(parse: Parse, account: AccountId, sender: S) -> Self {
         Self { parse, account, sender }
     }
@@ -125,8 +126,8 @@ impl<S: FactSender> Detector<S> {
     }
 }
 
-/// The id of a message. SQS always sets one. With an empty id Lambda treats the whole batch as failed: its messages are
-/// repeated and none is lost.
+/// The id of a message. SQS always sets one. If the id is empty, Lambda treats the whole batch as failed, so that its
+/// messages are repeated and none is lost.
 fn id_of(message: SqsMessage) -> String {
     message.message_id.unwrap_or_default()
 }
@@ -164,7 +165,7 @@ mod tests {
 
     use super::*;
 
-    /// Records the keys of sent facts, one row for each call. Facts of the rule `refused` fail.
+    /// Records the keys of the facts that were sent, one list for each call. Facts of the rule `refused` fail.
     #[derive(Debug, Default)]
     struct Recorder {
         calls: Mutex<Vec<Vec<String>>>,

@@ -1,5 +1,5 @@
-//! Errors of the functions: one of four stable types, which metric filters and operators can match, and the whole chain
-//! of causes.
+//! Errors of the functions. Each error has one of four stable types, which metric filters and operators can match, and
+//! is logged with the whole chain of its causes.
 
 use std::error::Error;
 use std::fmt;
@@ -11,13 +11,13 @@ use lambda_runtime::Diagnostic;
 /// The type of an error. The names are stable: metric filters and runbooks use them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorType {
-    /// The event is invalid. A retry does not help; an operator inspects the dead-letter queue.
+    /// The event is invalid. A retry does not help; an operator inspects the message in the dead-letter queue.
     InvalidEvent,
     /// A retry may succeed.
     Retryable,
     /// The environment or the permissions are wrong: an operator must change the deployment.
     Configuration,
-    /// A state that our own code excludes: a bug.
+    /// Our own code has reached a state that it rules out: a bug.
     Invariant,
 }
 
@@ -40,8 +40,8 @@ impl fmt::Display for ErrorType {
 }
 
 impl From<CallErrorKind> for ErrorType {
-    /// The type of a failed call. `Refused` and `Unreadable` are our bugs: we sent values that AWS does not take, or
-    /// cannot read its response.
+    /// The type of a failed call. `Refused` and `Unreadable` are bugs of ours: we sent values that AWS does not accept,
+    /// or we cannot read its response.
     fn from(kind: CallErrorKind) -> Self {
         match kind {
             CallErrorKind::Gone | CallErrorKind::Busy | CallErrorKind::Throttled | CallErrorKind::Unavailable => {
@@ -73,22 +73,22 @@ impl Error for Failure {
 }
 
 impl Failure {
-    /// An error of the event.
+    /// Creates an error about an invalid event.
     pub fn invalid_event(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { error_type: ErrorType::InvalidEvent, error: error.into() }
     }
 
-    /// An error that a retry may resolve.
+    /// Creates an error that a retry may resolve.
     pub fn retryable(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { error_type: ErrorType::Retryable, error: error.into() }
     }
 
-    /// An error of the environment or the permissions.
+    /// Creates an error about the environment or the permissions.
     pub fn configuration(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { error_type: ErrorType::Configuration, error: error.into() }
     }
 
-    /// A bug in our own code.
+    /// Creates an error about a bug in our own code.
     pub fn invariant(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { error_type: ErrorType::Invariant, error: error.into() }
     }
@@ -100,8 +100,8 @@ impl From<Failure> for Diagnostic {
     }
 }
 
-/// An error and its causes in one line, without control characters and shortened, because it may contain untrusted
-/// text.
+/// An error and its causes as one line of text. Control characters are removed and the text is shortened, because it
+/// may contain untrusted text.
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

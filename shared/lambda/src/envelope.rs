@@ -1,8 +1,8 @@
-//! Reads EventBridge's envelope from the body of an SQS message. An error names the field that is wrong.
+//! Reads the envelope of EventBridge from the body of an SQS message. An error names the field that is wrong.
 //!
-//! The body is parsed once and read in two steps: first the header, with the event's type and account; then, for a
-//! known type, the detail. So an event of another type is refused for its type, and not for a field that the type does
-//! not have. Unknown fields are allowed: AWS adds some every year.
+//! The body is parsed once and read in two steps: first the header, with the event's type and account; then, if the
+//! type is known, the detail. So an event of another type is refused because of its type, and not because of a field
+//! that this type does not have. Unknown fields are allowed, because AWS adds some every year.
 
 use std::error::Error;
 use std::fmt;
@@ -14,31 +14,31 @@ use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, IgnoredAny, MapAc
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-/// The field name in an error about a message without fields.
+/// The field name that is used in an error about a message whose fields cannot be read.
 const BODY: &str = "body";
 
 /// The header of an event: its type and its origin.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Header {
-    /// `0`; absent in some of AWS's samples.
+    /// The version of the envelope, `0`. It is absent in some samples of AWS.
     pub version: Option<String>,
-    /// The same for every delivery of the event.
+    /// The id of the event, which is the same for every delivery.
     pub id: String,
-    /// What kind of event it is.
+    /// The type of the event.
     #[serde(rename = "detail-type")]
     pub detail_type: String,
-    /// The sender: `aws.config`, or a name with our prefix on our own bus.
+    /// The sender of the event: `aws.config`, or a name with our prefix on our own bus.
     pub source: String,
-    /// The account that it comes from.
+    /// The account that the event comes from.
     pub account: AccountId,
-    /// The time of sending, in whole seconds.
+    /// The time at which the event was sent, in whole seconds.
     pub time: Timestamp,
-    /// The region that it comes from.
+    /// The region that the event comes from.
     pub region: String,
-    /// ARNs; empty for Config, which names none.
+    /// The ARNs of the resources that the event is about. Empty for AWS Config, which names none.
     #[serde(default)]
     pub resources: Vec<String>,
-    /// Marks that the detail exists; [`Envelope::detail`] reads it.
+    /// Proves that the detail exists. [`Envelope::detail`] reads it.
     pub detail: IgnoredAny,
 }
 
@@ -46,11 +46,11 @@ pub struct Header {
 #[derive(Debug, Clone)]
 pub struct Envelope {
     pub header: Header,
-    /// The whole body with the header, so that the path of a field starts at the event.
+    /// The whole event with its header, so that the path of a field in an error starts at the event.
     body: Value,
 }
 
-/// The detail of an event, in the source's format.
+/// The detail of an event, in the format of the event's source.
 #[derive(Deserialize)]
 struct Happened<D> {
     detail: D,
@@ -60,32 +60,35 @@ struct Happened<D> {
 #[derive(Debug, thiserror::Error)]
 #[error("{field}: {reason}")]
 pub struct InvalidEvent {
-    /// The path of the field: `detail.newEvaluationResult.complianceType`. `body` for a message without fields.
+    /// The path of the field, such as `detail.newEvaluationResult.complianceType`, or `body` if the message has no
+    /// readable fields.
     pub field: String,
-    /// What is wrong with the field. It may quote the field, shortened, but never the message.
+    /// What is wrong with the field. The reason may quote the value of the field, shortened, but never the whole
+    /// message.
     pub reason: UntrustedText,
-    /// The parser's error, if there is one.
+    /// The error of the parser, if there is one.
     #[source]
     pub source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl InvalidEvent {
-    /// A field whose value is invalid.
+    /// The error for a field whose value is invalid.
     pub fn new(field: impl Into<String>, reason: impl AsRef<str>) -> Self {
         Self { field: field.into(), reason: UntrustedText::from(reason.as_ref()), source: None }
     }
 
-    /// A field whose value is not a valid id.
+    /// The error for a field whose value is not a valid id.
     pub fn bad_id(field: impl Into<String>, error: IdError) -> Self {
         Self { field: field.into(), reason: UntrustedText::from(error.to_string()), source: Some(error.into()) }
     }
 
-    /// A field that names another account.
+    /// The error for a field that names another account.
     pub fn foreign_account(field: impl Into<String>, found: &AccountId, ours: &AccountId) -> Self {
         Self::new(field, format!("Foreign account {found}: only events of {ours} are read"))
     }
 
-    /// An unreadable field. Its path may hold keys that the sender chose, so it is shortened.
+    /// The error for an unreadable field. The path of the field may contain keys that the sender chose, so it is
+    /// shortened.
     fn unreadable(field: &str, error: serde_json::Error) -> Self {
         Self {
             field: UntrustedText::from(field).to_string(),
@@ -95,7 +98,7 @@ impl InvalidEvent {
     }
 }
 
-/// Reads an event's header. Refuses an event of another account.
+/// Reads the header of an event. Refuses an event of another account.
 pub fn open(body: &str, ours: &AccountId) -> Result<Envelope, InvalidEvent> {
     let body = parse(body)?;
     let header: Header = read(&body)?;
@@ -106,7 +109,7 @@ pub fn open(body: &str, ours: &AccountId) -> Result<Envelope, InvalidEvent> {
     }
 }
 
-/// Parses the body of a message. The fields are sorted, so that of two invalid fields every build names the same one.
+/// Parses the body of a message. The fields are sorted, so that every build names the same one of two invalid fields.
 fn parse(body: &str) -> Result<Value, InvalidEvent> {
     let mut json = serde_json::Deserializer::from_str(body);
     let read: Result<Unrepeated, _> = serde_path_to_error::deserialize(&mut json);
@@ -121,7 +124,7 @@ fn parse(body: &str) -> Result<Value, InvalidEvent> {
     Ok(value)
 }
 
-/// Reads the part of a body that a type needs.
+/// Reads those fields of a body that `T` has.
 fn read<T: DeserializeOwned>(body: &Value) -> Result<T, InvalidEvent> {
     serde_path_to_error::deserialize(body).map_err(|error| {
         let path = error.path().to_string();
@@ -130,8 +133,8 @@ fn read<T: DeserializeOwned>(body: &Value) -> Result<T, InvalidEvent> {
     })
 }
 
-/// The path of the field that an error is about. Serde reports an absent field at the object that should hold it, and
-/// names the field only in the message; tests below fix that wording of serde.
+/// The path of the field that an error is about. Serde reports an absent field at the object that should contain it,
+/// and names the field only in its message. The tests below check that serde still words the message in this way.
 fn field(path: &str, message: &str) -> String {
     let absent = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
     match (path, absent) {
@@ -142,7 +145,7 @@ fn field(path: &str, message: &str) -> String {
     }
 }
 
-/// JSON without repeated fields. A plain [`Value`] would silently keep the last one.
+/// A JSON value without repeated fields. A plain [`Value`] would silently keep the last one of them.
 struct Unrepeated(Value);
 
 impl<'de> Deserialize<'de> for Unrepeated {
@@ -202,7 +205,8 @@ impl<'de> Visitor<'de> for UnrepeatedVisitor {
     }
 }
 
-/// The value of a field, or the refusal of a repeated one: when the value is read, the path already names the field.
+/// Reads the value of a field, but refuses a repeated field. The refusal comes at this point because the path of the
+/// error then names the field.
 struct Once {
     is_repeated: bool,
 }
@@ -219,13 +223,13 @@ impl<'de> DeserializeSeed<'de> for Once {
 }
 
 impl Envelope {
-    /// Reads the detail in the format of this type of event.
+    /// Reads the detail of the event in the format `D`.
     pub fn detail<D: DeserializeOwned>(&self) -> Result<D, InvalidEvent> {
         read(&self.body).map(|Happened { detail }| detail)
     }
 
-    /// The error for an event of another type than the expected pairs of source and detail type. It names `source` when
-    /// only the source is wrong.
+    /// The error for an event that has none of the expected pairs of source and detail type. The error is about the
+    /// field `source` if only the source is wrong, else about the detail type.
     pub fn unexpected(&self, expected: &[(&str, &str)]) -> InvalidEvent {
         let Header { detail_type, source, .. } = &self.header;
         let sources: Vec<&str> =
@@ -245,7 +249,7 @@ impl Envelope {
     }
 }
 
-/// The part of an untrusted text that an error quotes.
+/// The beginning of an untrusted text, as an error may quote it.
 fn shortened(text: &str) -> String {
     text.chars().take(80).collect()
 }
@@ -289,7 +293,7 @@ mod tests {
         open(body, &ours())?.detail()
     }
 
-    /// The event with one field replaced or removed. A JSON pointer names the field's parent.
+    /// The event with one field replaced or removed. A JSON pointer names the parent of the field.
     fn with(parent: &str, key: &str, value: Option<Value>) -> String {
         let mut event = event();
         let fields = event.pointer_mut(parent).unwrap().as_object_mut().unwrap();

@@ -1,5 +1,5 @@
-//! The environment of a function, read and checked once at its start. An error names the variable that is missing or
-//! invalid, and never shows a value that may be secret.
+//! The environment variables of a function, read and checked once at its start. An error names the variable that is
+//! missing or invalid, and never shows a value that may be secret.
 
 use std::error::Error;
 use std::str::FromStr;
@@ -10,7 +10,8 @@ use driftless_planner::notification::{NotAnAddress, Runbooks};
 use driftless_planner::policy::Defaults;
 use jiff::SignedDuration;
 
-/// The endpoint variables of AWS's own tools: for every service, and for each one that we call.
+/// The endpoint variables, which the tools of AWS also read: one for all services, and one for each service that
+/// Driftless calls.
 const ENDPOINT_URLS: [&str; 10] = [
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_AUTO_SCALING",
@@ -24,13 +25,14 @@ const ENDPOINT_URLS: [&str; 10] = [
     "AWS_ENDPOINT_URL_SQS",
 ];
 
-/// Lambda's longest timeout. Every other time limit derives from the function's timeout.
+/// The longest timeout that Lambda allows a function, in seconds. Every other time limit derives from the function's
+/// timeout.
 const FUNCTION_TIMEOUT_MAX_SECONDS: i64 = 900;
 
 /// The expected format of a topic variable.
 const TOPIC: &str = "the ARN of an SNS topic";
 
-/// A variable of this process's environment.
+/// Reads a variable of the environment of this process.
 pub fn process(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
@@ -43,32 +45,33 @@ pub struct Environment {
     pub keys: Keys,
     /// The name of the function (`AWS_LAMBDA_FUNCTION_NAME`).
     pub function_name: String,
-    /// Endpoints that differ from AWS's own: of a local stack, or private ones. Empty in production.
+    /// The endpoints that replace those of AWS: of a local stack, or private ones. Empty in production.
     pub endpoints: Endpoints,
     /// The trusted root certificates (`DRIFTLESS_TRUST_STORE`).
     pub roots: Roots,
-    /// Our account (`ACCOUNT_ID`). Events of other accounts are refused.
+    /// The id of our AWS account (`ACCOUNT_ID`). Events of other accounts are refused.
     pub account: AccountId,
-    /// The reconcile queue (`RECONCILE_QUEUE_URL`).
+    /// The URL of the reconcile queue (`RECONCILE_QUEUE_URL`).
     pub reconcile_queue_url: String,
-    /// The time after which Lambda ends the process (`FUNCTION_TIMEOUT_SECONDS`). Leases and call timeouts derive from
-    /// it.
+    /// The time after which Lambda ends the process (`FUNCTION_TIMEOUT_SECONDS`). The length of the lease and the
+    /// timeouts of calls derive from it.
     pub function_timeout: SignedDuration,
 }
 
-/// The further variables of the functions that read fleets.
+/// The additional variables of the functions that read fleets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FleetEnvironment {
     pub table_name: String,
-    /// The alert topic (`ALERT_TOPIC_ARN`).
+    /// The ARN of the alert topic (`ALERT_TOPIC_ARN`).
     pub alert_topic_arn: String,
-    /// The topic for chat (`CHAT_TOPIC_ARN`).
+    /// The ARN of the topic for chat (`CHAT_TOPIC_ARN`).
     pub chat_topic_arn: String,
-    /// The event bus (`EVENT_BUS_NAME`).
+    /// The name of the event bus (`EVENT_BUS_NAME`).
     pub event_bus: String,
-    /// The location of the runbooks that messages link (`RUNBOOKS_URL`). When it is absent, messages name their path.
+    /// The location of the runbooks that messages link (`RUNBOOKS_URL`). Without this variable, messages name only the
+    /// path of a runbook.
     pub runbooks: Runbooks,
-    /// The policy where no tag says otherwise (`POLICY_DEFAULTS`).
+    /// The default policy (`POLICY_DEFAULTS`). It applies where the tags of a fleet set nothing else.
     pub policy_defaults: Defaults,
 }
 
@@ -83,7 +86,7 @@ pub enum EnvironmentError {
     Invalid {
         name: &'static str,
         expected: &'static str,
-        /// The parser's error, if there is one.
+        /// The error of the parser, if there is one.
         #[source]
         source: Option<Box<dyn Error + Send + Sync>>,
     },
@@ -119,8 +122,8 @@ impl Environment {
         })
     }
 
-    /// The settings of the AWS clients. The caller sets the timeouts of a call and of one attempt: it knows how many
-    /// calls must fit into the function's time.
+    /// The settings of the AWS clients. The caller sets the timeouts of a call and of one attempt, because it knows how
+    /// many calls must fit into the function's time.
     pub fn settings(&self, operation_timeout: SignedDuration, attempt_timeout: SignedDuration) -> Settings {
         Settings {
             region: self.region.clone(),
@@ -135,7 +138,7 @@ impl Environment {
 }
 
 impl FleetEnvironment {
-    /// Reads and checks the further variables of the functions that read fleets.
+    /// Reads and checks the additional variables of the functions that read fleets.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, EnvironmentError> {
         let variables = Variables(lookup);
         Ok(Self {
@@ -149,17 +152,18 @@ impl FleetEnvironment {
     }
 }
 
-/// The ARN of the function that the widget's buttons call (`OPERATOR_FUNCTION_ARN`); only `status` has it.
+/// The ARN of the function that the buttons of the widget call (`OPERATOR_FUNCTION_ARN`). Only the function `status`
+/// has this variable.
 pub fn operator_arn(lookup: impl Fn(&str) -> Option<String>) -> Result<String, EnvironmentError> {
     let is_function = |text: &str| text.starts_with("arn:") && text.contains(":lambda:");
     Variables(lookup).checked("OPERATOR_FUNCTION_ARN", "the ARN of a Lambda function", is_function)
 }
 
-/// The variables behind a lookup function.
+/// The environment variables, read through a lookup function.
 struct Variables<L>(L);
 
 impl<L: Fn(&str) -> Option<String>> Variables<L> {
-    /// An empty value counts as absent, as in AWS's own tools.
+    /// The value of a variable. An empty value counts as absent, as in the tools of AWS.
     fn optional(&self, name: &'static str) -> Option<String> {
         (self.0)(name).filter(|value| !value.is_empty())
     }
@@ -259,7 +263,7 @@ fn is_region(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// A complete environment with some variables replaced. An empty value removes a variable.
+    /// A complete environment in which some variables are replaced. An empty value removes a variable.
     fn with<'a>(changes: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
         move |name| {
             let set = [

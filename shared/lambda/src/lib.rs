@@ -1,4 +1,4 @@
-//! The code that all functions share: environment, logs, events, errors, and the loop of a detector.
+//! The code that all functions share: environment, logs, events, errors, and the work of a detector.
 //!
 //! Only this crate reads the environment. An invalid event is refused alone, with the name of the invalid field, and
 //! SQS finally moves it to the dead-letter queue. Errors have one of four stable types, so that a metric filter or an

@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 /// The namespace of all metrics of Driftless.
 const NAMESPACE: &str = "Driftless";
 
-/// The metrics of a resync: the non-compliant instances of each fleet and in total, the age of the oldest work, and the
-/// resync itself, whose absence raises an alarm. Zeros are included so that the series are dense and an alarm can
-/// return to OK.
+/// The metrics of a resync: the number of non-compliant instances of each fleet and in total, the age of the oldest
+/// work, and a count of the resync itself, whose absence raises an alarm. Zeros are included, so that the series have
+/// no gaps and an alarm can return to OK.
 ///
-/// Only `NonCompliantInstances` has the fleet as a dimension: metrics are billed by series.
+/// Only `NonCompliantInstances` has the fleet as a dimension, because CloudWatch bills each series.
 pub fn of_resync(resynced: &Resynced, now: Timestamp) -> Vec<Value> {
     let mut lines: Vec<Value> = resynced
         .non_compliant

@@ -1,35 +1,35 @@
 //! A request of an operator or a pipeline. It comes to the function's URL, where AWS verifies and names the caller, or
-//! by a direct invocation, where IAM has allowed the call and AWS does not name the caller. A dashboard widget invokes
-//! directly: its event holds the request beside the widget's context, and the widget shows the response.
+//! by a direct invocation, where IAM has allowed the call and AWS does not name the caller. A dashboard widget uses
+//! direct invocation: its event contains the request and the widget's context, and the widget shows the response.
 
 use aws_lambda_events::lambda_function_urls::LambdaFunctionUrlRequest;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-/// A request.
+/// A request as it was received, with its caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// Err: the event cannot be read, with the reason.
+    /// The content of the request as JSON text. Err: the event cannot be read, with the reason.
     body: Result<String, String>,
     caller: Option<String>,
     way: Way,
 }
 
-/// How the request came. The response has the matching format.
+/// The way in which the request reached the function. It determines the format of the response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Way {
     Url,
     Direct,
     Widget(Value),
-    /// CloudWatch asks for the widget's documentation when an operator adds it to a dashboard.
+    /// CloudWatch requests the documentation of the widget when an operator adds the widget to a dashboard.
     Description,
 }
 
 impl Request {
-    /// Reads an event. An event that is no request to the URL is itself the request. An unreadable event becomes a
-    /// request too: [`Self::parse`] returns the reason, which goes back to the sender the same way and does not depend
-    /// on the order of fields.
+    /// Reads an event. An event that did not come through the function's URL is itself the content of the request. An
+    /// unreadable event also becomes a request: [`Self::parse`] returns the reason, which is sent back in the same
+    /// format. The reason does not depend on the order of the event's fields.
     pub fn read(mut event: Value) -> Self {
         event.sort_all_objects();
         if event.get("requestContext").is_none() {
@@ -70,7 +70,7 @@ impl Request {
         self.caller.as_deref()
     }
 
-    /// The context of the widget that sent the request: its `widgetContext`. None: no widget sent it.
+    /// The context of the widget that sent the request (`widgetContext`). None: the request did not come from a widget.
     pub const fn widget(&self) -> Option<&Value> {
         match &self.way {
             Way::Widget(context) => Some(context),
@@ -78,23 +78,23 @@ impl Request {
         }
     }
 
-    /// Whether the request asks for the widget's documentation.
+    /// Whether the request asks for the documentation of the widget.
     pub fn is_description(&self) -> bool {
         self.way == Way::Description
     }
 
-    /// Reads the content of the request.
+    /// Parses the content of the request.
     ///
     /// # Errors
     ///
-    /// The field that cannot be read, and why, in words for the sender.
+    /// A message to the sender, which names the field that cannot be read and the reason.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, String> {
         let body = self.body.as_ref().map_err(Clone::clone)?;
         let mut json = serde_json::Deserializer::from_str(body);
         serde_path_to_error::deserialize(&mut json).map_err(|error| format!("the request cannot be read: {error}"))
     }
 
-    /// The response in the format that matches the request.
+    /// Builds the response in the format that matches the request.
     ///
     /// # Errors
     ///

@@ -1,22 +1,22 @@
 //! Logs: JSON lines on standard output, in the format of Lambda's logging configuration.
 //!
-//! `lambda_runtime`'s own helper does not fit: it writes no time, and Lambda gives every line without a valid
-//! `timestamp` the level INFO, so that our errors would look like information or be filtered out. Fields are at the top
-//! level of a line, so that a metric filter reads `$.event`, the stable code of the line (docs/metrics.md lists the
+//! The helper of `lambda_runtime` does not fit: it writes no time, and Lambda gives every line without a valid
+//! `timestamp` the level INFO, so that our errors would count as information or be filtered out. Fields are at the top
+//! level of a line, so that a metric filter can read `$.event`, the stable code of the line (docs/metrics.md lists the
 //! codes).
 
 use lambda_runtime::tracing::subscriber::filter::LevelFilter;
 use lambda_runtime::tracing::subscriber::fmt::{MakeWriter, Subscriber as Lines};
 use tracing::Subscriber;
 
-/// Sends this process's logs to standard output. A second call has no effect.
+/// Sends the logs of this process to standard output. A second call has no effect.
 pub fn init(lookup: impl Fn(&str) -> Option<String>) {
     if tracing::subscriber::set_global_default(subscriber(lookup, std::io::stdout)).is_err() {
         tracing::debug!(event = "logs_set_up_already", "logs are set up already");
     }
 }
 
-/// The subscriber that writes logs in the format and from the level that the environment names.
+/// The subscriber that writes logs. The environment names their format and their lowest level.
 fn subscriber<W>(lookup: impl Fn(&str) -> Option<String>, writer: W) -> Box<dyn Subscriber + Send + Sync>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
@@ -30,8 +30,8 @@ where
     }
 }
 
-/// Lambda's log levels. Lambda's `FATAL` maps to errors, our highest level. A missing or unknown level means `INFO`: a
-/// bad log level must not stop the function.
+/// Maps the log levels of Lambda. `FATAL` maps to `ERROR`, our highest level. A missing or unknown level means `INFO`:
+/// a wrong log level must not stop the function.
 fn level(name: Option<&str>) -> LevelFilter {
     match name.map(str::to_ascii_uppercase).as_deref() {
         Some("TRACE") => LevelFilter::TRACE,
@@ -65,7 +65,7 @@ mod tests {
         }
     }
 
-    /// The log lines of one error and one piece of information.
+    /// The log lines of one error and one informational event.
     fn written(format: &'static str, level: &'static str) -> String {
         let lines = Written::default();
         let writer = lines.clone();

@@ -9,13 +9,15 @@ use jiff::{SignedDuration, Timestamp};
 use crate::diagnostic::Failure;
 use crate::environment::{self, Environment, FleetEnvironment};
 
-/// The divisor of the function's timeout that gives the time limit of one call with all attempts. No write starts later
-/// than that before the end, so no write outlives the function; a pass of three rounds still fits into the rest.
+/// The time limit of one call, with all its attempts, is the function's timeout divided by this number. No write starts
+/// later than this time before the function's end, so no write outlives the function. A pass with three rounds of reads
+/// still fits into the rest.
 const CALL_SHARE: i32 = 3;
-/// The divisor for one attempt: a second attempt always fits into the call.
+/// The time limit of one attempt is the function's timeout divided by this number. A second attempt always fits into
+/// the call.
 const ATTEMPT_SHARE: i32 = 6;
 
-/// The function that the widget's buttons call (`OPERATOR_FUNCTION_ARN`).
+/// The ARN of the function that the buttons of the widget call (`OPERATOR_FUNCTION_ARN`).
 pub fn operator_arn() -> Result<String, Failure> {
     environment::operator_arn(environment::process).map_err(Failure::configuration)
 }
@@ -25,7 +27,7 @@ pub fn operator_arn() -> Result<String, Failure> {
 pub struct Wiring {
     /// The ports on AWS.
     pub aws: Aws,
-    /// The stack's default policy.
+    /// The default policy of the stack.
     pub defaults: Defaults,
     /// The location of the runbooks that messages link.
     pub runbooks: Runbooks,
@@ -55,8 +57,8 @@ impl Wiring {
         })
     }
 
-    /// The time limits of a run that Lambda ends at `deadline_milliseconds` since 1970. The lease is a third longer
-    /// than the function can run, so that the next holder never overlaps with it.
+    /// The time limits of a run that Lambda ends at `deadline_milliseconds` (since the Unix epoch). The lease is a
+    /// third longer than the function can run, so that two holders never overlap.
     pub fn times(&self, deadline_milliseconds: u64) -> Result<Times, Failure> {
         let deadline = i64::try_from(deadline_milliseconds)
             .ok()

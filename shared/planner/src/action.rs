@@ -1,4 +1,5 @@
-//! The actions that a decision asks the shell to perform, and the result of each.
+//! The actions that a decision asks its caller (the `reconcile` function) to perform in AWS, and the result of each
+//! action.
 
 use std::collections::BTreeMap;
 
@@ -14,24 +15,26 @@ use crate::text::UntrustedText;
 /// One change to make in AWS. Every action is idempotent: performed again after it took effect, it changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Write `MaxSize`: to make room for a launch, to hand over the bounds, or to restore it.
+    /// Write `MaxSize` of a group: to make room for launches, to move the fleet's maximum to the group that has the
+    /// traffic, or to restore the earlier value.
     SetMaximum {
         group: GroupName,
-        /// The value it must still have.
+        /// The value that `MaxSize` must still have right before the write.
         expected: u32,
         /// The value to write.
         maximum: u32,
     },
-    /// Launch the replacement instance of a drifted instance.
+    /// Launch the replacement instance for a drifted instance, by `LaunchInstances` with an idempotency token.
     Launch { group: GroupName, zone: Zone, replaces: InstanceId, token: String },
-    /// Write the desired capacity: one more for a replacement instance, or one less if none was launched.
+    /// Write the desired capacity of a group: one more, so that Auto Scaling launches a replacement instance, or one
+    /// less if it launched none.
     SetDesired {
         group: GroupName,
-        /// The value it must still have.
+        /// The desired capacity that the group must still have right before the write.
         expected: u32,
         /// The value to write.
         desired: u32,
-        /// The drifted instance that the surge replaces.
+        /// The drifted instance for whose replacement the capacity changes.
         replaces: InstanceId,
     },
     /// Switch scale-in protection of a replacement instance on or off.
@@ -42,53 +45,57 @@ pub enum Action {
         instance: InstanceId,
         /// The desired capacity that the group must still have: the decision whether to lower it assumed this value.
         expected_desired: u32,
-        /// Whether desired capacity goes down with it.
+        /// Whether the termination lowers the desired capacity.
         capacity: CapacityChange,
-        /// The role of the instance: a freeze defers the termination of a drifted instance, never that of an extra
-        /// instance.
+        /// The role of the instance. A freeze defers the termination of a drifted or quarantined instance, never that
+        /// of an extra instance.
         role: Role,
     },
-    /// Move a drifted instance to standby for forensics: it leaves its target groups and stays in its group.
+    /// Move a drifted instance to standby for forensics: the instance leaves its target groups and stays in its Auto
+    /// Scaling group.
     EnterStandby {
         group: GroupName,
         instance: InstanceId,
-        /// The desired capacity that the group must still have.
+        /// The desired capacity that the group must still have right before the move.
         expected_desired: u32,
-        /// Whether desired capacity goes down with it.
+        /// Whether the move to standby lowers the desired capacity.
         capacity: CapacityChange,
     },
     /// Take one of the cutover slots that the fleets of this account share, before a cutover begins.
     TakeSlot,
-    /// Return the cutover slot.
+    /// Return the cutover slot of the fleet when its cutover is over.
     GiveSlot,
-    /// Write `MinSize`: to pin it, to follow the live group, or to restore it.
+    /// Write `MinSize` of a group: to launch or keep instances during a cutover, to move the fleet's minimum to the
+    /// group that has the traffic, or to restore the earlier value.
     SetMinimum {
         group: GroupName,
-        /// The value it must still have.
+        /// The value that `MinSize` must still have right before the write.
         expected: u32,
         /// The value to write.
         minimum: u32,
     },
-    /// Scale a color to zero: minimum and desired capacity become 0, the maximum becomes the given value.
+    /// Scale the group of one color to zero: minimum and desired capacity become 0, and the maximum becomes the given
+    /// value.
     ScaleToZero {
         group: GroupName,
-        /// The bounds that it must still have.
+        /// The minimum, maximum and desired capacity that the group must still have right before the write.
         expected: Bounds,
         /// The maximum to write.
         maximum: u32,
-        /// The target group whose weight must be 0 right before the write. None: the layout has no target group of its
-        /// own for this color.
+        /// The target group of this color, whose weight must be 0 right before the write. None: the color has no target
+        /// group of its own.
         without_traffic: Option<TargetGroupArn>,
-        /// Forward: the old color is scaled to zero after a cutover. Back: the new color, after the cutover was undone.
+        /// Forward: the old color is scaled to zero after a cutover. Back: the new color is scaled to zero after the
+        /// cutover was undone.
         direction: Direction,
     },
-    /// Write a launch template version.
+    /// Write a new launch template version: a copy of another version with the given image.
     WriteTemplate {
-        /// The group that will use it.
+        /// The group that will launch instances with the new version.
         group: GroupName,
         /// The template that gets the version.
         template: TemplateId,
-        /// The version that the new one copies, except for the image.
+        /// The version from which the new version copies everything except the image.
         base: TemplateVersion,
         image: ImageId,
         token: String,
@@ -96,40 +103,40 @@ pub enum Action {
     /// Set the launch template version of a group.
     SetTemplate {
         group: GroupName,
-        /// The template reference that the group must still have.
+        /// The launch template and version that the group must still have right before the write.
         expected: TemplateReference,
         template: TemplateVersion,
     },
-    /// Write the weights of a forward action.
+    /// Write the target group weights and the stickiness of a load balancer's forward action.
     SetWeights {
         /// The group whose traffic grows.
         group: GroupName,
         change: WeightChange,
-        /// Healthy targets that each target group must have right before the write.
+        /// By target group: the number of healthy targets that the target group must have right before the write.
         gate: BTreeMap<TargetGroupArn, u32>,
         direction: Direction,
     },
-    /// Attach a shared target group to a color.
+    /// Attach the target group that both colors share to the group of one color.
     Attach {
         group: GroupName,
         target_group: TargetGroupArn,
-        /// With which API family.
+        /// The Auto Scaling API family to call.
         api: AttachmentApi,
-        /// How many of the group's instances must be in service right before.
+        /// The number of the group's instances that must be in service right before the call.
         in_service: u32,
         direction: Direction,
     },
-    /// Detach a shared target group from a color.
+    /// Detach the target group that both colors share from the group of one color.
     Detach {
         group: GroupName,
         target_group: TargetGroupArn,
-        /// With which API family.
+        /// The Auto Scaling API family to call.
         api: AttachmentApi,
-        /// How many instances of the other color must be healthy in it right before.
+        /// The number of instances of the other color that must be healthy in the target group right before the call.
         others_healthy: u32,
         direction: Direction,
     },
-    /// Start an instance refresh of a single group.
+    /// Start an instance refresh of the only group of a fleet.
     StartRefresh {
         group: GroupName,
         /// The settings of the refresh.
@@ -138,7 +145,7 @@ pub enum Action {
     /// Roll back an instance refresh.
     RollBackRefresh {
         group: GroupName,
-        /// The refresh that must be the one in progress.
+        /// The instance refresh that must still be the one in progress.
         refresh: RefreshId,
     },
 }
@@ -152,55 +159,56 @@ pub struct Bounds {
     pub desired: u32,
 }
 
-/// A write of weights: the expected values and the new ones. The write keeps all other settings of the forward action.
+/// New weights and stickiness of a forward action, with the values that the forward action must still have. The write
+/// keeps all its other settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WeightChange {
     pub place: ForwardPlace,
-    /// The weights that the action must still have.
+    /// The weights that the forward action must still have.
     pub expected: BTreeMap<TargetGroupArn, u32>,
     /// The weights to write, for the same target groups.
     pub weights: BTreeMap<TargetGroupArn, u32>,
-    /// The stickiness that the action must still have.
+    /// The stickiness that the forward action must still have. None: stickiness is off.
     pub expected_stickiness: Option<SignedDuration>,
-    /// The stickiness to write with them.
+    /// The stickiness to write with the weights. None: stickiness is off.
     pub stickiness: Option<SignedDuration>,
 }
 
-/// Which way traffic moves.
+/// The direction in which a cutover moves the traffic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
-    /// To the new color: a disruption, which a freeze blocks.
+    /// Traffic moves to the new color: a disruption, which a freeze blocks.
     Forward,
-    /// To the old color: no guard blocks it.
+    /// Traffic moves back to the old color: no guard blocks it.
     Back,
 }
 
-/// Scale-in protection.
+/// Whether scale-in protection is switched on or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protection {
     On,
     Off,
 }
 
-/// What a termination does to the desired capacity.
+/// What the termination of an instance, or its move to standby, does to the desired capacity of the group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CapacityChange {
-    /// It goes down by one: the surge had raised it by one.
+    /// The desired capacity goes down by one, because the launch of the replacement instance had raised it by one.
     Decrement,
-    /// It stays: the surge did not raise it, or an external change has lowered it since.
+    /// The desired capacity stays, because the launch did not raise it or an external change has lowered it since.
     Keep,
 }
 
-/// The role of a terminated instance.
+/// The role of the instance that an action terminates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// The drifted instance: its termination is a disruption.
     Drifted,
-    /// The replacement instance of an abandoned surge: its termination restores the earlier state.
+    /// The replacement instance of an attempt that was cancelled: its termination restores the earlier state.
     Extra,
-    /// An instance that Driftless moved to standby and whose quarantine is over. It counts in no capacity. A freeze
-    /// keeps it, as evidence.
+    /// An instance that Driftless moved to standby and whose quarantine is over. The desired capacity does not count
+    /// it. A freeze defers its termination, so that the evidence stays.
     Quarantined,
 }
 
@@ -225,7 +233,7 @@ impl Action {
         }
     }
 
-    /// The group that the action changes. None: it changes no group.
+    /// The group that the action changes. None: the action changes no group.
     pub const fn group(&self) -> Option<&GroupName> {
         match self {
             Self::SetMaximum { group, .. }
@@ -247,8 +255,8 @@ impl Action {
         }
     }
 
-    /// The drifted instance that the action serves, or else the instance that it changes. None: the action is about a
-    /// group.
+    /// The instance that the action is about: for a launch and a change of desired capacity the drifted instance, for
+    /// other actions the instance that they change. None: the action is about a group or a cutover slot.
     pub const fn for_the_sake_of(&self) -> Option<&InstanceId> {
         if let Self::Launch { replaces: instance, .. }
         | Self::SetDesired { replaces: instance, .. }
@@ -286,8 +294,8 @@ impl Action {
     }
 }
 
-/// An action and its result, as input of the next decision in the same run. A crash loses it; the next run then derives
-/// the action again and repeats it, which is safe because actions are idempotent.
+/// An action and its result, as input of the next decision in the same run. A crash loses the result. The next run then
+/// derives the action again and repeats it, which is safe because actions are idempotent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
     pub action: Action,
@@ -297,29 +305,30 @@ pub struct Outcome {
 /// The result of an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ActionResult {
-    /// Performed now, or already in effect.
+    /// The change was made now, or was already in effect.
     Done,
-    /// Launched, with the id of the new instance.
+    /// The instance was launched; this is its id.
     Launched(InstanceId),
-    /// The launch template version was written, with its number.
+    /// The launch template version was written; this is the version with its number.
     Written(TemplateVersion),
-    /// The instance refresh was started, with its id.
+    /// The instance refresh was started; this is its id.
     Started(RefreshId),
     /// All cutover slots are taken by other fleets.
     NoSlot,
-    /// The resource that the action changes no longer exists.
+    /// The resource that the action changes no longer exists, the instance is already terminating, or the refresh is
+    /// over.
     Gone,
-    /// AWS is busy with the group, or its response cannot be relied on. Requeue soon.
+    /// AWS is busy with the group, or its response cannot be relied on: the fleet gets another pass soon.
     Busy(UntrustedText),
     /// The live value differs from the expected one. Nothing was written.
     Changed,
     /// A freeze began after the decision. Nothing was written.
     Frozen,
-    /// The endpoint or the group does not support the call.
+    /// The AWS endpoint or the group does not support the call.
     Unsupported,
-    /// AWS tried and failed, with its message.
+    /// AWS could not perform the action, for the reason in this message.
     Failed(UntrustedText),
-    /// IAM denied the call, with AWS's message.
+    /// IAM denied the call, for the reason in this message.
     Denied(UntrustedText),
 }
 

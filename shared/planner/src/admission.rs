@@ -1,4 +1,5 @@
-//! Admission of replacements: the longest-drifted instance first, spread over zones.
+//! Admission: decides which drifted instances are replaced now. The instance that drifted first comes first; among
+//! equals, the zone with the fewest replacements in progress.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,14 +24,15 @@ use crate::waiting::Waiting;
 /// The result of every guard for each drifted instance.
 pub(crate) type Explained = BTreeMap<InstanceId, Vec<GuardResult>>;
 
-/// In observe mode on-call gets a message at once about so many would-be replacements at most. The others would repeat
-/// it.
+/// In observe mode, on-call gets messages about at most this many instances that act mode would replace. More messages
+/// would only repeat them.
 const WOULD_REPLACE_MAX: usize = 5;
 
-/// Admits replacements: the longest-drifted instance first, spread over zones.
+/// Starts the replacement of each drifted instance for which all guards pass: the longest-drifted instance first,
+/// spread over zones.
 ///
-/// With `explained`, records the result of every guard for an instance when its turn comes, because each admission
-/// changes the input of the next one.
+/// With `explained`, also records the result of every guard for each instance at the moment when the instance is
+/// considered, because each admission changes the input of the next one.
 pub(crate) fn admit(
     draft: &mut Draft<'_>,
     standing: &FleetState<'_>,
@@ -70,7 +72,8 @@ pub(crate) fn admit(
     }
 }
 
-/// Acts on the guards' results besides admission: requests further reads, and notifies on-call.
+/// Handles the results of the guards for one instance, apart from the admission itself: requests a pass for reads that
+/// are missing, notifies on-call, and counts the instance for the weekly digest of observe mode.
 fn note_answers(
     draft: &mut Draft<'_>,
     standing: &FleetState<'_>,
@@ -103,8 +106,8 @@ fn note_answers(
     }
 }
 
-/// Whether to notify on-call about this instance. A backlog gets one message as a whole, and so do would-be
-/// replacements beyond the first few.
+/// Whether on-call gets a message in observe mode about this single instance. It gets none about an instance of the
+/// backlog, which has one message as a whole, nor about more than [`WOULD_REPLACE_MAX`] instances.
 fn is_worth_telling(draft: &Draft<'_>, id: &InstanceId) -> bool {
     let key = |id: &InstanceId| Condition::WouldReplace { instance: id.clone() }.key();
     let told = |id: &&InstanceId| draft.record().conditions.contains_key(&key(id));
@@ -129,8 +132,8 @@ fn would_do(
     Some(format!("{}; {what}", reasons.join(", ")))
 }
 
-/// Why no instance can ever terminate before its replacement instance launches: the minimum healthy equals the whole
-/// group.
+/// Why terminate-first can never replace an instance of this fleet: the minimum healthy is the whole desired capacity.
+/// None: it can, or the fleet has another strategy.
 fn nothing_can_go_first(standing: &FleetState<'_>) -> Option<String> {
     let (policy, Group { name, desired, .. }) = (standing.policy.as_ref().ok()?, standing.live?);
     let minimum_healthy = policy.min_healthy.of_rounded_up(*desired);
@@ -144,7 +147,7 @@ fn nothing_can_go_first(standing: &FleetState<'_>) -> Option<String> {
     })
 }
 
-/// The number of surges in progress in each zone.
+/// The number of replacements in progress in each zone, without those that only wait.
 fn slots_by_zone(draft: &Draft<'_>) -> BTreeMap<Zone, usize> {
     let mut slots = BTreeMap::new();
     for replacement in draft.record().replacements.values().filter(|replacement| replacement.phase().surge().is_some())
@@ -174,7 +177,8 @@ fn wait(draft: &mut Draft<'_>, id: &InstanceId, waiting: &Waiting) {
     }
 }
 
-/// The members that may have been launched within the current second: EC2 reports launch times in whole seconds.
+/// The members that were launched within the current second or have no known launch time. EC2 reports launch times in
+/// whole seconds, so a launch time cannot tell these members from the replacement instance.
 fn recently_launched(draft: &Draft<'_>, group: &Group) -> BTreeSet<InstanceId> {
     let launched_at = |id: &InstanceId| draft.input().seen.machines.get(id).found().map(|machine| machine.launched_at);
     let is_recent = |id: &&InstanceId| launched_at(id).is_none_or(|at| at.as_second() >= draft.input().now.as_second());
@@ -232,7 +236,8 @@ fn start(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Findings, 
     }
 }
 
-/// Extends the deadlines to the group's own lifecycle hook timeouts, within which an instance may boot and drain.
+/// The policy with its deadlines extended to the timeouts of the group's lifecycle hooks, which may hold an instance
+/// that long while it boots or drains.
 fn with_patience_for_hooks(draft: &Draft<'_>, policy: &Policy, group: &Group) -> Policy {
     let mut policy = policy.clone();
     if let Some(hooks) = draft.input().seen.hook_timeouts.get(&group.name).found() {
@@ -242,9 +247,9 @@ fn with_patience_for_hooks(draft: &Draft<'_>, policy: &Policy, group: &Group) ->
     policy
 }
 
-/// Stops the replacement of an instance that is itself a replacement instance and drifted for a reason of its
-/// predecessor. The image, the template or the rule is at fault then, and further replacement instances would drift
-/// too, without end. The first repeat drift is enough.
+/// Stops the replacement of an instance that is itself a replacement instance and drifted for the same reason as the
+/// instance that it replaced. The image, the launch template or the rule is at fault then, and further replacement
+/// instances would drift too, without end. The first repeat drift is enough to stop.
 fn stop_drifted_from_the_start(draft: &mut Draft<'_>) {
     let image = draft.record().release.as_ref().map(|release| release.image.clone());
     let drifted_from_the_start: Vec<(InstanceId, InstanceId)> = draft

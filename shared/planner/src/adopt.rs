@@ -1,4 +1,4 @@
-//! The state of a fleet: its layout, its live group, its policy, and any obstacle to changing it.
+//! The state of a fleet in a reconcile pass: its live group, its policy, and any obstacle to changing it.
 
 use crate::draft::Draft;
 use crate::fleet::{Layout, obstacles};
@@ -13,16 +13,16 @@ use crate::text::UntrustedText;
 /// The state of a fleet in this pass.
 #[derive(Debug)]
 pub(crate) struct FleetState<'a> {
-    /// The group that receives the traffic. None: misconfigured.
+    /// The group that receives the traffic. None: the fleet is misconfigured.
     pub(crate) live: Option<&'a Group>,
     /// The policy. Err: why it is invalid.
     pub(crate) policy: Result<Policy, UntrustedText>,
-    /// Why Driftless must not change the fleet: it is misconfigured or not adoptable.
+    /// Why Driftless must not change the fleet: the fleet is misconfigured or cannot be adopted. None: no obstacle.
     pub(crate) obstacle: Option<UntrustedText>,
 }
 
 impl FleetState<'_> {
-    /// The mode that the tags set. None: the tags set no valid mode.
+    /// The mode that the policy sets. None: the policy is invalid.
     pub(crate) fn mode(&self) -> Option<Mode> {
         self.policy.as_ref().ok().map(|policy| policy.mode)
     }
@@ -33,7 +33,8 @@ impl FleetState<'_> {
     }
 }
 
-/// Finds the state of the fleet, and adopts a fleet that Driftless sees for the first time.
+/// Determines the state of the fleet. Adopts the fleet, by recording its release, when Driftless sees it for the first
+/// time.
 pub(crate) fn assess_fleet<'a>(draft: &mut Draft<'a>) -> FleetState<'a> {
     let seen = draft.input().seen;
     let layout = match Layout::of(draft.input().fleet, &seen.groups) {
@@ -67,9 +68,9 @@ pub(crate) fn assess_fleet<'a>(draft: &mut Draft<'a>) -> FleetState<'a> {
     }
 }
 
-/// Records the template version of the live group as a number. Adoption changes nothing in AWS. In observe mode the
-/// recorded release follows the group, so an operator accepts a manual template change by switching to `observe` and
-/// back.
+/// Records the launch template version of the live group, with its image, as the release of the fleet: when Driftless
+/// adopts the fleet, and in observe mode whenever the version changes. This changes nothing in AWS. An operator can
+/// thus accept a manual change of the launch template by switching the fleet to `observe` and back.
 fn follow_release(draft: &mut Draft<'_>, live: &Group, policy: Option<&Policy>) {
     if draft.record().cutover.as_ref().is_some_and(|cutover| !cutover.is_untouched()) {
         return;

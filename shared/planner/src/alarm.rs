@@ -1,4 +1,4 @@
-//! CloudWatch alarms, as CloudWatch reports them now.
+//! CloudWatch alarms, as CloudWatch reports them now, and the entries of `driftless:alarms` that select them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,17 +9,18 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{AlarmName, GroupName, IdError, InstanceId};
 use crate::text::UntrustedText;
 
-/// An alarm.
+/// A CloudWatch alarm, as read in this pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alarm {
     pub state: AlarmState,
     /// When the alarm entered this state.
     pub since: Timestamp,
     pub reason: UntrustedText,
-    /// The resources that its dimensions name: they tell which instance or group the alarm watches.
+    /// The resources that the dimensions of the alarm's metrics name, such as the instance or the group that the alarm
+    /// watches.
     pub subject: AlarmSubject,
-    /// Period × evaluation periods: how long the alarm takes to go into ALARM. None: a composite alarm, which has no
-    /// period of its own.
+    /// How long the alarm takes to go into ALARM: its period times its evaluation periods. None: a composite alarm,
+    /// which has no period of its own.
     pub window: Option<SignedDuration>,
 }
 
@@ -34,7 +35,7 @@ pub enum AlarmPattern {
 }
 
 impl AlarmPattern {
-    /// Whether this entry matches the alarm.
+    /// Whether this entry selects the alarm with this name.
     pub fn matches(&self, name: &AlarmName) -> bool {
         match self {
             Self::Name(own) => own == name,
@@ -89,19 +90,21 @@ impl fmt::Display for AlarmPattern {
 pub enum AlarmState {
     Ok,
     Alarm,
-    /// Not enough data to tell.
+    /// CloudWatch has too little data to evaluate the alarm.
     InsufficientData,
 }
 
-/// The resources that the dimensions of an alarm's metrics name. All empty for a composite alarm, which only its name
-/// identifies.
+/// The resources that the dimensions of an alarm's metrics name. All lists are empty for a composite alarm, which has
+/// no dimensions.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AlarmSubject {
-    /// Instances (`AWS/EC2`, dimension `InstanceId`).
+    /// Instances that the metrics name: dimension `InstanceId` in the namespace `AWS/EC2`.
     pub instances: Vec<InstanceId>,
-    /// Groups (`AWS/EC2` or `AWS/AutoScaling`, dimension `AutoScalingGroupName`).
+    /// Auto Scaling groups that the metrics name: dimension `AutoScalingGroupName` in the namespace `AWS/EC2` or
+    /// `AWS/AutoScaling`.
     pub groups: Vec<GroupName>,
-    /// Target groups (`AWS/ApplicationELB`), as the dimension writes them: `targetgroup/<name>/<id>`.
+    /// Target groups that the metrics name in the namespace `AWS/ApplicationELB`, in the form of the dimension:
+    /// `targetgroup/<name>/<id>`.
     pub target_groups: Vec<String>,
 }

@@ -1,6 +1,6 @@
-//! The common form of guards and checks: an id, the requirement, and one function that evaluates it. A decision takes
-//! the first entry of a list that blocks; an explanation evaluates the whole list. Both use the same list, so that they
-//! agree on the order.
+//! The common form of guards and checks: an id, the requirement in words, and a function that evaluates the
+//! requirement. A decision reports the first guard of a list that blocks; an explanation (`driftless why`) evaluates
+//! the whole list. Both use the same list, so that they agree on the order.
 
 /// The result of a guard or a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub enum Answer<R> {
     Agrees,
     /// The requirement is not met, for this reason.
     Blocks(R),
-    /// Not evaluated: its input is unknown while another guard blocks.
+    /// The guard was not evaluated, because its input is unknown while another guard blocks.
     NotAsked,
 }
 
@@ -21,7 +21,7 @@ pub struct CheckResult<I, R> {
     pub answer: Answer<R>,
 }
 
-/// A row of a list.
+/// A guard or a check, as an entry of its list.
 pub(crate) struct Guard<I, A> {
     pub(crate) id: I,
     /// The requirement, in words.
@@ -29,7 +29,7 @@ pub(crate) struct Guard<I, A> {
     pub(crate) ask: A,
 }
 
-/// A function that evaluates a guard, with the input that it needs.
+/// The evaluation of a guard. `Q` is the input that all guards of a list need.
 pub(crate) trait Ask<Q> {
     type Reason;
 
@@ -47,14 +47,14 @@ impl<R> Answer<R> {
 }
 
 impl<R> From<Option<R>> for Answer<R> {
-    /// No reason means that the guard passes.
+    /// Without a reason the guard passes.
     fn from(reason: Option<R>) -> Self {
         reason.map_or(Self::Agrees, Self::Blocks)
     }
 }
 
-/// The reasons of the guards that block, in the order of the list. Lazy: a guard is evaluated when the caller has taken
-/// the reason before it.
+/// The reasons of the guards that block, in the order of the list. The iterator is lazy: it evaluates further guards
+/// only when the caller asks for the next reason.
 pub(crate) fn reasons<'l, I: 'l, A: Ask<Q> + 'l, Q>(
     guards: impl IntoIterator<Item = &'l Guard<I, A>>,
     question: &Q,

@@ -1,5 +1,5 @@
-//! Load balancer settings that a cutover reads and writes: forward actions with their weights, and target group
-//! settings.
+//! Load balancer settings that a cutover reads and writes: forward actions with their weights, and settings of target
+//! groups.
 
 use std::collections::BTreeMap;
 
@@ -8,19 +8,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{ListenerArn, RuleArn, TargetGroupArn};
 
-/// A forward action, as read in this pass.
+/// A forward action of a load balancer's listener or listener rule, as read in this pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forward {
     pub place: ForwardPlace,
-    /// The weight, 0 to 999, of each target group in the action. A forward to a single target group counts as weight 1.
+    /// The weight, 0 to 999, of each target group in the forward action. A forward to a single target group counts as
+    /// weight 1.
     pub weights: BTreeMap<TargetGroupArn, u32>,
-    /// How long the action's own stickiness keeps a client with one target group. None: stickiness is off.
+    /// How long the stickiness of the forward action keeps a client with one target group. None: stickiness is off.
     pub stickiness: Option<SignedDuration>,
-    /// The kind of load balancer of this action. Only application load balancers weight target groups.
+    /// The kind of load balancer that has this forward action. Only application load balancers weight target groups.
     pub balancer: BalancerKind,
 }
 
-/// The place of a forward action.
+/// The listener or listener rule that holds a forward action.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ForwardPlace {
@@ -43,9 +44,9 @@ pub enum BalancerKind {
 pub struct TargetGroupSettings {
     /// How long stickiness keeps a client with one target. None: stickiness is off.
     pub stickiness: Option<SignedDuration>,
-    /// How long a deregistering target may finish its requests.
+    /// How long a target that is being deregistered may still finish its requests.
     pub deregistration_delay: SignedDuration,
-    /// How long a new target gets less than its share of requests.
+    /// How long after its registration a target gets less than its share of requests.
     pub slow_start: SignedDuration,
 }
 

@@ -17,11 +17,12 @@ pub(crate) use borrow::{
     borrow_maximum, borrow_minimum, borrow_template, forget_borrowed, hand_over, maximum_before, note, restore,
 };
 
-/// After this time a raised maximum that cannot be restored is reported. No single surge lasts an hour with the default
-/// deadlines.
+/// How long a raised `MaxSize` may wait to be restored before on-call gets a message. With the default deadlines, no
+/// single replacement lasts an hour.
 const RAISED_FOR_LONG: SignedDuration = SignedDuration::from_hours(1);
 
-/// Raises the maximum, as a borrowed setting, if the surges of a group do not fit under it.
+/// Raises `MaxSize` of a group, as a borrowed setting, if the group's replacement instances do not fit under it.
+/// `base`: the desired capacity of the group before its replacements in progress began.
 pub(crate) fn make_room(draft: &mut Draft<'_>, group: &Group, base: u32) {
     let surges = u32::try_from(draft.record().slots_used(&group.name)).unwrap_or(u32::MAX);
     let is_launching = |phase: &Phase| matches!(phase, Phase::Launching(_));
@@ -38,8 +39,8 @@ pub(crate) fn make_room(draft: &mut Draft<'_>, group: &Group, base: u32) {
     draft.raise_maximum(&group.name, group.max, needed);
 }
 
-/// Records a raise. Each raise has an entry of its own, so that a raise which was committed but never written differs
-/// from the one before.
+/// Records a raise of `MaxSize`. Each raise has an entry of its own, so that a raise that was committed but never
+/// written to AWS can be told from an earlier raise.
 fn note_raise(draft: &mut Draft<'_>, group: &Group, needed: u32) {
     let raised =
         |entry: &&mut BorrowedSetting| entry.group == group.name && matches!(entry.setting, Setting::Maximum { .. });
@@ -89,8 +90,8 @@ pub(crate) fn protect(draft: &mut Draft<'_>, group: &Group, successor: &Member) 
     });
 }
 
-/// Restores the borrowed settings of surges that are over. Keeps a setting that an external change has written
-/// meanwhile.
+/// Restores the settings that finished replacements borrowed and, if no cutover is in progress, what a finished cutover
+/// left behind. Keeps a value that an external change has written meanwhile.
 pub(crate) fn restore_borrowed(draft: &mut Draft<'_>) {
     let seen = draft.input().seen;
     // The newest first: a raise on top of another one is restored before the one below it.
@@ -122,7 +123,7 @@ pub(crate) fn restore_borrowed(draft: &mut Draft<'_>) {
     }
 }
 
-/// Whether no later raise of the same group remains to be restored.
+/// Whether this entry is the newest raise of its group's `MaxSize`, which is restored before the earlier ones.
 fn is_newest_raise(draft: &Draft<'_>, entry: &BorrowedSetting) -> bool {
     let of_group =
         |known: &&BorrowedSetting| known.group == entry.group && matches!(known.setting, Setting::Maximum { .. });
@@ -143,9 +144,9 @@ fn restore_maximum(draft: &mut Draft<'_>, entry: &BorrowedSetting, group: &Group
     }
 }
 
-/// The desired capacity does not fit under the old maximum. A scaling policy may lower it again, so Driftless waits.
-/// After [`RAISED_FOR_LONG`] on-call gets a message: an operator may have set a capacity that only Driftless's raise
-/// made room for.
+/// Waits when the desired capacity does not fit under the old maximum, because a scaling policy may lower the desired
+/// capacity again. After [`RAISED_FOR_LONG`] on-call gets a message: an operator may have set a capacity for which only
+/// Driftless's raise made room.
 fn does_not_fit(draft: &mut Draft<'_>, entry: &BorrowedSetting, group: &Group, had: u32) {
     let overdue_at = entry.since + RAISED_FOR_LONG;
     if draft.input().now < overdue_at {
@@ -197,7 +198,8 @@ fn forget(draft: &mut Draft<'_>, entry: &BorrowedSetting, why: &str) {
     draft.history().setting(setting, instance, why);
 }
 
-/// Forgets the raises of a group: the value of an external change stays, whatever Driftless wrote before.
+/// Removes all raises of a group's `MaxSize` from the record after an external change: the value of that change stays,
+/// whatever Driftless wrote before.
 fn forget_raises(draft: &mut Draft<'_>, group: &GroupName, why: &str) {
     for entry in draft.record().borrowed_settings.clone() {
         if entry.group == *group && matches!(entry.setting, Setting::Maximum { .. }) {

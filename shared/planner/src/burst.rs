@@ -1,6 +1,6 @@
-//! Event bursts: after one bad rule, AWS Config reports every instance of an account within a minute. Driftless
-//! coalesces such facts, so that the number of passes grows with the fleets and not with the events. Calls to Auto
-//! Scaling and EC2 share one rate limit for each account, and a rollback needs some of it.
+//! Event bursts. One bad rule can make AWS Config report every instance of an account within a minute. Driftless
+//! coalesces such facts, so that the number of reconcile passes grows with the number of fleets and not with the number
+//! of events. Calls to Auto Scaling and EC2 share one rate limit for each account, of which a rollback needs a part.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -8,22 +8,24 @@ use crate::fact::Fact;
 use crate::hash::fnv1a;
 use crate::ids::FleetName;
 
-/// The time within which a fleet with coalesced facts gets one pass, at a second of its own. A hundred fleets then make
-/// two passes a second with about six calls to Auto Scaling and EC2 each, well below the account's rate limits. The
-/// delay is short against the minutes of the debounce. Drift outside a burst gets a pass at once.
+/// The time within which a fleet with coalesced facts gets its one pass. Each fleet has its own second within this
+/// time. A hundred fleets then make about two passes a second with about six calls to Auto Scaling and EC2 each, well
+/// below the account's rate limits. The delay is short compared with the debounce of minutes. Drift outside a burst
+/// gets a pass at once.
 pub const COALESCE_WITHIN: SignedDuration = SignedDuration::from_secs(60);
 
-/// Immediate passes that facts which can wait may cause in one minute, over all fleets. A burst that arrives slowly
-/// fills no batch, so this limit catches it. These passes use a tenth of the calls that an account may make in a
-/// minute.
+/// The most immediate passes within one minute, over all fleets, that facts which can wait may cause. The limit also
+/// catches a burst that arrives too slowly to fill a batch. These passes use a tenth of the calls that an account may
+/// make in a minute.
 pub const IMMEDIATE_RUNS_PER_MINUTE_MAX: u32 = 20;
 
-/// Facts about this many fleets in one batch of the queue (ten messages at most) are no coincidence.
+/// One batch of the queue (ten messages at most) with facts about this many fleets counts as an event burst.
 const BURST_FLEETS: usize = 4;
 
 impl Fact {
-    /// Whether the fact can wait for others. Driftless acts on a compliance result only after the debounce, and Config
-    /// took minutes to find it. An alarm, an image and an operator's command cannot wait.
+    /// Whether the pass for this fact can be delayed and combined with others. A compliance result can wait, because
+    /// Config took minutes to find it and Driftless acts on it only after the debounce. An alarm, an image and an
+    /// operator's command cannot wait.
     pub const fn can_wait(&self) -> bool {
         match self {
             Self::Compliance(_) => true,
@@ -32,18 +34,19 @@ impl Fact {
     }
 }
 
-/// The minute of [`IMMEDIATE_RUNS_PER_MINUTE_MAX`], counted from the epoch.
+/// The minute for which [`IMMEDIATE_RUNS_PER_MINUTE_MAX`] limits the passes, as a number since the Unix epoch.
 pub fn minute_of(now: Timestamp) -> i64 {
     now.as_second().div_euclid(60)
 }
 
-/// Whether facts that can wait, about so many fleets at once, are an event burst.
+/// Whether a batch of facts that can wait is an event burst, given the number of fleets that the facts are about.
 pub const fn is_burst(fleets: usize) -> bool {
     fleets >= BURST_FLEETS
 }
 
-/// The time of the coalesced pass: the next occurrence of the fleet's own second in each [`COALESCE_WITHIN`]. Until
-/// then every caller gets the same time.
+/// The time of the pass for a fleet's coalesced facts. Each fleet has its own second, derived from its name, in every
+/// period of [`COALESCE_WITHIN`]; the pass runs at the next occurrence of that second. Until then every call returns
+/// the same time.
 pub fn coalesced_at(fleet: &FleetName, now: Timestamp) -> Timestamp {
     let period = COALESCE_WITHIN.as_secs();
     let own = i64::try_from(fnv1a(fleet.as_str().as_bytes()) % period.unsigned_abs()).unwrap_or(0);

@@ -1,4 +1,5 @@
-//! The choice of a candidate for the next cutover: from what each pass reads, never from an event.
+//! The choice of a candidate: the image and launch template version to which the next cutover moves the fleet. The
+//! choice depends on what each pass reads and on the record, never on an event alone.
 
 mod builds;
 mod checks;
@@ -22,21 +23,22 @@ use crate::text::UntrustedText;
 
 pub(crate) use checks::verdicts;
 
-/// The chosen candidate, and the findings of the choice.
+/// The chosen candidate, and what the choice found out besides.
 #[must_use = "why an image is refused is remembered only when it is noted"]
 pub(crate) struct Choice {
     /// The candidate of this pass, if there is one.
     candidate: Option<Candidate>,
     /// Why each newer image is not a candidate. None: no image was checked, because an operator's request comes first.
     refused: Option<BTreeMap<ImageId, ImageProblem>>,
-    /// The release that an operator requested is no longer available.
+    /// Whether an operator requested a release that is no longer available.
     requested_is_gone: bool,
     /// When a deferred candidate may be tried again.
     recheck: Option<Timestamp>,
 }
 
 impl Choice {
-    /// Stores the findings, reports once why each image is refused, and returns the candidate.
+    /// Stores the findings of the choice in the draft, writes to the history once why each image is refused, and
+    /// returns the candidate.
     pub(crate) fn note(self, draft: &mut Draft<'_>) -> Option<Candidate> {
         if self.requested_is_gone {
             draft.drop_request();
@@ -61,7 +63,8 @@ fn note_refused(draft: &mut Draft<'_>, refused: BTreeMap<ImageId, UntrustedText>
     *draft.refused() = refused;
 }
 
-/// Chooses among the operator's request, the images and the template versions that this pass read.
+/// Chooses the candidate among the operator's request, which comes first, and the images and template versions that
+/// this pass read.
 pub(crate) fn choose(draft: &Draft<'_>, policy: &Policy, live: &Group, release: &Release) -> Choice {
     let request = draft.record().memory.requested.as_ref();
     let requested = request.and_then(|why| requested(draft, release, why));
@@ -74,7 +77,8 @@ pub(crate) fn choose(draft: &Draft<'_>, policy: &Policy, live: &Group, release: 
     Choice { candidate, refused: Some(refused), requested_is_gone: request.is_some(), recheck }
 }
 
-/// The newest image, the newest template, or both.
+/// The candidate with the newest image, the newest launch template version, or both. None: neither is newer than the
+/// release.
 fn newest(
     draft: &Draft<'_>,
     live: &Group,
@@ -92,7 +96,7 @@ fn newest(
     Some(Candidate { image, base, build, why: CandidateReason::Template { differs_in } })
 }
 
-/// The candidate, unless an earlier failure defers it; and when the deferral ends.
+/// The candidate, unless its deferral after an earlier failure is in force; and the time when the deferral ends.
 fn unless_deferred(
     draft: &Draft<'_>,
     release: &Release,
@@ -106,7 +110,8 @@ fn unless_deferred(
     (is_over.then_some(candidate), deferred.until)
 }
 
-/// The release that an operator requested, which comes first. None: it is no longer available.
+/// The candidate that an operator requested with `redeploy` or `rollback`. None: there is no such release, or its image
+/// is vetoed.
 fn requested(draft: &Draft<'_>, release: &Release, why: &CandidateReason) -> Option<Candidate> {
     let target = match why {
         CandidateReason::Redeploy { .. } => release.clone(),
@@ -128,7 +133,7 @@ pub(crate) fn last_good(draft: &Draft<'_>, release: &Release) -> Option<Release>
 
 type RefusedImages = BTreeMap<ImageId, ImageProblem>;
 
-/// The newest image that may take the traffic, with its build, and why the other newer images may not.
+/// The newest image that may take the traffic, with its build, and why each other newer image may not take it.
 fn newest_image(
     draft: &Draft<'_>,
     policy: &Policy,
@@ -165,7 +170,8 @@ fn order(one: &Applicant<'_>, other: &Applicant<'_>) -> Ordering {
     by_build.then(one.created_at.cmp(&other.created_at)).then(one.id.cmp(&other.id))
 }
 
-/// The launch template of a group, if it is the release's: newer versions of it are candidates.
+/// The launch template of the live group. None unless it is the template of the release, of which newer versions are
+/// candidates.
 pub(crate) fn live_template<'g>(live: &'g Group, release: &Release) -> Option<&'g TemplateId> {
     match &live.template {
         TemplateReference::Numbered(version) if version.template == release.template.template => {
@@ -175,8 +181,8 @@ pub(crate) fn live_template<'g>(live: &'g Group, release: &Release) -> Option<&'
     }
 }
 
-/// A version that an external change wrote after the release's (for example new user data by Terraform), with the
-/// differences.
+/// The newest version of the release's launch template, with the names of the settings that differ from the release.
+/// None unless an external change (for example new user data by Terraform) wrote it after the version of the release.
 fn newer_template(draft: &Draft<'_>, live: &Group, release: &Release) -> Option<(TemplateVersion, Vec<String>)> {
     let seen = draft.input().seen;
     let template = live_template(live, release)?;

@@ -1,4 +1,5 @@
-//! Capacity shortages of AWS: the whole fleet backs off, and no attempt counts against an instance.
+//! Capacity shortages of AWS: when AWS has no capacity for a launch, the whole fleet backs off, and the attempt does
+//! not count as a failure of the instance's replacement.
 //!
 //! A shortage concerns a zone and an instance type, so the next drifted instance of the fleet would meet it too. Other
 //! fleets continue. On-call gets one message when the shortage begins, not one at every retry.
@@ -12,12 +13,13 @@ use crate::record::{BackOff, CancelReason, Phase};
 use crate::text::UntrustedText;
 use crate::waiting::Waiting;
 
-/// The first pause; each further one doubles it. Most shortages pass within minutes.
+/// The back-off after the first launch without capacity; each further one doubles it. Most shortages pass within
+/// minutes.
 const PAUSE_MIN: SignedDuration = SignedDuration::from_mins(2);
-/// The longest pause: the fleet finds out within an hour that AWS has capacity again.
+/// The longest back-off: the fleet finds out within an hour that AWS has capacity again.
 const PAUSE_MAX: SignedDuration = SignedDuration::from_hours(1);
 
-/// The reason to abandon a surge whose launch failed with this message.
+/// The reason to record when an attempt is cancelled because its launch failed with this message of AWS.
 pub(crate) fn reason_of(message: &UntrustedText) -> CancelReason {
     match classify(message.as_str()) {
         LaunchFault::Capacity => CancelReason::NoCapacity(message.clone()),
@@ -25,7 +27,8 @@ pub(crate) fn reason_of(message: &UntrustedText) -> CancelReason {
     }
 }
 
-/// Records that a launch found no capacity. Several in one pass count as one.
+/// Starts the back-off of the fleet after a launch for which AWS had no capacity, or a longer one if an earlier
+/// back-off has ended. Several such launches during one back-off count as one.
 pub(crate) fn back_off(draft: &mut Draft<'_>, message: UntrustedText) {
     let now = draft.input().now;
     let known = draft.record().back_off.as_ref();

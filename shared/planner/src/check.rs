@@ -1,5 +1,5 @@
-//! Invariants of every record and every decision, whatever led to it. The planner's tests, the simulator and the model
-//! checker verify them at every step.
+//! Invariants that every record and every decision must satisfy, whatever led to it. The planner's tests, the simulator
+//! and the model checker verify them at every step.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -44,7 +44,7 @@ pub fn record(record: &Record) -> Vec<String> {
     wrong
 }
 
-/// The violated invariants of a decision on a fleet with this record, in words. Empty: none.
+/// The violated invariants of a decision that was made on the record `before`, in words. Empty: none.
 pub fn decision(before: Option<&Record>, decision: &Decision) -> Vec<String> {
     let mut wrong = record(&decision.next);
     wrong.extend(phases(before, decision));
@@ -93,7 +93,8 @@ pub fn decision(before: Option<&Record>, decision: &Decision) -> Vec<String> {
     wrong
 }
 
-/// Between two records a phase stays, or the history leads from one phase to the other by valid transitions, in order.
+/// The violated invariants of the phases, in words. Between the record before a decision and the record after it, a
+/// phase stays the same, or the history leads from the one phase to the other by valid transitions, in order.
 fn phases(before: Option<&Record>, decision: &Decision) -> Vec<String> {
     let mut wrong = Vec::new();
     let empty = BTreeMap::new();
@@ -118,7 +119,8 @@ fn phases(before: Option<&Record>, decision: &Decision) -> Vec<String> {
     wrong
 }
 
-/// Whether these transitions lead from one phase to another. None: no phase.
+/// Checks that the transitions `steps` lead from the phase `before` to the phase `after`. Err: what is wrong, in words.
+/// A phase of None stands for no replacement or no cutover.
 fn chain<P: Copy + PartialEq + Debug, E: Copy + PartialEq + Debug>(
     table: &Table<P, E>,
     (before, after): (Option<P>, Option<P>),

@@ -17,17 +17,17 @@ use crate::record::{ANSWERED_MAX, Answered, CandidateReason, Cutover, CutoverPha
 use crate::text::UntrustedText;
 use crate::vetoes;
 
-/// The result of a command. Err: the command was refused, with the reason.
+/// The answer to a command: the resulting state in words. Err: why the command was refused.
 type Answer = Result<String, String>;
 
-/// What commands ask of a later step of the same decision.
+/// The work that commands leave to a later step of the same decision.
 #[derive(Debug, Default)]
 pub(crate) struct Orders {
-    /// The transition that undoes the cutover.
+    /// The transition that undoes the cutover. None: no command asks for it.
     pub(crate) cutover: Option<Transition>,
 }
 
-/// Executes the stored commands in the order in which they were sent.
+/// Executes the stored commands, except `accept-live`, in the order in which they were sent.
 pub(crate) fn follow(draft: &mut Draft<'_>, standing: &FleetState<'_>) -> Orders {
     let mut orders = Orders::default();
     for fact in filed(draft) {
@@ -40,7 +40,8 @@ pub(crate) fn follow(draft: &mut Draft<'_>, standing: &FleetState<'_>) -> Orders
     orders
 }
 
-/// Drops commands that were already executed, however long they stay stored or however often they arrive.
+/// Removes stored commands that were already executed, however long they stay stored or however often they arrive. Also
+/// forgets the oldest answers beyond [`ANSWERED_MAX`] whose commands are no longer stored.
 pub(crate) fn drop_answered(draft: &mut Draft<'_>) {
     let filed = draft.input().facts.iter().filter_map(|fact| match fact {
         Fact::Command(command) => Some((command.request.as_str(), fact)),
@@ -157,7 +158,7 @@ fn command(draft: &mut Draft<'_>, standing: &FleetState<'_>, fact: &CommandFact,
     }
 }
 
-/// Refuses a command that names another cutover than the one in progress.
+/// Refuses a command that names a cutover which is not the one in progress.
 fn is_meant(draft: &Draft<'_>, fact: &CommandFact) -> Result<(), String> {
     let Some(meant) = &fact.cutover else { return Ok(()) };
     match &draft.record().cutover {
@@ -170,7 +171,7 @@ fn is_meant(draft: &Draft<'_>, fact: &CommandFact) -> Result<(), String> {
     }
 }
 
-/// The cutover in progress, as it is when the command is executed.
+/// The cutover in progress, as it is when the command is executed. Err: none is in progress.
 fn under_way(draft: &Draft<'_>) -> Result<Cutover, String> {
     draft.record().cutover.clone().ok_or_else(|| "no cutover is in progress".to_owned())
 }
@@ -217,7 +218,7 @@ fn promote(draft: &mut Draft<'_>, cutover: &Cutover) -> Answer {
     ))
 }
 
-/// Why a cutover cannot be rolled back in its last phase.
+/// The answer to a command that would undo a cutover in its last phase, in which the old color is scaled to zero.
 const SCALED_TO_ZERO: &str = "the old color is being scaled to zero: roll back after that, which starts a new cutover";
 
 fn reject(draft: &mut Draft<'_>, cutover: &Cutover, fact: &CommandFact, orders: &mut Orders) -> Answer {
@@ -248,7 +249,7 @@ fn because(fact: &CommandFact) -> String {
     fact.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"))
 }
 
-/// Undoes the cutover, whatever its phase.
+/// Orders a later step to undo the cutover, whatever its phase. Returns the answer to the operator.
 fn turn_back(cutover: &Cutover, why: &str, orders: &mut Orders) -> String {
     orders.cutover = Some(undo(cutover, why));
     if cutover.has_traffic() {

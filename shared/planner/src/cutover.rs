@@ -1,8 +1,9 @@
 //! A cutover moves traffic from one release to another, phase by phase.
 //!
-//! Before the first traffic Driftless undoes a cutover by scaling the new color to zero. After it, traffic returns
-//! first and everything else follows. Each setting that a cutover changes on a group stays in the borrowed settings
-//! until it is restored or handed over.
+//! Driftless undoes a cutover whose new color has had no traffic by scaling that color to zero. Once the new color may
+//! have traffic, Driftless first returns all traffic to the old color and then undoes the rest. Each setting that a
+//! cutover changes stays in the borrowed settings of the record until Driftless has restored it or the cutover has
+//! succeeded.
 
 mod alarms;
 mod grow;
@@ -31,21 +32,23 @@ use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Deferred, Release, Ro
 use crate::text::UntrustedText;
 use crate::waiting::Waiting;
 
-/// How long a cutover in preflight waits for a check that blocks. After that it ends, and its candidate is tried again
-/// later.
+/// How long a cutover waits in preflight for a check that blocks. After that the cutover ends, and its candidate is
+/// tried again after [`SHORTAGE_PAUSE`].
 const PREFLIGHT_DEADLINE: SignedDuration = SignedDuration::from_hours(1);
-/// How long a cutover waits for approval. In most fleets both colors run meanwhile. Within 24 hours every approver has
-/// been at work once.
+/// How long a cutover waits for approval. In most fleets the instances of both colors run meanwhile. Within 24 hours
+/// every approver has been at work once.
 const APPROVAL_DEADLINE: SignedDuration = SignedDuration::from_hours(24);
-/// How long a rollback may take to return the traffic and restore the settings before on-call gets a message. The
+/// How long a rollback may take to return the traffic and to restore the settings before on-call gets a message. The
 /// rollback continues after that.
 const ROLLBACK_DEADLINE: SignedDuration = SignedDuration::from_mins(30);
-/// A candidate that met a capacity shortage is tried again after this pause: most shortages pass within an hour.
+/// How long Driftless waits before it tries a candidate again that met a capacity shortage, or whose preflight or
+/// preparation took too long. Most shortages pass within an hour.
 const SHORTAGE_PAUSE: SignedDuration = SignedDuration::from_mins(30);
-/// After this many attempts without capacity an operator must decide.
+/// After this many attempts that failed in such a way, Driftless does not retry the candidate by itself any more.
 const SHORTAGE_TRIES_MAX: u32 = 3;
 
-/// Advances the cutover by one pass, or begins one. Commands come first. Returns what the cutover waits for.
+/// Advances the cutover by one pass, or begins a cutover if there is none and a candidate exists. `order` is the
+/// transition that an operator's command demands: it comes first. Returns what the cutover waits for.
 pub(crate) fn advance(
     draft: &mut Draft<'_>,
     standing: &FleetState<'_>,
@@ -94,7 +97,8 @@ pub(crate) fn advance(
     waits
 }
 
-/// Stores what the cutover waits for. If another guard blocks it than before, writes the new reason into the history.
+/// Stores what the cutover waits for. If another guard than before blocks the cutover, also writes the new reason into
+/// the history.
 fn note_waiting(draft: &mut Draft<'_>, waits: Option<&Waiting>) {
     let Some(cutover) = &draft.record().cutover else { return };
     let is_new = cutover.waits.as_ref().map(Waiting::guard) != waits.map(Waiting::guard);
@@ -148,8 +152,8 @@ fn phase(
     }
 }
 
-/// The result of every guard that applies in the phase of a cutover, and of every preflight check if the cutover has
-/// changed nothing yet.
+/// The result of every guard that applies in the current phase of a cutover. If the cutover has changed nothing yet,
+/// also the result of every preflight check.
 pub(crate) fn verdicts(
     draft: &Draft<'_>,
     standing: &FleetState<'_>,
@@ -166,8 +170,8 @@ pub(crate) fn verdicts(
     (guards::verdicts_on_cutover(&question(draft, standing, cutover)), checks)
 }
 
-/// When the phase ends if nothing else happens: its watch or wait time is over then. None: the phase ends when its work
-/// is done, at no known time.
+/// When the phase ends if nothing else happens, because its time to watch or to wait is over then. None: the phase ends
+/// when its work is done, at a time that is not known.
 pub(crate) fn phase_ends_at(seen: &Observation, cutover: &Cutover, now: Timestamp) -> Option<Timestamp> {
     let (old, new) = (seen.group(&cutover.old_group)?, seen.group(&cutover.new_group)?);
     let context = CutoverContext { now, seen, old, new, pause: None };
@@ -191,19 +195,20 @@ pub(crate) fn phase_ends_at(seen: &Observation, cutover: &Cutover, now: Timestam
     }
 }
 
-/// What pauses a cutover: a freeze, a fleet in observe mode, or an operator's pause. None of them blocks a rollback.
+/// Why a cutover is paused: the fleet is frozen or in observe mode, or an operator paused the cutover. None of these
+/// blocks a rollback.
 fn pause(draft: &Draft<'_>, standing: &FleetState<'_>, cutover: &Cutover) -> Option<Waiting> {
     guards::pause(&question(draft, standing, cutover))
 }
 
-/// The input of the guards for this cutover.
+/// The input of the guards for a cutover.
 const fn question<'q>(draft: &'q Draft<'q>, standing: &'q FleetState<'q>, cutover: &'q Cutover) -> CutoverQuestion<'q> {
     CutoverQuestion { fleet: Fleet { draft, standing }, cutover }
 }
 
-/// Advances the timers of a phase. They stop while the cutover is paused. A phase whose deadline has passed ends,
-/// unless [`expired`] lets it continue. Returns the cutover with its timers, and the transition if the timers or a
-/// pause cause one.
+/// Stops the timers of the cutover while it is paused, and lets them run again after that. Returns the updated cutover,
+/// and a transition if the cutover is paused or if its phase ends because the deadline has passed. Whether a phase ends
+/// at its deadline is decided by [`expired`].
 fn clock(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> (Cutover, Option<Transition>) {
     let goes_back = matches!(
         cutover.phase(),
@@ -224,13 +229,14 @@ fn clock(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover)
     (cutover, exit)
 }
 
-/// A freeze counts from when the operator set it, not from the first pass that saw it.
+/// When the pause of the cutover began: a freeze counts from the time when the operator set it, not from the first pass
+/// that read it.
 fn since_when(draft: &Draft<'_>, now: Timestamp) -> Timestamp {
     draft.freeze().map_or(now, |freeze| freeze.since.min(now))
 }
 
-/// The transition of a phase whose deadline has passed. None: the phase continues. Phases that then need attention
-/// report it themselves.
+/// The transition of a phase whose deadline has passed. None: the phase continues, and reports by itself if it is
+/// overdue.
 fn expired(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Option<Transition> {
     let why = format!("the phase {} took longer than its deadline", cutover.phase().name());
     let words = UntrustedText::from(why.as_str());
@@ -279,7 +285,7 @@ fn expired(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutove
     }
 }
 
-/// The time at which a phase that begins now is overdue.
+/// The deadline of a phase that begins now.
 fn deadline(cutover: &Cutover, phase: &CutoverPhase, context: &CutoverContext<'_>) -> Timestamp {
     let policy = &cutover.policy;
     let steps = i32::try_from(policy.cutover.traffic.len()).unwrap_or(i32::MAX);
@@ -346,8 +352,8 @@ fn requeue(draft: &mut Draft<'_>) {
     }
 }
 
-/// Ends a cutover if one of its groups no longer belongs to the fleet: nothing can be restored on that group. After a
-/// read without any group, Driftless only reads again.
+/// Ends a cutover if one of its groups no longer belongs to the fleet, because Driftless can then restore nothing on
+/// that group. If this pass has read no group at all, it only requests the next pass.
 fn lost(draft: &mut Draft<'_>, cutover: &Cutover) {
     if draft.input().seen.groups.is_empty() {
         draft.requeue(draft.input().now + RECHECK_MAX);
@@ -357,7 +363,7 @@ fn lost(draft: &mut Draft<'_>, cutover: &Cutover) {
     end(draft, outcome, "a group of the cutover no longer belongs to the fleet");
 }
 
-/// Ends the cutover, stores its result and notifies on-call.
+/// Ends the cutover, stores its outcome and notifies on-call.
 fn end(draft: &mut Draft<'_>, outcome: CutoverOutcome, why: &str) {
     let Some(past) = draft.end_cutover(outcome, why) else { return };
     draft.tell(Details::CutoverEnded {
@@ -370,7 +376,7 @@ fn end(draft: &mut Draft<'_>, outcome: CutoverOutcome, why: &str) {
     draft.requeue(draft.input().now + RECHECK_MIN);
 }
 
-/// Stores a release as good.
+/// Stores a release as good, as the newest of at most [`GOOD_RELEASES_MAX`](crate::record::GOOD_RELEASES_MAX).
 pub(crate) fn remember_good(draft: &mut Draft<'_>, release: Release) {
     let good = draft.good();
     good.retain(|known| known.template != release.template || known.image != release.image);
@@ -379,8 +385,9 @@ pub(crate) fn remember_good(draft: &mut Draft<'_>, release: Release) {
     good.drain(..extra);
 }
 
-/// Defers the candidate. After a shortage it is tried again after [`SHORTAGE_PAUSE`], until [`SHORTAGE_TRIES_MAX`]
-/// attempts were made. Otherwise it is deferred until an operator retries it.
+/// Defers the candidate of a cutover. With `shortage`, Driftless tries the candidate again after [`SHORTAGE_PAUSE`],
+/// until it has made [`SHORTAGE_TRIES_MAX`] attempts. Otherwise, and after those attempts, the candidate stays deferred
+/// until an operator ends the deferral.
 pub(crate) fn defer(draft: &mut Draft<'_>, cutover: &Cutover, why: &UntrustedText, shortage: bool) {
     let key = cutover.candidate.key();
     let tries = draft.record().memory.deferred.get(&key).map_or(0, |known| known.tries) + 1;
@@ -389,8 +396,8 @@ pub(crate) fn defer(draft: &mut Draft<'_>, cutover: &Cutover, why: &UntrustedTex
     draft.defer(key, Deferred { why: why.clone(), until, tries });
 }
 
-/// Defers the candidate of a failed cutover and vetoes its image. Does not veto an image that the release to roll back
-/// to runs too.
+/// Defers the candidate of a failed cutover and vetoes its image. The image is not vetoed if the release to which a
+/// rollback returns runs it too.
 pub(crate) fn veto_and_defer(draft: &mut Draft<'_>, cutover: &Cutover, why: &UntrustedText) {
     defer(draft, cutover, why, false);
     if cutover.candidate.image == cutover.rollback_to.image {
@@ -401,19 +408,21 @@ pub(crate) fn veto_and_defer(draft: &mut Draft<'_>, cutover: &Cutover, why: &Unt
     crate::vetoes::veto(draft, &cutover.candidate.image, "driftless", evidence);
 }
 
-/// The number of healthy instances of a group: InService, healthy to Auto Scaling, and healthy in its target groups. A
-/// group without target groups needs no target health.
+/// The number of healthy instances of a group: in service, healthy to Auto Scaling, and healthy in each target group of
+/// the group. In a group without target groups, target health does not count.
 pub(crate) fn serving(seen: &Observation, group: &Group) -> u32 {
     let serving = group.members.iter().filter(|member| seen.is_serving(group, member));
     u32::try_from(serving.count()).unwrap_or(u32::MAX)
 }
 
-/// The minimum healthy of a color that has traffic or is about to get it.
+/// How many healthy instances a color needs before Driftless gives it traffic or more traffic: the `min-healthy` of the
+/// policy, applied to the size of the cutover, and at least one.
 pub(crate) fn minimum_healthy(cutover: &Cutover) -> u32 {
     cutover.policy.min_healthy.of_rounded_up(cutover.size).max(1)
 }
 
-/// The percentage of a step. The last step is 100 %. Without weights, every step is 100 %.
+/// The percentage of the traffic that the new color gets in a step. The last step is 100 %. On a route without weights,
+/// every step is 100 %.
 pub(crate) fn share(cutover: &Cutover, step: usize) -> Percent {
     let all = Percent::ALL;
     match cutover.route {
@@ -422,10 +431,11 @@ pub(crate) fn share(cutover: &Cutover, step: usize) -> Percent {
     }
 }
 
-/// Continues a cutover that needs an operator, from the weights as they are now.
+/// Continues a cutover that needs an operator, from the weights that this pass has read.
 ///
 /// # Errors
-/// The weights or groups were not read, or no longer exist.
+///
+/// The groups of the cutover were not read or have left the fleet, or the forward action does not exist.
 pub(crate) fn go_on(draft: &mut Draft<'_>, cutover: &Cutover, actor: &UntrustedText) -> Result<(), String> {
     let (seen, now) = (draft.input().seen, draft.input().now);
     let (Some(old), Some(new)) = (seen.group(&cutover.old_group), seen.group(&cutover.new_group)) else {
@@ -442,8 +452,8 @@ pub(crate) fn go_on(draft: &mut Draft<'_>, cutover: &Cutover, actor: &UntrustedT
     Ok(())
 }
 
-/// The step that continues from the current weights: the first one that takes no traffic from the new color. None: the
-/// weights were not read.
+/// The step at which a cutover continues from the current weights: the first step that takes no traffic from the new
+/// color. None: the forward action was not read or does not exist.
 fn step_from_here(context: &CutoverContext<'_>, cutover: &Cutover) -> Option<usize> {
     let Route::Weighted { place, old, new } = &cutover.route else { return Some(cutover.first_step()) };
     let live = shift::Weights { place, old, new }.forward(context)?;

@@ -1,6 +1,6 @@
-//! One pass over a fleet becomes one decision.
+//! The decision of a reconcile pass over one fleet.
 //!
-//! [`decide`] lists its steps. Each step lives in the module that it names: it reads the
+//! `take_steps` lists the steps of [`decide`]. Each step has a module of its own: it reads the
 //! [`Draft`](crate::draft::Draft), writes into it, and returns what later steps need.
 
 use crate::admission::Explained;
@@ -15,7 +15,8 @@ use crate::{
 
 /// Decides what to do about a fleet.
 ///
-/// A second decision on an unchanged state, after the actions took effect, yields no action: the fixed point.
+/// Once the actions of a decision have taken effect and nothing else has changed, the next decision has no action: the
+/// state is a fixed point.
 pub fn decide(input: Input<'_>) -> Decision {
     let mut draft = Draft::new(input);
     take_steps(&mut draft, None);

@@ -1,5 +1,5 @@
-//! A decision in progress: the next record, and what is committed with it. Steps read it freely and write it only
-//! through these methods.
+//! A decision in progress: the next record, and everything that is committed with it. The steps of a decision read it
+//! freely and write it only through its methods.
 
 mod effects;
 
@@ -27,13 +27,13 @@ use crate::template::TemplateVersion;
 use crate::text::UntrustedText;
 use crate::waiting::Waiting;
 
-/// A denied permission does not return within seconds, and each retry costs a call of the rate limit that a rollback
-/// may need.
+/// How long Driftless waits before it repeats a call that IAM denied. A permission is not granted within seconds, and
+/// each retry costs a call of the rate limit that a rollback may need.
 const DENIED_RECHECK: SignedDuration = SignedDuration::from_mins(5);
-/// How long to wait when AWS is busy with a group: a scaling activity usually ends within seconds.
+/// How long Driftless waits when AWS is busy with a group: a scaling activity usually ends within seconds.
 const BUSY_RECHECK: SignedDuration = SignedDuration::from_secs(10);
 
-/// A decision in progress.
+/// A decision in progress, which the steps of the decision read and extend.
 #[derive(Debug)]
 pub(crate) struct Draft<'a> {
     input: Input<'a>,
@@ -71,24 +71,25 @@ impl<'a> Draft<'a> {
         self.input
     }
 
-    /// The next record, as far as it is written.
+    /// The next record, with the changes of the steps so far.
     pub(crate) const fn record(&self) -> &Record {
         &self.record
     }
 
-    /// The freeze that applies to this fleet now; of several, the one that ends last.
+    /// The freeze that is in force for this fleet now; of several, the one that ends last.
     pub(crate) fn freeze(&self) -> Option<&'a Freeze> {
         let freezes = self.input.freezes.iter().filter(|freeze| freeze.holds(self.input.now));
         freezes.max_by_key(|freeze| freeze.expires_at.unwrap_or(Timestamp::MAX))
     }
 
-    /// When the oldest freeze that is in force began.
+    /// When the oldest freeze that is in force began. None: the fleet is not frozen.
     pub(crate) fn frozen_since(&self) -> Option<Timestamp> {
         let freezes = self.input.freezes.iter().filter(|freeze| freeze.holds(self.input.now));
         freezes.map(|freeze| freeze.since).min()
     }
 
-    /// Why work in progress is paused: a freeze, or a fleet in observe mode. Both take effect immediately.
+    /// Why work in progress is paused: a freeze is in force, or the fleet is in observe mode. Both take effect
+    /// immediately. None: work is not paused.
     pub(crate) fn pause(&self, mode: Option<Mode>) -> Option<Waiting> {
         if let Some(freeze) = self.freeze() {
             return Some(Waiting::Frozen {
@@ -100,7 +101,7 @@ impl<'a> Draft<'a> {
         (mode == Some(Mode::Observe)).then_some(Waiting::Observed)
     }
 
-    /// Requests a pass at this time, or earlier.
+    /// Requests a pass at this time at the latest.
     pub(crate) fn requeue(&mut self, at: Timestamp) {
         let at = at.max(self.input.now);
         self.recheck = Some(self.recheck.map_or(at, |earlier| earlier.min(at)));
@@ -108,17 +109,17 @@ impl<'a> Draft<'a> {
 
     // ---- what is said of the fleet ---------------------------------------------------------------------------------
 
-    /// The history entries that are not about phases.
+    /// The history of this decision, for entries that are not about phases.
     pub(crate) const fn history(&mut self) -> &mut History {
         &mut self.history
     }
 
-    /// Adds a notification.
+    /// Adds a notification to the decision.
     pub(crate) fn tell(&mut self, details: Details) {
         self.details.push(details);
     }
 
-    /// Sets a condition of the fleet. On-call gets a message if the condition is new.
+    /// Notes that the fleet is in a condition. On-call gets a message if the condition is new.
     pub(crate) fn is_in(&mut self, condition: Condition, detail: impl Into<UntrustedText>) {
         self.conditions.insert(condition.key(), (condition, detail.into()));
     }
@@ -129,22 +130,23 @@ impl<'a> Draft<'a> {
         self.conditions.keys().filter(is_new).count()
     }
 
-    /// The results of the last run's actions for one drifted instance, newest last.
+    /// The actions of the previous decision in the same run that were about one instance, with their results, the
+    /// newest last.
     pub(crate) fn outcomes_for(&self, instance: &InstanceId) -> impl Iterator<Item = &'a Outcome> {
         self.input.outcomes.iter().filter(move |outcome| outcome.action.for_the_sake_of() == Some(instance))
     }
 
-    /// Removes a fact before the next decision: the record contains it, or it is of no use.
+    /// Marks the fact with this key for deletion, because the record contains it or it is of no use.
     pub(crate) fn consume(&mut self, fact: String) {
         self.consumed.push(fact);
     }
 
-    /// Sets why a drifted instance waits.
+    /// Sets the reason for which a drifted instance waits.
     pub(crate) fn waits(&mut self, instance: &InstanceId, waiting: Waiting) {
         self.waiting.insert(instance.clone(), waiting);
     }
 
-    /// Sets why the cutover waits.
+    /// Sets the reason for which the cutover waits. None: the cutover does not wait.
     pub(crate) fn cutover_waits(&mut self, waiting: Option<Waiting>) {
         self.cutover_waits = waiting;
     }
@@ -156,7 +158,7 @@ impl<'a> Draft<'a> {
         self.effects.push(action);
     }
 
-    /// Raises a maximum once for all surges that need room.
+    /// Adds a raise of a group's `MaxSize`: one action for all replacements of this decision that need room.
     pub(crate) fn raise_maximum(&mut self, group: &GroupName, expected: u32, maximum: u32) {
         self.effects.raise_maximum(group, expected, maximum);
     }
@@ -183,7 +185,8 @@ impl<'a> Draft<'a> {
 
     // ---- replacements ----------------------------------------------------------------------------------------------
 
-    /// Begins the replacement of a drifted instance.
+    /// Adds the replacement of a newly drifted instance to the record, and notes the Config rules that the instance
+    /// began to break.
     pub(crate) fn begin_replacement(
         &mut self,
         instance: &InstanceId,
@@ -201,7 +204,7 @@ impl<'a> Draft<'a> {
         self.begins_to_drift.contains(rule)
     }
 
-    /// Changes the drift reasons of a known instance.
+    /// Updates the drift reasons and the Config findings of an instance that the record knows as drifted.
     pub(crate) fn drifts_for(
         &mut self,
         instance: &InstanceId,
@@ -221,7 +224,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Updates the data of a replacement's phase.
+    /// Updates the data of a replacement's phase without a transition.
     pub(crate) fn stay(&mut self, instance: &InstanceId, phase: Phase) {
         if let Some(replacement) = self.record.replacements.get_mut(instance) {
             replacement.stay(phase);
@@ -259,12 +262,13 @@ impl<'a> Draft<'a> {
         self.record.asked_to_replace.remove(instance);
     }
 
-    /// Stores a replacement instance together with the instance that it replaces.
+    /// Records which instance a replacement instance replaced, with the drift reasons, to detect repeat drift.
     pub(crate) fn descends(&mut self, successor: &InstanceId, descent: Descent) {
         self.record.repeat_drift.insert(successor.clone(), descent);
     }
 
-    /// Forgets data of instances that are no members any more, and descent that the predicate rejects.
+    /// Forgets stored data of instances that are no longer members, and the origin of replacement instances that
+    /// `is_recent` rejects.
     pub(crate) fn forget_all_but(
         &mut self,
         is_member: impl Fn(&InstanceId) -> bool,
@@ -275,17 +279,18 @@ impl<'a> Draft<'a> {
         self.record.repeat_drift.retain(|id, descent| is_member(id) && is_recent(descent));
     }
 
-    /// Records that AWS does not support `LaunchInstances`: surges raise the desired capacity for a while.
+    /// Records that AWS does not support `LaunchInstances`: for a while, replacements raise the desired capacity
+    /// instead.
     pub(crate) const fn launches_by_desired(&mut self) {
         self.record.launches_by_desired_since = Some(self.input.now);
     }
 
-    /// Records a capacity shortage.
+    /// Records the fleet's back-off after a capacity shortage.
     pub(crate) fn no_room(&mut self, back_off: BackOff) {
         self.record.back_off = Some(back_off);
     }
 
-    /// Ends a capacity shortage: a launch succeeded, none is needed, or an operator retries.
+    /// Ends the back-off after a capacity shortage: a launch succeeded, none is needed, or an operator retries.
     pub(crate) fn room_may_be_there(&mut self) {
         self.record.back_off = None;
     }
@@ -305,21 +310,22 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Gives another candidate to a cutover that waits for its slot.
+    /// Changes the candidate of a cutover that still waits for its slot.
     pub(crate) fn take_instead(&mut self, candidate: Candidate, why: impl Into<UntrustedText>) {
         if let Some(cutover) = &mut self.record.cutover {
             cutover.take_instead(candidate, why, &mut self.history);
         }
     }
 
-    /// Changes the cutover within its phase. Returns the changed cutover.
+    /// Changes the data of the cutover without a transition. Returns the changed cutover. None: no cutover is in
+    /// progress.
     pub(crate) fn change_cutover(&mut self, change: impl FnOnce(&mut Cutover)) -> Option<&Cutover> {
         let cutover = self.record.cutover.as_mut()?;
         change(cutover);
         Some(cutover)
     }
 
-    /// Ends the cutover and stores its result. Returns the result.
+    /// Ends the cutover and stores its result. Returns the result. None: no cutover is in progress.
     pub(crate) fn end_cutover(&mut self, outcome: CutoverOutcome, why: &str) -> Option<PastCutover> {
         let cutover = self.record.cutover.take()?;
         let past = cutover.end(outcome, why, &mut self.history);
@@ -330,22 +336,22 @@ impl<'a> Draft<'a> {
         Some(past)
     }
 
-    /// Stores an operator's request for a release.
+    /// Stores an operator's request for a cutover to a release.
     pub(crate) fn ask_for(&mut self, release: CandidateReason) {
         self.record.memory.requested = Some(release);
     }
 
-    /// Clears an operator's request for a release that is no longer available.
+    /// Clears an operator's request for a cutover to a release that is no longer available.
     pub(crate) fn drop_request(&mut self) {
         self.record.memory.requested = None;
     }
 
-    /// Defers a candidate.
+    /// Defers a candidate, so that the fleet does not cut over to it by itself while the deferral lasts.
     pub(crate) fn defer(&mut self, candidate: String, deferred: Deferred) {
         self.record.memory.deferred.insert(candidate, deferred);
     }
 
-    /// Defers the current release: the fleet does not cut over to it again by itself.
+    /// Defers a release until an operator ends the deferral: the fleet does not cut over to it again by itself.
     pub(crate) fn defer_release(&mut self, release: &Release, why: &str) {
         self.defer(release.image.to_string(), Deferred { why: why.into(), until: None, tries: 0 });
     }
@@ -390,27 +396,27 @@ impl<'a> Draft<'a> {
 
     // ---- what one step alone writes --------------------------------------------------------------------------------
 
-    /// Commands that were executed.
+    /// The commands that were executed, with their answers.
     pub(crate) const fn answered(&mut self) -> &mut Vec<Answered> {
         &mut self.record.answered
     }
 
-    /// Findings under rules that are not in the policy's list.
+    /// By instance: AWS Config findings under rules that the policy does not list. They are shown and never acted on.
     pub(crate) const fn shown(&mut self) -> &mut BTreeMap<InstanceId, BTreeMap<RuleName, Finding>> {
         &mut self.record.shown
     }
 
-    /// Instances that already ran another version when a version became the release.
+    /// Instances that already ran another launch template version when the current release was set.
     pub(crate) const fn backlog(&mut self) -> &mut BTreeSet<InstanceId> {
         &mut self.record.backlog
     }
 
-    /// Rules under which many fleets drifted at once. An operator can close all of these breakers.
+    /// The open breakers of Config rules under which many fleets drifted at once.
     pub(crate) const fn rule_breakers(&mut self) -> &mut BTreeMap<RuleName, RuleBreaker> {
         &mut self.record.rule_breakers
     }
 
-    /// Settings that Driftless has changed.
+    /// The settings that Driftless has changed and must restore.
     pub(crate) const fn borrowed_settings(&mut self) -> &mut Vec<BorrowedSetting> {
         &mut self.record.borrowed_settings
     }
@@ -420,17 +426,17 @@ impl<'a> Draft<'a> {
         &mut self.record.quarantined
     }
 
-    /// What Driftless would have done in observe mode.
+    /// What Driftless would have done in observe mode since the last weekly digest.
     pub(crate) const fn observed(&mut self) -> &mut Option<Box<Observed>> {
         &mut self.record.observed
     }
 
-    /// Groups that an operator wants pinned.
+    /// By group: the launch template version to which an operator asked to pin the group.
     pub(crate) const fn pins(&mut self) -> &mut BTreeMap<GroupName, TemplateVersion> {
         &mut self.record.pins
     }
 
-    /// Releases that a cutover has verified.
+    /// Releases that a cutover has verified, to which a rollback can return.
     pub(crate) const fn good(&mut self) -> &mut Vec<Release> {
         &mut self.record.memory.good
     }
@@ -440,7 +446,7 @@ impl<'a> Draft<'a> {
         &mut self.record.memory.vetoes
     }
 
-    /// Images that the pipeline published.
+    /// Images that a pipeline published for the fleet.
     pub(crate) const fn published(&mut self) -> &mut BTreeMap<ImageId, Published> {
         &mut self.record.memory.published
     }
@@ -452,7 +458,8 @@ impl<'a> Draft<'a> {
 
     // ---- the end ---------------------------------------------------------------------------------------------------
 
-    /// Handles the results that every action can have: waits if AWS is busy, and notifies on-call if a call was denied.
+    /// Handles the action results that need the same reaction for every action: waits if AWS is busy, and notifies
+    /// on-call if IAM denied a call. Then removes the actions that would fail for these reasons.
     pub(crate) fn note_outcomes(&mut self) {
         let now = self.input.now;
         for outcome in self.input.outcomes {
@@ -478,7 +485,7 @@ impl<'a> Draft<'a> {
         self.leave_out();
     }
 
-    /// Removes actions that AWS denies or is busy with, and the actions that depend on them.
+    /// Removes actions that IAM denies or for which AWS is busy, and the launches that would fail without them.
     fn leave_out(&mut self) {
         let now = self.input.now;
         let before = self.effects.actions().to_vec();
@@ -517,7 +524,8 @@ impl<'a> Draft<'a> {
         });
     }
 
-    /// Announces conditions that began, last, or ended.
+    /// Adds the notifications about conditions that began, have lasted for [`REMIND_AFTER`] since the last message, or
+    /// ended.
     fn announce(&mut self) {
         let now = self.input.now;
         // A read without any group does not prove that a condition ended.

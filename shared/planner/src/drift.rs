@@ -1,5 +1,5 @@
-//! Drift detection: the rules of the policy as AWS Config reports them now, and each instance's release, age, alarms
-//! and operator requests. An event only causes a pass; the read decides.
+//! Drift detection: which rules of the policy each instance breaks according to AWS Config, and the release, age,
+//! alarms and operator requests of each instance. An event only causes a pass; what the pass reads decides.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,40 +23,41 @@ mod report;
 pub(crate) use breaker::open_rule_breaker;
 pub use reasons::{alarms_to_read, is_older, runs_other};
 
-/// How long Driftless keeps an event that the read does not confirm yet. Config stores a result before it sends the
-/// event, so a read lags behind an event by seconds at most; after this time Driftless trusts the read.
+/// How long Driftless keeps an event that the read does not confirm. Config stores a result before it sends the event,
+/// so the read shows it within seconds. After this time Driftless trusts the read.
 pub const CONFIRMATION_GRACE: SignedDuration = SignedDuration::from_mins(2);
 
-/// How old the cached reading of a rule that many instances break may be. Config returns a hundred results in a call,
-/// and all fleets would read the same thousands within seconds. Config itself takes minutes to find drift, and
-/// Driftless keeps an unconfirmed event for longer than this ([`CONFIRMATION_GRACE`]).
+/// How long Driftless may reuse the results of a rule that many instances break. Config returns a hundred results in a
+/// call, and without reuse each fleet would read the same thousands of results within seconds. Reuse delays little:
+/// Config itself takes minutes to find drift, and Driftless keeps an unconfirmed event for longer
+/// ([`CONFIRMATION_GRACE`]).
 pub const LARGE_READING_KEPT: SignedDuration = SignedDuration::from_secs(10);
 
-/// When to read a rule again that did not answer, if a replacement waits for it: soon enough for a debounce of minutes,
-/// and cheap for an account that is short of API calls.
+/// After what time Driftless reads a rule again that could not be read, while drifted instances are in the record: soon
+/// enough for a debounce of minutes, and rarely enough for an account that is short of API calls.
 const UNREAD_RECHECK: SignedDuration = SignedDuration::from_mins(1);
 
 /// The drift that this pass found.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
-    /// The drift of each drifted instance of the live group.
+    /// The drift of each drifted instance of the live group, and of each instance in the record that is still drifted.
     pub(crate) drifted: BTreeMap<InstanceId, Drift>,
-    /// Set when the breaker is open: the number of drifted instances, and of all.
+    /// The number of drifted members and of all members of the live group, if the breaker is open. None: it is closed.
     pub(crate) breaker: Option<(usize, usize)>,
-    /// Rules that were read in this pass.
+    /// The rules that this pass has read. A rule that Config does not have is one of them.
     read: BTreeSet<RuleName>,
-    /// Rules that were read without success. Driftless draws no conclusion about them.
+    /// The rules that this pass could not read. Driftless draws no conclusion about them.
     unread: BTreeSet<RuleName>,
-    /// Rules of the list that Config does not know.
+    /// The rules of the policy's list that Config does not have.
     pub(crate) missing: BTreeSet<RuleName>,
-    /// Instances in the record whose other drift reasons this pass could not read.
+    /// The instances in the record for which this pass could not check all drift reasons other than rules.
     untold: BTreeSet<InstanceId>,
 }
 
 /// The drift of one instance.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Drift {
-    /// The rules that it breaks.
+    /// The rules that the instance breaks, each with Config's finding.
     pub(crate) rules: BTreeMap<RuleName, Finding>,
     pub(crate) others: BTreeSet<DriftReason>,
 }
@@ -72,28 +73,29 @@ impl Drift {
     }
 }
 
-/// Whether a replacement instance under verification drifts for the reasons of the instance that it replaces.
+/// Whether a replacement instance under verification drifts for a reason of the instance that it replaces.
 pub(crate) enum Recurrence {
     None,
-    /// It drifts now and may recover until this time: a rule can be late to see what a new instance has configured.
+    /// It drifts now, but may recover until this time: Config can be late to see how a new instance is configured.
     Until(Timestamp),
     Lasting,
 }
 
 impl Findings {
-    /// Whether a rule of the policy was not read: the breaker is then unknown, and nothing may start.
+    /// Whether a rule of the policy could not be read. The breaker is then unknown, and no replacement may start.
     pub(crate) fn is_incomplete(&self, policy: &Policy) -> bool {
         !policy.rules.is_disjoint(&self.unread)
     }
 
-    /// Evaluates the breaker again before anything starts: a surge that has just ended may have left its replacement
-    /// instance behind as a member.
+    /// Evaluates the breaker again before any replacement starts: a surge that has just ended may have left its
+    /// replacement instance as a member, which then counts.
     pub(crate) fn count_again(mut self, draft: &mut Draft<'_>, standing: &FleetState<'_>) -> Self {
-        breaker::judge(draft, standing, &mut self);
+        breaker::evaluate(draft, standing, &mut self);
         self
     }
 
-    /// Whether the instance is known to have none of its drift reasons any more. A reason that was not read remains.
+    /// Whether the instance is known to have no drift reason any more. A drift reason that could not be read still
+    /// applies.
     pub(crate) fn is_cleared(&self, instance: &InstanceId, replacement: &Replacement) -> bool {
         !self.drifted.contains_key(instance)
             && !self.untold.contains(instance)
@@ -101,13 +103,13 @@ impl Findings {
     }
 }
 
-/// The rules that a decision reads: those of the policy, and those under which an instance in the record drifted.
+/// The rules that a pass reads: those of the policy, and those that an instance in the record broke.
 pub fn rules_to_read(listed: Option<&BTreeSet<RuleName>>, record: Option<&Record>) -> BTreeSet<RuleName> {
     let under_way = record.into_iter().flat_map(|record| record.replacements.values());
     listed.into_iter().flatten().cloned().chain(under_way.flat_map(|work| work.findings.keys().cloned())).collect()
 }
 
-/// Detects drift and updates the drifted instances in the record.
+/// Detects drift, and updates the drifted instances and the breakers in the record.
 pub(crate) fn detect(draft: &mut Draft<'_>, standing: &FleetState<'_>) -> Findings {
     let listed = standing.policy.as_ref().map(|policy| policy.rules.clone()).unwrap_or_default();
     let mut findings = read(draft.input().seen, standing, &listed, draft.record());
@@ -128,12 +130,12 @@ pub(crate) fn detect(draft: &mut Draft<'_>, standing: &FleetState<'_>) -> Findin
             format!("driftless:rules names {}, which AWS Config does not have", names.join(" and ")),
         );
     }
-    breaker::judge(draft, standing, &mut findings);
+    breaker::evaluate(draft, standing, &mut findings);
     update_record(draft, standing, &findings);
     if !findings.unread.is_empty() && !draft.record().replacements.is_empty() {
         draft.requeue(draft.input().now + UNREAD_RECHECK);
     }
-    breaker::judge_rules(draft, standing, &findings);
+    breaker::evaluate_rules(draft, standing, &findings);
     findings
 }
 
@@ -180,7 +182,8 @@ fn read(seen: &Observation, standing: &FleetState<'_>, listed: &BTreeSet<RuleNam
     findings
 }
 
-/// Forgets data of instances that no longer exist, and descent that is too old to matter.
+/// Forgets the data of instances that no longer exist, and which instance a replacement instance replaced once that is
+/// older than [`REPEAT_DRIFT_MEMORY`].
 fn forget(draft: &mut Draft<'_>) {
     let seen = draft.input().seen;
     let now = draft.input().now;
@@ -191,7 +194,8 @@ fn forget(draft: &mut Draft<'_>) {
     }
 }
 
-/// Instances that run another version when a version becomes the release form a backlog until they are gone.
+/// Updates the backlog. When a version becomes the release, the instances that run another version form the backlog. An
+/// instance stays in it until it is gone or no longer drifted by its version.
 fn keep_backlog(draft: &mut Draft<'_>, findings: &Findings) {
     let released = |record: Option<&Record>| {
         record.and_then(|record| record.release.as_ref()).map(|release| release.template.clone())
@@ -215,13 +219,13 @@ fn keep_backlog(draft: &mut Draft<'_>, findings: &Findings) {
     }
 }
 
-/// Adds new drift to the record, and removes drift that ended and instances that are gone. [`crate::replacement`]
-/// handles replacements in progress.
+/// Adds new drift to the record, and removes drift that has ended and instances that are gone. It leaves admitted
+/// replacements to [`crate::replacement`].
 fn update_record(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Findings) {
     for (id, found) in &findings.drifted {
         let rules = &found.rules;
         let Some((group, member)) = standing.live.and_then(|group| Some((group, group.member(id)?))) else { continue };
-        // A replacement instance under verification is judged by its own replacement.
+        // A replacement instance under verification is evaluated by the replacement that launched it.
         if draft.record().successors().any(|successor| successor == id) {
             continue;
         }
@@ -260,7 +264,7 @@ fn leave_if_over(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Fi
 }
 
 /// Whether the replacement instance drifts for a reason of the instance that it replaces. A Config rule counts once the
-/// debounce is over, every other reason at once.
+/// debounce is over, and every other reason at once.
 pub(crate) fn recurrence(draft: &Draft<'_>, findings: &Findings, replacement: &Replacement) -> Recurrence {
     let Some(surge) = replacement.phase().surge() else { return Recurrence::None };
     let Some(found) = replacement.phase().successor().and_then(|successor| findings.drifted.get(successor)) else {
@@ -279,8 +283,8 @@ pub(crate) fn recurrence(draft: &Draft<'_>, findings: &Findings, replacement: &R
     }
 }
 
-/// Requests the replacement of an instance for an operator. All guards but the debounce apply. Err: why it cannot be
-/// replaced.
+/// Requests the replacement of an instance on behalf of an operator. All guards except the debounce apply. Err: why the
+/// instance cannot be replaced.
 pub(crate) fn ask_to_replace(
     draft: &mut Draft<'_>,
     standing: &FleetState<'_>,
@@ -302,7 +306,7 @@ pub(crate) fn ask_to_replace(
     Ok(())
 }
 
-/// When the debounce of an instance ends: at once if an operator requested the replacement.
+/// When the debounce of an instance ends. There is no debounce if an operator requested the replacement.
 pub(crate) fn debounced_at(replacement: &Replacement, debounce: SignedDuration) -> Timestamp {
     let is_asked = replacement.drift.iter().any(|reason| matches!(reason, DriftReason::Operator { .. }));
     if is_asked { replacement.detected_at } else { replacement.detected_at + debounce }

@@ -1,6 +1,8 @@
-//! Every entry of the history as an event, for pipelines that wait: `docs/events.md`.
+//! Events on EventBridge: Driftless publishes every history entry as an event, for pipelines that wait for a result.
+//! `docs/events.md` describes them.
 //!
-//! What is sent is fixed when it is committed: an event that is sent twice is the same one twice, its id included.
+//! The text of an event is fixed when the event is committed: two deliveries of an event are identical, including its
+//! id.
 
 use std::borrow::Cow;
 
@@ -19,35 +21,37 @@ use crate::record::transitions::Step;
 use crate::record::{Cutover, Record, Route};
 use crate::text::UntrustedText;
 
-/// The source of every event.
+/// The `source` of every event on EventBridge.
 pub const SOURCE: &str = "driftless";
-/// The version of the detail. It goes up when a field changes its meaning or goes; new fields leave it.
+/// The version of the event detail's schema. It goes up when a field is removed or changes its meaning; a new field
+/// does not change it.
 pub const SCHEMA_VERSION: u32 = 1;
-/// `EventBridge` takes so many in one call.
+/// The most events that EventBridge accepts in one call.
 pub const ENTRIES_MAX: usize = 10;
-/// So many batches are committed with a decision at most: they share a transaction with the record, history and outbox.
+/// The most event batches that are committed with one decision: they share a transaction with the record, the history
+/// and the outbox.
 const BATCHES_MAX: usize = 8;
 
-/// An event as it will be sent.
+/// An event, as it is sent to EventBridge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Event {
-    /// Stable: an event that is sent twice has the same id twice.
+    /// The id of the event. An event that is sent twice has the same id both times.
     pub id: String,
     pub at: Timestamp,
-    /// What the event is about, which decides its detail-type.
+    /// What the event is about, which determines its detail-type.
     pub machine: Part,
     /// The detail, in JSON.
     pub detail: String,
 }
 
-/// Events that are committed, and idle, together.
+/// Events that are committed together, and removed from the outbox together after they were published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EventBatch {
-    /// That of its last event.
+    /// The id of the batch: the id of its last event.
     pub id: String,
-    /// In the order of the history.
+    /// The events, in the order of the history.
     pub events: Vec<Event>,
 }
 
@@ -72,7 +76,7 @@ pub enum Part {
 }
 
 impl Part {
-    /// The `detail-type` under which `EventBridge` gets its events.
+    /// The `detail-type` on EventBridge of the events about this part.
     pub const fn detail_type(self) -> &'static str {
         match self {
             Self::Replacement => "Driftless Replacement State Change",
@@ -101,7 +105,7 @@ impl Part {
 }
 
 impl Decision {
-    /// The events of its history, in batches that are committed with it.
+    /// The events for the history entries of the decision, in batches that are committed with the decision.
     pub fn events(&self) -> Vec<EventBatch> {
         let (next, fleet) = (&self.next, &self.next.fleet);
         let mut ends_to_come = self.history.iter().filter(|entry| is_end(&entry.change)).count();
@@ -125,7 +129,7 @@ impl EventBatch {
         Some(Self { id: events.last()?.id.clone(), events: events.to_vec() })
     }
 
-    /// The event of a line that no decision wrote: a freeze, or its end.
+    /// The event for a history entry that no decision wrote: an operator set or ended a freeze.
     pub fn alone(scope: &FreezeScope, line: &HistoryEntry) -> Self {
         let fleet = match scope {
             FreezeScope::Account => None,
@@ -140,7 +144,7 @@ impl EventBatch {
     }
 }
 
-/// What a line is about, beyond what it says itself.
+/// What a history entry is about, as far as the entry itself does not contain it.
 struct About<'a> {
     subject: String,
     image: Option<&'a ImageId>,
@@ -181,7 +185,7 @@ impl<'a> About<'a> {
     }
 }
 
-/// Whether a cutover ends with it.
+/// Whether a cutover ends with this change.
 const fn is_end(change: &Change) -> bool {
     matches!(change, Change::Cutover { to: Step::Ends(_), .. })
 }
@@ -258,13 +262,14 @@ struct UnderWay<'a> {
     rollback_to: &'a ImageId,
 }
 
-/// The schema of the detail.
+/// The JSON schema of the detail of an event.
 #[cfg(feature = "schema")]
 pub fn schema() -> schemars::Schema {
     crate::notification::schema_settings().into_generator().into_root_schema_for::<Detail<'_>>()
 }
 
-/// The same text in every build, whatever order `serde_json` keeps there.
+/// The detail of an event, as JSON. The keys are sorted, so that the text is the same in every build, whatever order
+/// `serde_json` keeps there.
 fn detail(id: &str, fleet: Option<&str>, machine: Part, entry: &HistoryEntry, about: &About<'_>) -> String {
     let mut detail = json!(Detail {
         schema_version: SCHEMA_VERSION,
@@ -285,7 +290,7 @@ fn detail(id: &str, fleet: Option<&str>, machine: Part, entry: &HistoryEntry, ab
     detail.to_string()
 }
 
-/// What a pipeline that gives a verdict needs to know.
+/// The data of a cutover in progress that a pipeline needs before it gives its verdict.
 fn under_way(cutover: &Cutover) -> UnderWay<'_> {
     let target_group = match &cutover.route {
         Route::Weighted { new, .. } => Some(new),

@@ -1,5 +1,5 @@
-//! A decision together with the result of each of its guards and checks, for `driftless why`. Deciding itself uses none
-//! of this.
+//! A decision together with the result of each of its guards and checks, for `driftless why`. The `reconcile` function
+//! uses [`decide()`](crate::decide()) without these results.
 
 use std::collections::BTreeMap;
 
@@ -23,26 +23,27 @@ use crate::text::UntrustedText;
 pub struct Explanation {
     /// The decision, identical to the one of [`decide()`](crate::decide()).
     pub decision: Decision,
-    /// The group that receives the traffic. None: the groups do not form a fleet, or neither the load balancer nor the
-    /// record shows which group it is, or they disagree.
+    /// The group that receives the traffic. None: the groups do not form a fleet, neither the load balancer nor the
+    /// record shows which group it is, or the two disagree.
     pub live: Option<GroupName>,
     /// The policy that the tags set now. Err: why it is invalid.
     pub policy: Result<Policy, UntrustedText>,
     /// Why Driftless must not change the fleet. None: no obstacle.
     pub obstacle: Option<UntrustedText>,
-    /// For each drifted instance: the result of every guard, in their order. The first guard that blocks is the one
-    /// that the decision reports.
+    /// For each drifted instance: the result of every guard, in the order of evaluation. The decision reports the first
+    /// guard that blocks.
     pub verdicts: BTreeMap<InstanceId, Vec<GuardResult>>,
-    /// The results of the guards for the cutover that the decision leaves in progress, in their order. The decision
-    /// holds other reasons to wait.
+    /// The results of the guards for the cutover that is in progress after the decision, in the order of evaluation.
+    /// Other reasons for which the cutover waits are in [`Decision::cutover_waits`].
     pub cutover_verdicts: Vec<GuardResult>,
-    /// The results of the preflight checks, in their order, if the cutover has changed nothing yet.
+    /// The results of the preflight checks, in the order of evaluation. Empty: no cutover is in progress, or the
+    /// cutover has already changed something.
     pub preflight_verdicts: Vec<PreflightResult>,
-    /// The results of all checks for every image that was read, except the release's own. Empty: the fleet is not
-    /// adopted or its policy is invalid, so no check ran.
+    /// The results of all checks for every image that was read, except the image of the release. Empty also if the
+    /// fleet is not adopted or its policy is invalid, because no check ran then.
     pub image_verdicts: BTreeMap<ImageId, Vec<ImageResult>>,
-    /// When the watch or wait time of the cutover's phase is over. A pause of the cutover moves it. None: no cutover is
-    /// in progress, or the phase ends when its work is done.
+    /// When the time for which the cutover's phase watches or waits is over. A pause of the cutover moves it. None: no
+    /// cutover is in progress, or the phase ends when its work is done.
     pub phase_ends_at: Option<Timestamp>,
 }
 

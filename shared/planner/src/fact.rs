@@ -1,5 +1,5 @@
-//! Facts: reports of events and operators. The function stores a fact before it acts. A fact only causes a pass: the
-//! decision follows from what that pass reads.
+//! Facts: stored reports of AWS events and of commands. The `reconcile` function stores a fact before it acts. A report
+//! of an event only causes a pass: the decision follows from what that pass reads.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use crate::alarm::{AlarmState, AlarmSubject};
 use crate::ids::{AlarmName, FleetName, GroupName, ImageId, InstanceId, RuleName};
 use crate::text::UntrustedText;
 
-/// A stored report.
+/// A report of an AWS event, or a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Fact {
@@ -22,19 +22,20 @@ pub enum Fact {
     Command(CommandFact),
 }
 
-/// A command of an operator or a pipeline to a fleet. It gets one response: the resulting state, or why it was refused.
+/// A command of an operator or a pipeline to a fleet. The sender gets one answer: the resulting state, or why the
+/// command was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CommandFact {
-    /// The sender chooses this id. Two commands with one id are one command.
+    /// The id of the command, which its sender chooses. Two commands with the same id are one command.
     pub request: String,
     pub fleet: FleetName,
     pub actor: UntrustedText,
     pub at: Timestamp,
     /// The sender's reason, if given.
     pub reason: Option<UntrustedText>,
-    /// The id of the cutover that the command is for. It is refused if another cutover or none is in progress: a
-    /// verdict on one image says nothing about the next. None: any cutover.
+    /// The id of the cutover that the command is for. The command is refused if another cutover or none is in progress,
+    /// because a verdict on one image says nothing about the next. None: the command is for any cutover.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cutover: Option<String>,
     pub command: Command,
@@ -91,17 +92,18 @@ pub enum Command {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ComplianceFact {
-    /// The instance, also where Config evaluated its inventory, patches or associations.
+    /// The instance. Config may have evaluated a resource that belongs to the instance: its inventory, patches or
+    /// associations.
     pub instance: InstanceId,
     pub rule: RuleName,
     pub verdict: ComplianceType,
-    /// Config's `orderingTimestamp`. It orders results; arrival does not.
+    /// Config's `orderingTimestamp`, by which results are ordered. The time of arrival does not matter.
     pub observed_at: Timestamp,
     /// Config's annotation, if any.
     pub annotation: Option<UntrustedText>,
 }
 
-/// What AWS Config found.
+/// The compliance type that AWS Config determined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ComplianceType {
@@ -122,9 +124,9 @@ pub struct AlarmFact {
     /// When the alarm entered this state.
     pub since: Timestamp,
     pub reason: UntrustedText,
-    /// The resources that the alarm's dimensions name.
+    /// The resources that the dimensions of the alarm's metrics name.
     pub subject: AlarmSubject,
-    /// Whether a mute rule or a suppressor mutes the alarm's actions. CloudWatch sends the event all the same.
+    /// Whether a mute rule or a suppressor mutes the alarm's actions. CloudWatch sends the event of a muted alarm too.
     pub muted: bool,
 }
 
@@ -133,15 +135,15 @@ pub struct AlarmFact {
 #[serde(deny_unknown_fields)]
 pub struct ImageFact {
     pub image: ImageReference,
-    /// What happened to it.
+    /// What happened to the image.
     pub change: ImageChange,
     /// The source of the report; policies trust sources differently (`image-source`).
     pub source: ImageSource,
-    /// When it was reported.
+    /// When the source reported the change.
     pub at: Timestamp,
     /// The fleet that the image is for, if the report names one.
     pub fleet: Option<FleetName>,
-    /// The commit of the image, if the report names one.
+    /// The source commit from which the image was built, if the report names one.
     pub commit: Option<UntrustedText>,
     /// The build of the image, if the report names one.
     pub build: Option<UntrustedText>,
@@ -154,7 +156,7 @@ pub struct ImageFact {
 #[serde(rename_all = "kebab-case")]
 pub enum ImageReference {
     Ami(ImageId),
-    /// The ARN of the Image Builder image: its event does not contain the AMI id.
+    /// The ARN of an image of EC2 Image Builder, whose event does not contain the AMI id.
     ImageBuilder(String),
 }
 
@@ -162,23 +164,23 @@ pub enum ImageReference {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ImageChange {
-    /// It can be launched.
+    /// Instances can be launched from the image.
     Available,
-    /// It can't be launched until it is enabled again.
+    /// No instance can be launched from the image until it is enabled again.
     Disabled,
     Deregistered,
-    /// It could not be made.
+    /// The image could not be created.
     Failed,
 }
 
-/// Who reported an image.
+/// The source of a report about an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ImageSource {
-    /// EC2, for every AMI of the account, backups included.
+    /// An event of EC2, which reports every AMI of the account, backups included.
     Ec2,
     ImageBuilder,
-    /// `image.published` on Driftless's own bus, whose policy names who may send it.
+    /// The event `image.published` on Driftless's own event bus, whose resource policy names the permitted senders.
     Published,
 }
 
@@ -192,18 +194,18 @@ impl ImageSource {
     }
 }
 
-/// The resource that a fact is about, which determines the fleet.
+/// The resource that a fact is about, from which the fleet is found.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
     /// A fleet, named in the report itself.
     Fleet(FleetName),
-    /// An instance; its group knows the fleet.
+    /// An instance; the tag of its group names the fleet.
     Instance(InstanceId),
     /// A group; its tag names the fleet.
     Group(GroupName),
     /// A target group, as CloudWatch writes it: `targetgroup/<name>/<id>`.
     TargetGroup(String),
-    /// An alarm, known by its name only.
+    /// An alarm whose metrics name no resource; the policies that list the alarm's name tell its fleets.
     Alarm(AlarmName),
     /// An image; its tag names the fleet.
     Image(ImageId),
@@ -234,7 +236,8 @@ impl Fact {
         }
     }
 
-    /// The key of the fact: two reports with one key are one fact, and the newer one replaces the older.
+    /// The key under which the fact is stored: two reports with the same key are one fact, and the newer report
+    /// replaces the older one.
     pub fn key(&self) -> String {
         match self {
             Self::Compliance(fact) => format!("compliance#{}#{}", fact.instance, fact.rule),
@@ -249,7 +252,7 @@ impl Fact {
         }
     }
 
-    /// When the report was true, by the reporter's clock. It orders facts with one key.
+    /// The time at which the report was true, by the reporter's clock. It orders reports with the same key.
     pub const fn observed_at(&self) -> Timestamp {
         match self {
             Self::Compliance(fact) => fact.observed_at,

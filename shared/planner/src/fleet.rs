@@ -1,4 +1,4 @@
-//! The layout of the tagged groups of a fleet: a blue/green pair, a single group, or a misconfiguration.
+//! The layout of a fleet's groups: a blue/green pair, a single group, or a misconfiguration.
 
 use serde::{Deserialize, Serialize};
 
@@ -61,8 +61,10 @@ pub enum Misconfigured {
     /// No group carries the tag any more.
     #[error("no Auto Scaling group carries the tag driftless:fleet={fleet}")]
     NoGroups { fleet: FleetName },
-    /// A pair needs one group of each color; a single group needs none.
-    #[error("groups {groups} carry the tag: a fleet is one group without driftless:color, or one blue and one green")]
+    /// The groups are neither a pair, with one group of each color, nor a single group without a color.
+    #[error(
+        "groups {groups} have the same tag driftless:fleet: allowed are one group without driftless:color, or one blue and one green group"
+    )]
     NotAPairOrASingleGroup {
         /// The groups with their colors.
         groups: String,
@@ -96,7 +98,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// The policy that the groups' tags set.
+    /// The policy that the tags of the groups set, over the stack's defaults.
     pub fn policy(self, defaults: &Defaults) -> Result<Policy, PolicyError> {
         match self {
             Self::Pair { blue, green } => {
@@ -107,7 +109,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// The group whose color is live according to the record.
+    /// The group that is live according to the record, with its color.
     pub fn recorded(self, recorded: Option<Color>) -> Result<(&'a Group, Option<Color>), Misconfigured> {
         match (self, recorded) {
             (Self::Single(group), _) => Ok((group, None)),
@@ -119,8 +121,9 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// The group that receives the traffic, with its color. The load balancer decides; if it shows none, the record
-    /// does. If the two disagree, an operator must choose.
+    /// The group that receives the traffic, with its color. The load balancer shows it. If the load balancer shows
+    /// none, the record does; without a record, the only group with a desired capacity above 0 is live. If the load
+    /// balancer and the record disagree, an operator must choose.
     pub fn live(
         self,
         seen: &Observation,
@@ -156,7 +159,7 @@ impl<'a> Layout<'a> {
     }
 }
 
-/// The color that the load balancer sends all traffic to. None: it shows no single color.
+/// The color to which the load balancer sends all traffic. None: the load balancer does not show a single color.
 fn balanced(blue: &Group, green: &Group, seen: &Observation) -> Option<Color> {
     let is_shared = blue.target_groups.iter().any(|arn| green.target_groups.contains(arn));
     if is_shared {
@@ -171,8 +174,8 @@ fn balanced(blue: &Group, green: &Group, seen: &Observation) -> Option<Color> {
     }
 }
 
-/// The properties of the groups that Driftless does not support, in words. Empty: the fleet can be adopted. Does not
-/// check the known release again, nor what a cutover wrote.
+/// Why Driftless cannot manage the groups, in words. Empty: the fleet can be adopted. `known`: launch template versions
+/// that are not checked again, because they are the recorded release or a cutover wrote them.
 pub fn obstacles(
     layout: Layout<'_>,
     live: &Group,

@@ -1,5 +1,6 @@
-//! The guards of replacements and of cutovers: what may start, and why the rest waits. Each list exists once, in its
-//! order: a decision takes the first guard that blocks, an explanation evaluates all of them.
+//! The guards of replacements and of cutovers: they decide what may start, and why the rest waits. There is one list of
+//! guards for each, in a fixed order. A decision takes the first guard that blocks; an explanation evaluates all
+//! guards.
 
 mod cutover;
 mod fitness;
@@ -16,7 +17,7 @@ pub(crate) use fleet::{Fleet, when_closed};
 pub(crate) use instance::{bases, launches_by_desired};
 pub(crate) use replacement::{Question, Refusal, lacks_hooks, looks_at_the_instance, refusal, verdicts};
 
-/// The answer of a guard.
+/// The answer of a guard: it passes, it blocks with a reason, or it was not evaluated.
 pub type GuardAnswer = Answer<Waiting>;
 
 /// A guard with its answer.

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{value:?} is not {what}: {rule}")]
 pub struct IdError {
-    /// The expected kind, with its article: "an instance id".
+    /// The kind of text that was expected, with its article: "an instance id".
     pub what: &'static str,
     /// The violated format, in words.
     pub rule: &'static str,
-    /// The text itself, shortened to 80 characters.
+    /// The invalid text, shortened to 80 characters.
     pub value: String,
 }
 
@@ -67,7 +67,7 @@ macro_rules! id {
 }
 
 id!(
-    /// A fleet: the value of the tag `driftless:fleet` on its groups.
+    /// The name of a fleet: the value of the tag `driftless:fleet` on its groups.
     FleetName, "a fleet name", "1 to 40 of a-z, 0-9 and -, with no - at either end",
     |text| (1..=40).contains(&text.len())
         // A leading `-` would make the name an option in a command that a message suggests.
@@ -75,62 +75,62 @@ id!(
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 );
 id!(
-    /// An EC2 instance. Managed nodes outside EC2 (`mi-…`) are not instances.
+    /// The id of an EC2 instance. Managed nodes outside EC2 (`mi-…`) are not instances.
     InstanceId, "an instance id", "i- and 8 to 17 hexadecimal digits",
     |text| is_hex_id(text, "i-")
 );
 id!(
-    /// A machine image.
+    /// The id of a machine image (AMI).
     ImageId, "an image id", "ami- and 8 to 17 hexadecimal digits",
     |text| is_hex_id(text, "ami-")
 );
 id!(
-    /// A launch template.
+    /// The id of a launch template.
     TemplateId, "a launch template id", "lt- and 8 to 17 hexadecimal digits",
     |text| is_hex_id(text, "lt-")
 );
 id!(
-    /// An Auto Scaling group, by its name, which is unique in an account and region.
+    /// The name of an Auto Scaling group, which is unique in an account and region.
     GroupName, "an Auto Scaling group name", "1 to 255 printable characters",
     |text| is_printable(text, 255)
 );
 id!(
-    /// A rule of AWS Config, by its name, which is unique in an account and region.
+    /// The name of an AWS Config rule, which is unique in an account and region.
     RuleName, "a Config rule name", "1 to 128 printable characters",
     |text| is_printable(text, 128)
 );
 id!(
-    /// A CloudWatch alarm, metric or composite, by its name.
+    /// The name of a CloudWatch metric alarm or composite alarm.
     AlarmName, "an alarm name", "1 to 255 printable characters",
     |text| is_printable(text, 255)
 );
 id!(
-    /// A target group, by its ARN.
+    /// The ARN of a target group.
     TargetGroupArn, "a target group ARN", "arn:…:targetgroup/<name>/<id>",
     |text| text.starts_with("arn:") && text.contains(":targetgroup/") && is_printable(text, 512)
 );
 id!(
-    /// A listener of a load balancer, by its ARN.
+    /// The ARN of a load balancer's listener.
     ListenerArn, "a listener ARN", "arn:…:listener/…",
     |text| text.starts_with("arn:") && text.contains(":listener/") && is_printable(text, 512)
 );
 id!(
-    /// A rule of a listener, by its ARN.
+    /// The ARN of a listener rule.
     RuleArn, "a listener rule ARN", "arn:…:listener-rule/…",
     |text| text.starts_with("arn:") && text.contains(":listener-rule/") && is_printable(text, 512)
 );
 id!(
-    /// An instance refresh.
+    /// The id of an instance refresh.
     RefreshId, "an instance refresh id", "1 to 64 printable characters",
     |text| is_printable(text, 64)
 );
 id!(
-    /// An AWS account.
+    /// The id of an AWS account.
     AccountId, "an account id", "12 digits",
     |text| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 );
 id!(
-    /// An availability zone, such as `eu-central-1a`.
+    /// The name of an availability zone, such as `eu-central-1a`.
     Zone, "an availability zone", "1 to 64 printable characters",
     |text| is_printable(text, 64)
 );

@@ -9,18 +9,20 @@ pub use check::{ImageCheck, ImageProblem, ImageResult};
 use crate::ids::{ImageId, InstanceId};
 use crate::text::UntrustedText;
 
-/// The tag that names the fleet that an image is for. It is never propagated to instances: backups inherit their tags.
+/// The tag that names the fleet for which an image is. It is never propagated to instances, because a backup image
+/// inherits the tags of its instance.
 pub const IMAGE_FOR_TAG: &str = "driftless:image-for";
-/// The tag that orders the images of a fleet in natural order: whole numbers, or dates and times.
+/// The tag by which the images of a fleet are ordered, in natural order. Its values are whole numbers, or dates and
+/// times.
 pub const BUILD_TAG: &str = "driftless:build";
 
-/// An image.
+/// A machine image, as EC2 reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
     pub id: ImageId,
-    /// Whether it can be launched.
+    /// Whether instances can be launched from the image.
     pub state: ImageState,
-    /// Whether this account owns it. EC2 shows no tags of other accounts' images.
+    /// Whether this account owns the image. EC2 shows no tags of other accounts' images.
     pub is_own: bool,
     /// The value of [`IMAGE_FOR_TAG`].
     pub image_for: Option<UntrustedText>,
@@ -28,23 +30,24 @@ pub struct Image {
     pub build: Option<UntrustedText>,
     /// The value of the tag `driftless:commit`.
     pub commit: Option<UntrustedText>,
-    /// When it was made.
+    /// When the image was created.
     pub created_at: Timestamp,
-    /// `x86_64`, `arm64` and the like.
+    /// The processor architecture, such as `x86_64` or `arm64`.
     pub architecture: UntrustedText,
-    /// The instance that it is a copy of, where EC2 knows one.
+    /// The instance from which the image was created. None: EC2 knows no such instance.
     pub source_instance: Option<InstanceId>,
-    /// Whether AWS Backup or Data Lifecycle Manager made it.
+    /// Whether AWS Backup or Data Lifecycle Manager created the image.
     pub is_backup: bool,
-    /// The ARN of the Image Builder image that it belongs to, from the tag `Ec2ImageBuilderArn`.
+    /// The ARN of the EC2 Image Builder image to which this AMI belongs, from the tag `Ec2ImageBuilderArn`.
     pub image_builder_arn: Option<String>,
 }
 
-/// Whether an image can be launched.
+/// Whether instances can be launched from an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ImageState {
     Available,
     Pending,
-    /// It cannot: failed, disabled, deregistered, or a state that this version does not know.
+    /// No instance can be launched from the image: it failed, is disabled or deregistered, or has a state that this
+    /// version does not know.
     Unavailable(UntrustedText),
 }

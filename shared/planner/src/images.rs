@@ -9,7 +9,7 @@ use crate::limits::RECHECK_MIN;
 use crate::record::history::ImageChange as ImageAct;
 use crate::record::{PUBLISHED_MAX, Published};
 
-/// Processes the reports about images and alarms.
+/// Handles the stored reports about images and alarms.
 pub(crate) fn take_note(draft: &mut Draft<'_>) {
     for fact in draft.input().facts {
         match fact {
@@ -25,8 +25,8 @@ pub(crate) fn take_note(draft: &mut Draft<'_>) {
     forget_superseded(draft);
 }
 
-/// Whether a report says ALARM while the read does not yet: the report is kept for a moment, and the alarm is read
-/// again.
+/// Whether a report says ALARM while the alarm that this pass read still shows an earlier state. Such a report is kept
+/// for [`CONFIRMATION_GRACE`] at most, and the alarm is read again.
 fn is_ahead(draft: &Draft<'_>, report: &AlarmFact) -> bool {
     let read = draft.input().seen.alarms.get(&report.alarm).found();
     report.state == AlarmState::Alarm
@@ -34,8 +34,8 @@ fn is_ahead(draft: &Draft<'_>, report: &AlarmFact) -> bool {
         && draft.input().now < report.since + CONFIRMATION_GRACE
 }
 
-/// Stores an image as published only if the report came over Driftless's own bus, whose policy names the permitted
-/// senders.
+/// Stores an image as published, or forgets it if it is no longer available. Only a report over Driftless's own event
+/// bus counts, because the policy of that bus names the permitted senders.
 fn announced(draft: &mut Draft<'_>, report: &ImageFact) {
     let (ImageSource::Published, ImageReference::Ami(image)) = (report.source, &report.image) else { return };
     match report.change {

@@ -13,17 +13,17 @@ use crate::record::Record;
 #[derive(Debug, Clone, Copy)]
 pub struct Input<'a> {
     pub fleet: &'a FleetName,
-    /// The record. None: this is the first pass.
+    /// The stored record of the fleet. None: this is the first pass over the fleet.
     pub record: Option<&'a Record>,
     /// The facts that no decision has consumed.
     pub facts: &'a [Fact],
     /// The results of the previous decision's actions in the same run.
     pub outcomes: &'a [Outcome],
-    /// The freezes in the table, including expired ones.
+    /// The stored freezes of this fleet and of the account, including expired ones.
     pub freezes: &'a [Freeze],
-    /// What this pass has read.
+    /// What this pass has read from AWS.
     pub seen: &'a Observation,
-    /// The stack's default policy.
+    /// The default policy, from the parameters of the stack.
     pub defaults: &'a Defaults,
     pub now: Timestamp,
 }

@@ -9,16 +9,18 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LaunchFault {
-    /// AWS has no capacity, or a limit applies: servers, quotas, addresses, or API calls.
+    /// AWS has no capacity for the instance, or a limit applies: a quota, the free addresses of a subnet, or the rate
+    /// of API calls.
     Capacity,
-    /// The launch request cannot succeed: image, template, key, role, network, or a missing permission.
+    /// The launch request cannot succeed: its image, launch template, key pair, role or network is wrong, or a
+    /// permission is missing.
     Configuration,
-    /// The message shows neither.
+    /// The message shows neither of these causes.
     Unknown,
 }
 
-/// Parts of AWS's messages about a shortage: error codes of EC2, and the sentences that Auto Scaling builds from them.
-/// Lower case.
+/// Parts of AWS's messages about a shortage, in lower case: error codes of EC2, and the sentences that Auto Scaling
+/// builds from them.
 const SHORTAGES: [&str; 19] = [
     "insufficientinstancecapacity",
     "insufficientcapacity",
@@ -41,7 +43,7 @@ const SHORTAGES: [&str; 19] = [
     "requestlimitexceeded",
 ];
 
-/// Parts of AWS's messages about a wrong launch request. Lower case.
+/// Parts of AWS's messages about a wrong launch request, in lower case.
 const MISTAKES: [&str; 22] = [
     "invalidamiid",
     "invalidimageid",

@@ -1,12 +1,15 @@
-//! The whole behaviour of Driftless: state in, time in, decision out.
+//! The planner: the crate that makes all decisions of Driftless. It is a pure function of the stored state, the state
+//! that was read from AWS, and the time.
 //!
-//! [`decide()`] is the heart. Its input is the fleet's record, the stored facts, what was just read from AWS, and the
-//! time. Its output is the next record, the actions, the notifications, why the rest waits, and when to reconcile
-//! again. It is fully deterministic: no async, no clock, no randomness, no logging, no environment and no AWS type.
-//! Identifiers and idempotency tokens are derived, never drawn.
+//! The main function is [`decide()`]. Its input is the record, the stored facts and the freezes of a fleet, the results
+//! of the actions just performed, what this reconcile pass has read from AWS, the default policy, and the time. Its
+//! output is the next record, the actions, the history entries, the notifications, the reasons for which drifted
+//! instances and the cutover wait, and the time of the next pass. It is fully deterministic: no async, no clock, no
+//! randomness, no logging, no environment and no AWS type. Identifiers and idempotency tokens are derived from the
+//! input, never random.
 //!
 //! Reading order: [`input`], [`fact`] and [`observation`] (the input), [`record`] (the stored state, and the
-//! transitions between phases), [`decision`] (the output), then [`decide()`] with one file for each of its steps.
+//! transitions between phases), [`decision`] (the output), then [`decide()`] with one module for each of its steps.
 
 pub mod action;
 mod admission;

@@ -1,5 +1,5 @@
-//! The metrics of a decision. Dimensions come from closed sets, never from external names, because CloudWatch bills
-//! each series.
+//! The metrics of a decision. The values of their dimensions come from closed sets, never from external names, because
+//! CloudWatch bills each series.
 
 use std::collections::BTreeMap;
 
@@ -11,19 +11,21 @@ use crate::record::transitions::Step;
 use crate::record::{PhaseKind, Record};
 use crate::waiting::GuardId;
 
-/// How a replacement ends. A stopped one counts when it stops, not when an operator clears it.
+/// The outcomes by which finished replacements are counted. A stopped replacement counts when it stops, not when an
+/// operator clears it.
 pub const REPLACEMENT_OUTCOMES: [&str; 3] = ["replaced", "cleared", "stopped"];
 
 /// The metrics of a decision.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Measured {
-    /// By guard: the number of drifted instances and cutovers that wait for it.
+    /// By guard: the number of drifted instances and cutovers that wait for this guard.
     pub waiting: BTreeMap<GuardId, u32>,
-    /// By outcome, one of [`REPLACEMENT_OUTCOMES`]: the number of replacements that ended so.
+    /// By outcome, one of [`REPLACEMENT_OUTCOMES`]: the number of replacements that ended with it.
     pub replacements: BTreeMap<&'static str, u32>,
-    /// The phase, or the step of traffic, that the cutover has left, and how long it lasted.
+    /// The phase or traffic step that the cutover has left, and how long the cutover was in it. None: the cutover has
+    /// left none.
     pub phase_left: Option<(&'static str, SignedDuration)>,
-    /// How long the oldest borrowed setting has waited to be restored. Zero: there is none.
+    /// The age of the oldest borrowed setting that is not restored yet. Zero: there is none.
     pub oldest_borrowed_setting: SignedDuration,
 }
 
@@ -47,7 +49,8 @@ pub fn measure(before: Option<&Record>, decision: &Decision, now: Timestamp) -> 
     measured
 }
 
-/// How a replacement ended by this change. A stopped replacement ended before an operator clears it.
+/// The outcome of the replacement that this change ends. None: the change ends no replacement, or clears a stopped one,
+/// which was counted when it stopped.
 fn outcome(change: &Change) -> Option<&'static str> {
     let Change::Replacement { from, to, .. } = change else { return None };
     match to {

@@ -20,23 +20,23 @@ pub struct Observation {
     pub groups: Vec<Group>,
     /// The forward actions that name a target group of the fleet.
     pub forwards: Vec<Forward>,
-    /// Settings of the target groups that were asked for: only a preflight asks.
+    /// The settings of the target groups that were read. Only the preflight of a cutover reads them.
     pub target_group_settings: Reading<TargetGroupArn, TargetGroupSettings>,
-    /// The health of each target that is an instance, of the target groups that were asked.
+    /// By target group that was read: the health of each target that is an instance.
     pub targets: Reading<TargetGroupArn, BTreeMap<InstanceId, TargetHealth>>,
     /// The result of each rule that was read; `NoSuchRule` is a result.
     pub compliance: BTreeMap<RuleName, RuleReading>,
     /// The instances that were read from EC2.
     pub machines: Reading<InstanceId, Ec2Instance>,
-    /// The contents of each launch template version.
+    /// The content of each launch template version that was read.
     pub templates: Reading<TemplateVersion, TemplateContent>,
-    /// The newest version of each launch template that was asked for.
+    /// The newest version number of each launch template that was read.
     pub newest_templates: Reading<TemplateId, u64>,
-    /// Images of this account that are tagged for the fleet, and those that were asked for by their id.
+    /// The images of this account that are tagged for the fleet, and the images that were read by their id.
     pub images: Reading<ImageId, Image>,
-    /// The alarms that were asked for.
+    /// The alarms that were read, by their name or by a name prefix.
     pub alarms: AlarmReading,
-    /// The newest instance refresh of each group that was asked for, whatever its status.
+    /// The newest instance refresh of each group that was read, whatever its status.
     pub refreshes: Reading<GroupName, Refresh>,
     /// The longest timeout of a group's lifecycle hooks. Zero: the group has no hook.
     pub hook_timeouts: Reading<GroupName, SignedDuration>,
@@ -56,16 +56,16 @@ pub struct Group {
     pub desired: u32,
     /// The launch template that new instances get.
     pub template: TemplateReference,
-    /// Its instances, whatever their state.
+    /// The instances of the group, whatever their state.
     pub members: Vec<Member>,
-    /// Target groups in which its instances are registered.
+    /// Target groups in which the instances of the group are registered.
     pub target_groups: Vec<TargetGroupArn>,
-    /// The Auto Scaling API family that attached them.
+    /// The Auto Scaling API family that attached the target groups.
     pub attachment_api: AttachmentApi,
-    /// Suspended processes, by AWS's names.
+    /// Suspended scaling processes, by AWS's names.
     pub suspended: BTreeSet<String>,
-    /// How long a new instance must have been healthy before it counts: the group's default warm-up, else its
-    /// health check grace period, which is what Auto Scaling itself does.
+    /// How long a new instance must have been healthy before it counts as verified: the default instance warm-up of the
+    /// group, or without one its health check grace period, as in Auto Scaling itself.
     pub warm_up: SignedDuration,
     /// Whether new instances are protected from scale-in by the group itself.
     pub protects_new_instances: bool,
@@ -81,13 +81,14 @@ pub struct Member {
     pub id: InstanceId,
     pub zone: Zone,
     pub lifecycle: Lifecycle,
-    /// Whether Auto Scaling considers it healthy.
+    /// Whether Auto Scaling considers the instance healthy.
     pub healthy: bool,
-    /// The launch template version that it was launched with.
+    /// The launch template version with which the instance was launched. None: Auto Scaling reports none.
     pub template: Option<TemplateVersion>,
-    /// The image that the instance runs if it differs from the template's, after its root volume was replaced.
+    /// The image that the instance runs after its root volume was replaced. None: the instance runs the image of its
+    /// launch template version.
     pub image_override: Option<ImageId>,
-    /// Whether it is protected from scale-in.
+    /// Whether the instance is protected from scale-in.
     pub protected: bool,
 }
 
@@ -96,13 +97,14 @@ pub struct Member {
 pub enum Lifecycle {
     Pending,
     InService,
-    /// Terminating, draining and hooks included.
+    /// The instance is terminating, which includes draining and lifecycle hooks.
     Terminating,
-    /// In standby, moved there by Driftless for forensics, by an operator or by another tool.
+    /// The instance is in standby: Driftless moved it there for forensics, or an operator or another tool did.
     Standby,
-    /// Leaving the group without being terminated.
+    /// The instance is leaving the group without being terminated.
     Detaching,
-    /// A state that this version does not know. It counts as neither healthy nor changeable.
+    /// The instance has a state that this version of Driftless does not know. It counts neither as healthy nor as
+    /// changeable.
     Unknown(UntrustedText),
 }
 
@@ -110,20 +112,21 @@ pub enum Lifecycle {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TargetHealth {
     Healthy,
-    /// Registered, without a health result yet.
+    /// The target is registered and has no health result yet.
     Initial,
     Unhealthy(UntrustedText),
     Draining,
-    /// Registered in a target group that no listener uses, so that the load balancer does not check it.
+    /// The target is registered in a target group that no listener uses, so that the load balancer does not check the
+    /// target.
     Unused,
-    /// The load balancer cannot determine it.
+    /// The load balancer cannot determine the health of the target.
     Unavailable,
 }
 
-/// The result of one Config rule.
+/// The compliance result of one AWS Config rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RuleReading {
-    /// The instances that break the rule. Those of other fleets are among them.
+    /// The instances that break the rule, including instances of other fleets.
     NonCompliant(BTreeMap<InstanceId, Finding>),
     NoSuchRule,
 }
@@ -132,7 +135,7 @@ pub enum RuleReading {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Finding {
-    /// When Config recorded it.
+    /// When Config recorded the result.
     pub recorded_at: Timestamp,
     /// Config's annotation, if any.
     pub annotation: Option<UntrustedText>,
@@ -142,12 +145,12 @@ pub struct Finding {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ec2Instance {
-    /// The image that it runs.
+    /// The image that the instance runs.
     pub image: ImageId,
-    /// The launch template version that it was launched with, by the tags that EC2 sets.
+    /// The launch template version with which the instance was launched, according to the tags that EC2 sets.
     pub template: Option<TemplateVersion>,
     pub launched_at: Timestamp,
-    /// The reason in its tag `driftless:protect`, if it has one.
+    /// The value of the instance's tag `driftless:protect`: the reason for the protection. None: no such tag.
     pub protect: Option<UntrustedText>,
 }
 
@@ -161,21 +164,23 @@ pub struct LaunchFailure {
 /// State that the fleets of an account and region share.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Account {
-    /// Fleets that have one of the [`crate::limits::CUTOVERS_MAX`] cutover slots, and since when.
+    /// The fleets that hold one of the [`crate::limits::CUTOVERS_MAX`] cutover slots, each with the time since which it
+    /// holds it.
     pub slots: BTreeMap<FleetName, Timestamp>,
-    /// By rule: the fleets in which an instance began to break it, each with the last time.
+    /// By Config rule: the fleets in which an instance began to break the rule, each with the latest time when that
+    /// happened.
     pub drifting: BTreeMap<RuleName, BTreeMap<FleetName, Timestamp>>,
 }
 
-/// A freeze: it stops all disruptive work.
+/// A freeze, with which an operator stops all disruptive work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Freeze {
     pub reason: UntrustedText,
     pub owner: UntrustedText,
-    /// When the operator set it.
+    /// When the operator set the freeze.
     pub since: Timestamp,
-    /// When it ends by itself. None: only an operator ends it.
+    /// When the freeze ends by itself. None: only an operator ends it.
     pub expires_at: Option<Timestamp>,
     pub scope: FreezeScope,
 }
@@ -192,7 +197,7 @@ pub enum FreezeScope {
 }
 
 impl Freeze {
-    /// Whether the freeze is in force. At its expiry it no longer is.
+    /// Whether the freeze is in force. It ends exactly at its expiry.
     pub fn holds(&self, now: Timestamp) -> bool {
         self.expires_at.is_none_or(|end| now < end)
     }
@@ -204,14 +209,14 @@ impl Group {
         self.members.iter().find(|member| member.id == *id)
     }
 
-    /// Members in Pending or InService: those that the desired capacity counts.
+    /// The members in the state Pending or InService, which the desired capacity counts.
     pub fn active(&self) -> impl Iterator<Item = &Member> {
         self.members.iter().filter(|member| matches!(member.lifecycle, Lifecycle::Pending | Lifecycle::InService))
     }
 }
 
 impl Observation {
-    /// The weights that forward actions give to a target group.
+    /// The weights that the forward actions give to a target group.
     pub fn weights_of<'s>(&'s self, target_group: &'s TargetGroupArn) -> impl Iterator<Item = u32> + 's {
         self.forwards.iter().filter_map(|forward| forward.weights.get(target_group).copied())
     }
@@ -221,7 +226,8 @@ impl Observation {
         self.groups.iter().find(|group| group.name == *name)
     }
 
-    /// Whether a member is healthy: InService, healthy to Auto Scaling, and healthy in each target group of its group.
+    /// Whether a member is healthy: InService, healthy according to Auto Scaling, and healthy in each target group of
+    /// its group.
     pub fn is_serving(&self, group: &Group, member: &Member) -> bool {
         member.lifecycle == Lifecycle::InService
             && member.healthy
@@ -231,7 +237,8 @@ impl Observation {
                 .all(|arn| self.health_of(arn, &member.id) == Read::Found(&TargetHealth::Healthy))
     }
 
-    /// The health of an instance in a target group. Absent: it is no target there.
+    /// The health of an instance in a target group. Absent: the instance is no target there, or the target group does
+    /// not exist.
     pub fn health_of(&self, target_group: &TargetGroupArn, instance: &InstanceId) -> Read<&TargetHealth> {
         match self.targets.get(target_group) {
             Read::Found(targets) => targets.get(instance).map_or(Read::Absent, Read::Found),
@@ -240,7 +247,7 @@ impl Observation {
         }
     }
 
-    /// The number of healthy members of a group, not counting one of them.
+    /// The number of healthy members of a group, without the member `left_out`.
     pub fn serving_without(&self, group: &Group, left_out: &InstanceId) -> u32 {
         let serving = group.members.iter().filter(|member| member.id != *left_out && self.is_serving(group, member));
         u32::try_from(serving.count()).unwrap_or(u32::MAX)

@@ -1,6 +1,8 @@
-//! The weekly digest of observe mode: what Driftless would have done, why, and which guards would have blocked it.
+//! The weekly digest of observe mode: what Driftless would have done in act mode, why, and which guards would have
+//! blocked it.
 //!
-//! A week without anything to do sends no digest. A separate alarm reports a Driftless that has stopped reconciling.
+//! If there was nothing to do in a week, no digest is sent. A separate CloudWatch alarm reports that Driftless has
+//! stopped reconciling.
 
 use jiff::SignedDuration;
 
@@ -14,11 +16,11 @@ use crate::record::{
 use crate::text::UntrustedText;
 use crate::waiting::Waiting;
 
-/// How long a digest covers. It is sent at the first pass after that, which comes within the hour.
+/// The time that one digest covers. The first pass after this time sends the digest; it follows within an hour.
 pub const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// Records an instance that would be replaced, once for each time that observe mode begins to block it. `refused`: the
-/// result of another guard.
+/// Counts an instance that would be replaced in act mode, once for each time that observe mode begins to block its
+/// replacement. `refused`: the reason of another guard that would block the replacement in act mode.
 pub(crate) fn note_replacement(draft: &mut Draft<'_>, id: &InstanceId, refused: Option<&Waiting>) {
     let Some(replacement) = draft.record().replacements.get(id) else { return };
     if matches!(replacement.phase(), Phase::Blocked(Waiting::Observed)) {
@@ -37,7 +39,8 @@ pub(crate) fn note_replacement(draft: &mut Draft<'_>, id: &InstanceId, refused: 
     }
 }
 
-/// Records a cutover that would begin. The caller does so once for each, before on-call has a message about it.
+/// Counts a cutover that would begin in act mode. The caller calls this once for each candidate, when on-call gets the
+/// first message about it.
 pub(crate) fn note_cutover(draft: &mut Draft<'_>, would: WouldCutOver) {
     let observed = observed(draft);
     observed.cutovers = observed.cutovers.saturating_add(1);
@@ -59,7 +62,8 @@ fn count(tallies: &mut Vec<Tally>, what: UntrustedText) {
     }
 }
 
-/// Sends the digest of a finished week. Not for a fleet in act mode, whose messages report its actions.
+/// Sends the digest of a finished week in observe mode. In act mode it discards the counts, because messages report the
+/// actions themselves.
 pub(crate) fn tell_week(draft: &mut Draft<'_>, mode: Option<Mode>) {
     let Some(week) = draft.observed().take() else { return };
     let (now, ended) = (draft.input().now, week.since + WEEK);

@@ -11,11 +11,11 @@ use crate::observation::{Group, Member, Observation};
 use crate::reading::Read;
 use crate::template::{TemplateReference, TemplateVersion};
 
-/// The alias that means the newest version.
+/// The alias for the newest version of a launch template.
 const LATEST: &str = "$Latest";
 
 /// The launch templates whose newest version pinning must read: those of groups that launch `$Latest` and have no
-/// instance that shows the number.
+/// instance that shows the version number.
 pub(crate) fn asks_newest(groups: &[Group]) -> impl Iterator<Item = &TemplateId> {
     groups.iter().filter_map(|group| match &group.template {
         TemplateReference::Floating { template, alias } if alias == LATEST && group.members.is_empty() => {
@@ -25,13 +25,15 @@ pub(crate) fn asks_newest(groups: &[Group]) -> impl Iterator<Item = &TemplateId>
     })
 }
 
-/// Instances of such groups for which Auto Scaling reports no number: EC2 tags each with its launch template version.
+/// The instances that pinning must read from EC2: members of groups that launch `$Latest` or `$Default` for which Auto
+/// Scaling reports no launch template version. EC2 tags each instance with its version.
 pub(crate) fn asks_machines(groups: &[Group]) -> impl Iterator<Item = &InstanceId> {
     let floating = groups.iter().filter(|group| matches!(group.template, TemplateReference::Floating { .. }));
     floating.flat_map(|group| &group.members).filter(|member| member.template.is_none()).map(|member| &member.id)
 }
 
-/// Requests that all groups are pinned. Refused as a whole if one of them cannot be.
+/// Handles the command `pin`: stores for each group the version to which it is pinned. Refuses the whole command if one
+/// group cannot be pinned.
 pub(crate) fn ask(draft: &mut Draft<'_>) -> Result<String, String> {
     if let Some(freeze) = draft.freeze() {
         return Err(format!("the fleet is frozen by {}: {}", freeze.owner, freeze.reason));
@@ -57,7 +59,8 @@ pub(crate) fn ask(draft: &mut Draft<'_>) -> Result<String, String> {
     Ok(format!("pinned: {}; no instance is changed", named.join(", ")))
 }
 
-/// The version that the group runs now. Without instances: the version that it would launch.
+/// The launch template version that the instances of the group run now. Without instances, it is the version that the
+/// group would launch. Err: why there is no single version.
 fn runs_now(seen: &Observation, group: &Group, template: &TemplateId, alias: &str) -> Result<TemplateVersion, String> {
     let name = &group.name;
     let by_tag = |member: &Member| seen.machines.get(&member.id).found()?.template.clone();
@@ -95,7 +98,8 @@ fn runs_now(seen: &Observation, group: &Group, template: &TemplateId, alias: &st
     }
 }
 
-/// Pins the groups of the request. Drops a request that is fulfilled, or that an external change has overtaken.
+/// Sets the version number on each group that an operator asked to pin. Drops the request for a group when the group
+/// has a version number, or when an external change gave the group another launch template.
 pub(crate) fn advance(draft: &mut Draft<'_>) {
     if draft.input().seen.groups.is_empty() || draft.freeze().is_some() {
         return;

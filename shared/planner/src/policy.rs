@@ -1,7 +1,7 @@
-//! The policy of a fleet: tags `driftless:<key>` on its groups, over the stack's defaults.
+//! The policy of a fleet: the tags `driftless:<key>` on its groups, which override the defaults of the stack.
 //!
-//! A policy is valid as a whole or not at all. An unknown key, a value that cannot be read or a contradiction makes it
-//! invalid: nothing disruptive starts, and on-call gets a message with the reason.
+//! A policy is valid as a whole or not at all. An unknown key, a value that cannot be parsed or a contradiction makes
+//! it invalid: nothing disruptive starts, and on-call gets a message with the reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -23,38 +23,40 @@ pub use values::{Budget, Percent};
 /// The prefix of every tag that Driftless reads.
 pub const TAG_PREFIX: &str = "driftless:";
 
-/// Tags with the prefix that describe a group and are not policy keys.
+/// The keys of tags that have the prefix but describe the group, and so are not policy keys.
 const IDENTITY_KEYS: [&str; 2] = ["fleet", "color"];
 
 /// The policy of a fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
-    /// Whether to change anything. Default: observe.
+    /// Whether Driftless may change anything. Default: observe.
     pub mode: Mode,
-    /// Config rules that count as drift. Default: none. Other rules are only shown, so that the right to create a rule
-    /// is no right to terminate instances.
+    /// Config rules whose non-compliant instances count as drifted. Default: none. Findings under other rules are only
+    /// shown, so that the right to create a rule is no right to terminate instances.
     pub rules: BTreeSet<RuleName>,
-    /// The fleet's minimum, in instances, which moves with the traffic. Default: that of the live group.
+    /// The fleet's minimum number of instances, which moves to the group that takes the traffic. Default: `MinSize` of
+    /// the live group.
     pub min: Option<u32>,
-    /// The fleet's maximum, in instances. Default: that of the live group.
+    /// The fleet's maximum number of instances, which moves to the group that takes the traffic. Default: `MaxSize` of
+    /// the live group.
     pub max: Option<u32>,
-    /// The age from which an instance is drifted, at least [`MAX_AGE_MIN`]. Default: none.
+    /// The age from which an instance counts as drifted, at least [`MAX_AGE_MIN`]. Default: none.
     pub max_age: Option<SignedDuration>,
     /// The most replacements at once. Default: 1.
     pub budget: Budget,
-    /// The breaker opens if more than this share of the group drifted at once, and at least [`BREAKER_INSTANCES_MIN`]
-    /// instances. Default: 25 %.
+    /// The breaker opens if more than this share of the group's instances, and at least [`BREAKER_INSTANCES_MIN`] of
+    /// them, drifted at once. Default: 25 %.
     pub breaker: Percent,
-    /// How long a drift must last. Default: 5 minutes.
+    /// How long drift must last before the instance is replaced. Default: 5 minutes.
     pub debounce: SignedDuration,
-    /// When disruption may start. Default: at any time.
+    /// The hours in which disruption may start. Default: at any time.
     pub window: Window,
     /// How a drifted instance is replaced. Default: the replacement instance is launched first.
     pub replace: ReplaceBy,
-    /// The minimum healthy, as a share of the desired capacity. Default: 90 %.
+    /// The share of the desired capacity that must stay healthy during a replacement, rounded up. Default: 90 %.
     pub min_healthy: Percent,
-    /// How long the verification of a replacement instance may take. Default: 20 minutes.
+    /// How long the launch and the verification of a replacement instance may take together. Default: 20 minutes.
     pub launch_deadline: SignedDuration,
     /// How long the termination of an instance may take. Default: 30 minutes.
     pub drain_deadline: SignedDuration,
@@ -62,50 +64,56 @@ pub struct Policy {
     pub cutover: CutoverPolicy,
 }
 
-/// One drifted instance is never a common cause, whatever the size of its fleet: a share of a small group is coarse
-/// (one of three is 33 %), and the replacement of a single instance is the normal case.
+/// The breaker opens only if at least this many instances drifted. One drifted instance is never a common cause,
+/// whatever the size of its fleet: a share of a small group is coarse (one of three is 33 %), and the replacement of a
+/// single instance is the normal case.
 pub const BREAKER_INSTANCES_MIN: usize = 2;
 
-/// The lowest age limit. A limit near the duration of a replacement would replace instances without end.
+/// The lowest age limit for instances. With a limit near the duration of a replacement, Driftless would replace
+/// instances without end.
 pub const MAX_AGE_MIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// How a drifted instance is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReplaceBy {
-    /// The replacement instance is launched first; the drifted one is terminated after the verification.
+    /// The replacement instance is launched first, and the drifted instance is terminated after the verification.
     Surge,
-    /// The drifted instance is terminated first: for fleets that cannot run one more. Only if the tag says so.
+    /// The drifted instance is terminated first, for fleets that cannot run one more instance. Only
+    /// `driftless:strategy` chooses this.
     TerminateFirst,
-    /// As a surge, but the drifted instance moves to standby and is kept for forensics for [`QUARANTINE_FOR`].
+    /// The replacement instance is launched first, and after the verification the drifted instance moves to standby,
+    /// where it is kept for forensics for [`QUARANTINE_FOR`].
     Quarantine,
 }
 
 /// How long an instance in quarantine is kept.
 pub const QUARANTINE_FOR: SignedDuration = SignedDuration::from_hours(72);
-/// The most instances of one fleet in quarantine: each costs as much as a healthy one.
+/// The most instances of one fleet in quarantine at once: each costs as much as a healthy one.
 pub const QUARANTINE_MAX: usize = 3;
 
-/// The part of a policy for cutovers only.
+/// The settings of a policy that only cutovers use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CutoverPolicy {
-    /// Which report starts a cutover. Default: a tag on the image.
+    /// Which report of a new image starts a cutover. Default: a tag on the image.
     pub image_source: ImageSourcePolicy,
-    /// Weights of the new color, step by step, ending at 100. Default: 10, 50, 100.
+    /// The share of the traffic, in percent, that the new color gets in each step. The last step is 100. Default: 10,
+    /// 50, 100.
     pub traffic: Vec<Percent>,
-    /// How long each step is watched. Default: 2 minutes.
+    /// How long the alarms are watched in each traffic step. Default: 2 minutes.
     pub step: SignedDuration,
-    /// How late the metrics of the alarms may arrive. Default: 2 minutes, as for a load balancer.
+    /// How late the metrics of the alarms may arrive in CloudWatch. Default: 2 minutes, as for a load balancer.
     pub metrics_delay: SignedDuration,
-    /// How long the new color is watched at 100 %. Default: 15 minutes.
+    /// How long the alarms are watched after the new color has all of the traffic. Default: 15 minutes.
     pub bake: SignedDuration,
-    /// How long the old color stays at full size, without traffic. Default: 60 minutes.
+    /// How long the old color stays at full size without traffic after the bake, for a fast rollback. Default: 60
+    /// minutes.
     pub keep_warm: SignedDuration,
-    /// What must happen before the first traffic. Default: nothing.
+    /// What must happen before the new color gets its first traffic. Default: nothing.
     pub approval: Approval,
-    /// Alarms that stop a cutover, and that mark an instance as drifted if their dimensions name it. None: the tag is
-    /// absent, which `act` does not accept; empty: a literal `none`.
+    /// Alarms that stop a cutover, and that mark an instance as drifted if the dimensions of the alarm name the
+    /// instance. None: the tag is absent, which `act` does not accept. Empty: the tag is `none`.
     pub alarms: Option<BTreeSet<AlarmPattern>>,
 }
 
@@ -125,7 +133,7 @@ pub enum Mode {
 #[serde(rename_all = "kebab-case")]
 pub enum ImageSourcePolicy {
     Tag,
-    /// Only `image.published` on Driftless's own bus: a tag alone starts no cutover.
+    /// Only the event `image.published` on Driftless's own event bus: a tag on the image alone starts no cutover.
     Event,
 }
 
@@ -145,7 +153,8 @@ pub enum Approval {
 /// Why a policy is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
-    /// A tag with the prefix and an unknown key: probably a typing error, so that a guard would be missing.
+    /// A tag with the prefix has an unknown key. It is probably a typing error, and without this error a guard that the
+    /// operator wants would be missing.
     #[error("driftless:{key} is not a policy key")]
     UnknownKey {
         /// The key, without the prefix.
@@ -175,7 +184,8 @@ pub enum PolicyError {
         /// The value under the earlier name.
         earlier_value: String,
     },
-    /// A key that has no effect on this resource. Ignoring it could disrupt what it was meant to protect.
+    /// A tag that has no effect on a group. Driftless could disrupt what the tag was meant to protect if it ignored the
+    /// tag.
     #[error("driftless:{key} is {value:?} on a group: {instead}")]
     Misplaced {
         /// The key, without the prefix.
@@ -191,17 +201,19 @@ pub enum PolicyError {
     /// The two groups of a pair have different values.
     #[error("driftless:{key} is {blue} on the blue group and {green} on the green one: both must agree")]
     Disagreement {
-        /// The key as the blue group names it, without the prefix.
+        /// The key in the form that the blue group uses, or else the green group, without the prefix.
         key: String,
         /// The value on the blue group, quoted, or "absent".
         blue: String,
-        /// The value on the green group, quoted, behind the tag where the groups name it differently; or "absent".
+        /// The value on the green group, quoted, or "absent". The name of the tag precedes the value if the two groups
+        /// use different names of the key.
         green: String,
     },
 }
 
 impl Policy {
-    /// The policy of a group's tags, over the stack's defaults. Ignores tags without the prefix.
+    /// Parses the policy from a group's tags, which override the defaults of the stack. Ignores tags without the
+    /// prefix.
     pub fn from_tags(tags: &BTreeMap<String, String>, defaults: &Defaults) -> Result<Self, PolicyError> {
         let mut settings = texts(&defaults.0);
         for (name, _) in own_tags(tags) {
@@ -256,12 +268,12 @@ impl Policy {
         policy.contradiction().map_or(Ok(policy), |contradiction| Err(PolicyError::Contradiction(contradiction)))
     }
 
-    /// The listed alarms; none if the tag is absent.
+    /// The alarms that the policy lists; none if the tag is absent.
     pub fn alarms(&self) -> impl Iterator<Item = &AlarmPattern> {
         self.cutover.alarms.iter().flatten()
     }
 
-    /// Rejects settings that contradict each other.
+    /// Which settings contradict each other, in words. None: there is no contradiction.
     fn contradiction(&self) -> Option<String> {
         if let (Some(min), Some(max)) = (self.min, self.max)
             && min > max
@@ -278,7 +290,8 @@ impl Policy {
         self.stops_nothing()
     }
 
-    /// `act` needs something that stops a bad cutover: an alarm, or an operator.
+    /// Why nothing would stop a bad cutover in `act` mode, in words: the policy has neither an alarm nor the manual
+    /// approval of an operator. None: something would stop it, or the mode is `observe`.
     fn stops_nothing(&self) -> Option<String> {
         match (self.mode, &self.cutover.alarms, self.cutover.approval) {
             (Mode::Act, None, _) => Some(
@@ -318,7 +331,7 @@ impl CutoverPolicy {
     }
 }
 
-/// Every key of a policy.
+/// Every valid key of a policy: the keys that the parser reads.
 static KEYS: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
     let nothing = Settings::default();
     let read = Policy::from_settings(&nothing);
@@ -326,14 +339,15 @@ static KEYS: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
     nothing.into_asked()
 });
 
-/// The default policy: the stack's parameters.
+/// The default policy, from the parameters of the stack: the value of each setting by its key.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Defaults(BTreeMap<String, String>);
 
 impl FromStr for Defaults {
     type Err = PolicyError;
 
-    /// Parses lines `key=value`. The defaults are a policy too, and must be valid by themselves.
+    /// Parses lines `key=value`. The defaults must be a valid policy by themselves, except that `mode=act` needs no
+    /// alarms here.
     fn from_str(lines: &str) -> Result<Self, PolicyError> {
         let mut settings = BTreeMap::new();
         for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -359,15 +373,15 @@ fn texts(settings: &BTreeMap<String, String>) -> BTreeMap<&str, &str> {
     settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
 }
 
-/// The policy tags of a group, without prefix and without the tags that describe the group.
+/// The policy tags of a group, without the prefix, and without the tags that describe the group.
 pub fn own_tags(tags: &BTreeMap<String, String>) -> impl Iterator<Item = (&str, &str)> {
     tags.iter()
         .filter_map(|(key, value)| Some((key.strip_prefix(TAG_PREFIX)?, value.trim())))
         .filter(|(key, _)| !IDENTITY_KEYS.contains(key))
 }
 
-/// Whether the two groups of a pair have the same policy. A key and its earlier name are one setting, whose values are
-/// compared after parsing; other values are compared as text.
+/// Checks that the two groups of a pair have the same policy. A key and its earlier name are one setting, whose values
+/// are compared after parsing; other values are compared as text.
 pub fn agreement(blue: &BTreeMap<String, String>, green: &BTreeMap<String, String>) -> Result<(), PolicyError> {
     let (blue, green) = (by_key(blue)?, by_key(green)?);
     let keys: BTreeSet<&str> = blue.keys().chain(green.keys()).copied().collect();
@@ -390,7 +404,8 @@ pub fn agreement(blue: &BTreeMap<String, String>, green: &BTreeMap<String, Strin
     })
 }
 
-/// The policy tags of a group by key, each with the name in use and its value.
+/// The policy tags of a group by key, each with the name that the tag uses and its value. Err: the group has the key
+/// under both of its names, with different values.
 fn by_key(tags: &BTreeMap<String, String>) -> Result<BTreeMap<&str, (&str, &str)>, PolicyError> {
     let mut found: BTreeMap<&str, (&str, &str)> = own_tags(tags).map(|(name, value)| (name, (name, value))).collect();
     for (name, value) in own_tags(tags) {
@@ -407,7 +422,8 @@ fn by_key(tags: &BTreeMap<String, String>) -> Result<BTreeMap<&str, (&str, &str)
     Ok(found)
 }
 
-/// Whether two texts of a key are the same value. Different texts can be equal only for a key with an earlier name.
+/// Whether two texts of a key mean the same value. Different texts are parsed and compared only for a key with an
+/// earlier name.
 fn is_same(key: &str, one: &str, other: &str) -> bool {
     let read = |text| Policy::from_settings(&Settings::new(BTreeMap::from([(key, text)]))).ok();
     one == other

@@ -1,7 +1,8 @@
-//! The precondition of each write: whether the live state still is the one that the decision assumed.
+//! The precondition of each write: whether the live state is still the one that the decision assumed.
 //!
-//! The live state changes between a decision and its writes. So [`needs`] lists what to read again, and
-//! [`precondition`] compares it with the decision's assumptions. A difference ends the attempt; no new choice is made.
+//! The live state changes between a decision and its writes. So [`needs`] lists what to read again right before a
+//! write, and [`precondition`] compares it with the decision's assumptions. A difference ends the attempt; no new
+//! choice is made.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +13,7 @@ use crate::observation::{Group, Lifecycle, TargetHealth};
 use crate::refresh::{Refresh, RefreshStatus};
 use crate::template::TemplateReference;
 
-/// What to read for an action, besides its group and, for disruptive actions, the freezes.
+/// What to read right before an action, besides its group and, for disruptive actions, the freezes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
     /// The target groups whose forward actions to read.
@@ -30,30 +31,30 @@ pub struct Live {
     pub is_frozen: bool,
     /// The group of the action. None: it does not exist, or the action has none.
     pub group: Option<Group>,
-    /// The forward actions that were asked for.
+    /// The forward actions that [`Needs::forwards`] asks for.
     pub forwards: Vec<Forward>,
-    /// The health of the targets that was asked for.
+    /// The health of the targets in the target groups of [`Needs::targets`].
     pub targets: BTreeMap<TargetGroupArn, BTreeMap<InstanceId, TargetHealth>>,
-    /// The newest instance refresh, where it was asked for.
+    /// The newest instance refresh of the group, if [`Needs::refresh`] asks for it. None also if the group has none.
     pub refresh: Option<Refresh>,
 }
 
 /// What remains to do for an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precondition {
-    /// Nothing: a freeze began after the decision.
+    /// Do not write: a freeze began after the decision.
     Frozen,
-    /// Nothing: the resource no longer exists, the instance is already terminating, or the refresh is over.
+    /// Do not write: the resource no longer exists, the instance is already terminating, or the refresh is over.
     Gone,
-    /// Nothing: the change is already in effect.
+    /// Do not write: the change is already in effect.
     Done,
-    /// Nothing: the live state differs from the decision's assumption.
+    /// Do not write: the live state differs from the decision's assumption.
     Changed,
     Proceed,
 }
 
 impl Precondition {
-    /// The result of an action that is not written. None: the write remains to be made.
+    /// The result of an action that is not written. None: the action is to be written.
     pub const fn result(self) -> Option<ActionResult> {
         match self {
             Self::Frozen => Some(ActionResult::Frozen),
@@ -68,18 +69,19 @@ impl Precondition {
         if is_changed { Self::Changed } else { Self::Proceed }
     }
 
-    /// A change that is already in effect is done, whatever else has changed.
+    /// Adds the condition that `is_changed` is false. A change that is already in effect counts as done, whatever else
+    /// has changed.
     fn unless_also(self, is_changed: bool) -> Self {
         if self == Self::Proceed { Self::unless(is_changed) } else { self }
     }
 
-    /// Compares a setting with its expected and its wanted value.
+    /// Compares the live value of a setting with the expected value and the wanted value.
     fn of_setting<T: PartialEq>(live: &T, expected: &T, wanted: &T) -> Self {
         if live == wanted { Self::Done } else { Self::unless(live != expected) }
     }
 }
 
-/// What to read for an action. Most actions do not depend on traffic.
+/// What to read right before an action. Most actions do not depend on traffic and need nothing.
 pub fn needs(action: &Action) -> Needs {
     let mut needs = Needs::default();
     match action {
@@ -166,8 +168,8 @@ pub fn precondition(action: &Action, live: &Live) -> Precondition {
     }
 }
 
-/// Whether an instance may still be removed: it is in its group, and the desired capacity is the one that the decision
-/// assumed.
+/// Whether an instance may still be terminated or moved to standby: it is in its group, and the desired capacity is the
+/// one that the decision assumed.
 fn take_out(group: &Group, instance: &InstanceId, expected_desired: u32) -> Precondition {
     match group.member(instance).map(|member| &member.lifecycle) {
         None | Some(Lifecycle::Terminating) => Precondition::Gone,

@@ -1,4 +1,4 @@
-//! Protection of an instance from Driftless, by an operator's tag or setting.
+//! The protection of an instance from Driftless, by an operator's tag on it or by scale-in protection.
 
 use jiff::Timestamp;
 
@@ -9,7 +9,8 @@ use crate::reading::Read;
 use crate::text::UntrustedText;
 use crate::waiting::{Protector, Waiting};
 
-/// What protects an instance from Driftless. It applies at admission and until the instance is terminated.
+/// What protects an instance from Driftless. None: nothing. The protection applies at admission and until the instance
+/// is terminated.
 pub(crate) fn protection(draft: &Draft<'_>, group: &Group, member: &Member) -> Option<Waiting> {
     if let Some(waiting) = protected_by_tag(draft, &member.id) {
         return Some(waiting);
@@ -23,7 +24,8 @@ pub(crate) fn protection(draft: &Draft<'_>, group: &Group, member: &Member) -> O
     (member.protected && !protects_all).then_some(Waiting::Protected { by: Protector::ScaleInProtection, until: None })
 }
 
-/// An operator's tag on an instance, until its expiry. An instance that was not read may have one.
+/// The protection by an operator's tag `driftless:protect` on an instance, until its expiry. An instance whose tags
+/// were not read counts as protected. None: no such protection.
 pub(crate) fn protected_by_tag(draft: &Draft<'_>, id: &InstanceId) -> Option<Waiting> {
     let reason = match draft.input().seen.machines.get(id) {
         Read::Found(machine) => machine.protect.as_ref()?,
@@ -35,8 +37,8 @@ pub(crate) fn protected_by_tag(draft: &Draft<'_>, id: &InstanceId) -> Option<Wai
     holds.then(|| Waiting::Protected { by: Protector::Tag { reason: reason.clone() }, until })
 }
 
-/// `driftless:protect=<reason> until <time>` ends at that time. Without a valid time it does not end: a typing error
-/// must not remove a protection.
+/// The expiry in the value of the tag `driftless:protect`, which has the form `<reason> until <time>`. None: the value
+/// has no valid time, so the protection does not end, because a typing error must not remove it.
 fn protection_expiry(reason: &UntrustedText) -> Option<Timestamp> {
     reason.as_str().rsplit_once(" until ").and_then(|(_, time)| time.trim().parse().ok())
 }

@@ -1,5 +1,5 @@
-//! Instances that are kept for forensics: out of their target groups, in standby, for as long as
-//! [`QUARANTINE_FOR`](crate::policy::QUARANTINE_FOR), and at most [`QUARANTINE_MAX`] of a fleet.
+//! Quarantine: drifted instances are kept for forensics, in standby and out of their target groups, for
+//! [`QUARANTINE_FOR`](crate::policy::QUARANTINE_FOR), and at most [`QUARANTINE_MAX`] instances of a fleet at once.
 
 use jiff::Timestamp;
 
@@ -11,7 +11,7 @@ use crate::observation::{Group, Lifecycle, Member};
 use crate::policy::{QUARANTINE_FOR, QUARANTINE_MAX, ReplaceBy};
 use crate::record::{Quarantined, Record, Replacement};
 
-/// Puts an instance in standby into quarantine.
+/// Records an instance in standby as quarantined. Returns when its quarantine ends.
 pub(crate) fn keep(draft: &mut Draft<'_>, id: &InstanceId, replacement: &Replacement) -> Timestamp {
     let since = draft.input().now;
     let until = since + QUARANTINE_FOR;
@@ -22,7 +22,7 @@ pub(crate) fn keep(draft: &mut Draft<'_>, id: &InstanceId, replacement: &Replace
     until
 }
 
-/// Whether the fleet's quarantine is full, counting instances that are still entering it.
+/// Whether the fleet's quarantine is full. Instances that are still to enter quarantine count too.
 pub(crate) fn is_full(record: &Record) -> bool {
     let on_the_way = record.replacements.values().filter(|replacement| {
         replacement.phase().surge().is_some_and(|surge| surge.replace_by() == ReplaceBy::Quarantine)
@@ -30,7 +30,8 @@ pub(crate) fn is_full(record: &Record) -> bool {
     record.quarantined.len() + on_the_way.count() >= QUARANTINE_MAX
 }
 
-/// Terminates instances whose quarantine is over, and forgets those that an operator took out.
+/// Terminates instances whose quarantine is over, and forgets those that are gone or that an operator took out of
+/// standby.
 pub(crate) fn expire(draft: &mut Draft<'_>, standing: &FleetState<'_>) {
     let is_held = draft.pause(standing.mode()).is_some();
     for (id, kept) in draft.record().quarantined.clone() {
@@ -63,7 +64,8 @@ pub(crate) fn expire(draft: &mut Draft<'_>, standing: &FleetState<'_>) {
     }
 }
 
-/// An instance in standby counts in no capacity, so its termination changes none.
+/// Terminates an instance whose quarantine is over. The desired capacity does not count an instance in standby, so it
+/// stays as it is.
 fn terminate(draft: &mut Draft<'_>, group: &Group, member: &Member) {
     draft.requeue(draft.input().now + crate::limits::RECHECK_MIN);
     if !draft.takes_from(&group.name) {

@@ -1,4 +1,5 @@
-//! The read plan of one pass: only what the decision needs, in two rounds after the groups are known.
+//! The read plan of a reconcile pass: after the groups are known, two rounds of reads fetch only what the decision
+//! needs.
 
 use std::collections::BTreeSet;
 
@@ -21,9 +22,10 @@ pub struct FirstReads {
     pub rules: BTreeSet<RuleName>,
     /// Target groups whose weights are read.
     pub target_groups: BTreeSet<TargetGroupArn>,
-    /// Target groups whose targets' health is read, because work is in progress or may start.
+    /// Target groups whose target health is read, because work is in progress or may start.
     pub targets: BTreeSet<TargetGroupArn>,
-    /// Launch template versions to resolve, except those that the release already contains.
+    /// Launch template versions whose content is read, except the version of the release, whose image the record
+    /// contains.
     pub templates: BTreeSet<TemplateVersion>,
     /// Launch templates whose newest version is read.
     pub newest_templates: BTreeSet<TemplateId>,
@@ -40,7 +42,7 @@ pub struct FirstReads {
 pub struct SecondReads {
     /// Instances to read from EC2.
     pub machines: BTreeSet<InstanceId>,
-    /// Target groups whose targets' health is read, because an instance has drifted.
+    /// Target groups whose target health is read, because an instance has drifted.
     pub targets: BTreeSet<TargetGroupArn>,
     /// Groups whose newest instance refresh is read.
     pub refreshes: BTreeSet<GroupName>,
@@ -48,7 +50,7 @@ pub struct SecondReads {
     pub launch_failures: BTreeSet<GroupName>,
     /// Groups whose lifecycle hook timeouts are read.
     pub hook_timeouts: BTreeSet<GroupName>,
-    /// Launch template versions that the first round showed to be relevant.
+    /// Launch template versions whose content the decision needs, as the first round showed.
     pub templates: BTreeSet<TemplateVersion>,
 }
 
@@ -59,7 +61,7 @@ impl SecondReads {
     }
 }
 
-/// The policy that determines the reads. None: it is invalid; the decision reports why.
+/// The policy that determines the reads. None: the policy is invalid, which the decision reports.
 pub fn policy(fleet: &FleetName, groups: &[Group], defaults: &Defaults) -> Option<Policy> {
     Layout::of(fleet, groups).ok().and_then(|layout| layout.policy(defaults).ok())
 }
@@ -72,7 +74,7 @@ pub struct StoredState<'k> {
     pub has_news: bool,
 }
 
-/// Plans the first round of reads.
+/// Plans the first round of reads. `tagged`: the images that carry the fleet's tag.
 pub fn first(
     fleet: &FleetName,
     groups: &[Group],
@@ -107,8 +109,8 @@ pub fn first(
     }
 }
 
-/// Whether no work is in progress, and none can start except by drift that the first round shows: target health is then
-/// of no use yet.
+/// Whether no work is in progress, and only drift that the first round shows can start work. The first round then need
+/// not read target health.
 fn is_at_rest(known: StoredState<'_>, policy: Option<&Policy>) -> bool {
     let is_limited_in_age = policy.is_none_or(|policy| policy.max_age.is_some());
     let has_no_work = |record: &Record| {
@@ -120,7 +122,7 @@ fn is_at_rest(known: StoredState<'_>, policy: Option<&Policy>) -> bool {
     !known.has_news && !is_limited_in_age && known.record.is_some_and(has_no_work)
 }
 
-/// The target groups of the groups, and those that a cutover has temporarily detached.
+/// The target groups of the fleet's groups, and those that a cutover has temporarily detached.
 fn target_groups(groups: &[Group], cutover: Option<&Cutover>) -> BTreeSet<TargetGroupArn> {
     let moved = match cutover.map(|cutover| &cutover.route) {
         Some(Route::Weighted { old, new, .. }) => vec![old.clone(), new.clone()],
@@ -130,16 +132,17 @@ fn target_groups(groups: &[Group], cutover: Option<&Cutover>) -> BTreeSet<Target
     groups.iter().flat_map(|group| group.target_groups.iter().cloned()).chain(moved).collect()
 }
 
-/// The launch templates whose newer versions would be candidates: the release's.
+/// The launch template of the release, of which a newer version would be a candidate. Empty: no group that may be live
+/// uses it.
 fn live_templates(fleet: &FleetName, groups: &[Group], record: Option<&Record>) -> BTreeSet<TemplateId> {
     let Some(release) = record.and_then(|record| record.release.as_ref()) else { return BTreeSet::new() };
     let live = possibly_live(fleet, groups, record);
     live.into_iter().filter_map(|group| candidate::live_template(group, release)).cloned().collect()
 }
 
-/// The images to read by id, besides those that were read by the fleet's tag: the release's, with which a candidate is
-/// compared, the published ones, and those of a cutover. None without a record, or if there is neither a possible
-/// candidate nor a cutover.
+/// The images to read by id, besides those that were read by the fleet's tag: the image of the release, with which
+/// candidates are compared, the published images, and the images of a cutover. Empty without a record, or if there is
+/// no possible candidate, no request of an operator and no cutover.
 fn images_to_read(tagged: &[Image], record: Option<&Record>) -> BTreeSet<ImageId> {
     let Some(record) = record else { return BTreeSet::new() };
     let released = record.release.as_ref().map(|release| &release.image);
@@ -154,7 +157,8 @@ fn images_to_read(tagged: &[Image], record: Option<&Record>) -> BTreeSet<ImageId
     wanted.filter(|id| tagged.iter().all(|image| image.id != **id)).cloned().collect()
 }
 
-/// The groups whose template may become the release: the live one, or every group while the live one is unknown.
+/// The groups whose launch template may become the release: the live group, or every group while the live group is
+/// unknown.
 fn possibly_live<'a>(fleet: &FleetName, groups: &'a [Group], record: Option<&Record>) -> Vec<&'a Group> {
     let layout = Layout::of(fleet, groups);
     match (layout, record.and_then(|record| record.live)) {
@@ -228,7 +232,7 @@ pub fn second(fleet: &FleetName, seen: &Observation, record: Option<&Record>, po
     read_plan
 }
 
-/// Adds the reads of a cutover, or of its candidate.
+/// Adds the reads that a cutover in progress or a candidate for the next cutover needs.
 fn ask_for_cutover(read_plan: &mut SecondReads, fleet: &FleetName, seen: &Observation, record: Option<&Record>) {
     let Some(record) = record else { return };
     let live = possibly_live(fleet, &seen.groups, Some(record));
@@ -258,13 +262,13 @@ fn ask_for_cutover(read_plan: &mut SecondReads, fleet: &FleetName, seen: &Observ
     }
 }
 
-/// Whether a drifted instance in the record may start in any pass.
+/// Whether the record has a replacement of this instance that waits and may start in any pass.
 fn is_waiting(record: Option<&Record>, id: &InstanceId) -> bool {
     let known = record.and_then(|record| record.replacements.get(id));
     known.is_some_and(|replacement| matches!(replacement.phase(), Phase::Debouncing | Phase::Blocked(_)))
 }
 
-/// Whether an instance appears drifted in the results of the first round.
+/// Whether an instance has drifted according to the first round of reads, or an operator asked to replace it.
 fn is_drifted(seen: &Observation, record: Option<&Record>, group: &Group, member: &Member) -> bool {
     let breaks_a_rule = seen.compliance.values().any(|reading| match reading {
         RuleReading::NonCompliant(instances) => instances.contains_key(&member.id),

@@ -6,25 +6,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::alarm::{Alarm, AlarmPattern};
 use crate::ids::AlarmName;
 
-/// The result of each key that was read.
+/// The results of the reads of one kind, such as images, by the key that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading<K, V> {
-    /// By key that was read: the value. None: AWS does not know the key.
+    /// The value of each key that was read. None: AWS does not know the key.
     answers: BTreeMap<K, Option<V>>,
 }
 
-/// The result of one key.
+/// The result of the read of one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Read<T> {
-    /// This pass did not read it.
+    /// This pass did not read the key.
     NotAsked,
-    /// It does not exist.
+    /// AWS does not know the key.
     Absent,
     Found(T),
 }
 
 impl<T> Read<T> {
-    /// The value. None if it does not exist or was not read: only for callers that treat both alike, which state why.
+    /// The value. None: the key does not exist or was not read. Only for callers that treat both alike; they state why.
     pub fn found(self) -> Option<T> {
         match self {
             Self::Found(found) => Some(found),
@@ -32,7 +32,7 @@ impl<T> Read<T> {
         }
     }
 
-    /// Whether it was read and exists.
+    /// Whether the key was read and exists.
     pub const fn is_found(&self) -> bool {
         match self {
             Self::Found(_) => true,
@@ -40,7 +40,7 @@ impl<T> Read<T> {
         }
     }
 
-    /// The same result for a part of the value.
+    /// The same result with a part of the value.
     pub fn map<U>(self, part: impl FnOnce(T) -> U) -> Read<U> {
         match self {
             Self::Found(found) => Read::Found(part(found)),
@@ -51,12 +51,12 @@ impl<T> Read<T> {
 }
 
 impl<K: Ord, V> Reading<K, V> {
-    /// No key was read.
+    /// A reading in which no key was read.
     pub const fn none() -> Self {
         Self { answers: BTreeMap::new() }
     }
 
-    /// These keys were read, with these values.
+    /// A reading in which the keys `asked` were read and `found` holds the values of those that exist.
     pub fn of(asked: impl IntoIterator<Item = K>, found: BTreeMap<K, V>) -> Self {
         let absent = asked.into_iter().map(|key| (key, None));
         let mut answers: BTreeMap<K, Option<V>> = absent.collect();
@@ -78,7 +78,7 @@ impl<K: Ord, V> Reading<K, V> {
         self.answers.contains_key(key)
     }
 
-    /// All values.
+    /// All keys that exist, with their values.
     pub fn found(&self) -> impl Iterator<Item = (&K, &V)> {
         self.answers.iter().filter_map(|(key, found)| Some((key, found.as_ref()?)))
     }
@@ -90,14 +90,14 @@ impl<K: Ord, V> Default for Reading<K, V> {
     }
 }
 
-/// Each key that was read, with its value.
+/// Collects the keys that were read, each with its value. None: the key does not exist.
 impl<K: Ord, V> FromIterator<(K, Option<V>)> for Reading<K, V> {
     fn from_iter<I: IntoIterator<Item = (K, Option<V>)>>(answers: I) -> Self {
         Self { answers: answers.into_iter().collect() }
     }
 }
 
-/// Adds keys that were read.
+/// Adds keys that were read, each with its value.
 impl<K: Ord, V> Extend<(K, Option<V>)> for Reading<K, V> {
     fn extend<I: IntoIterator<Item = (K, Option<V>)>>(&mut self, answers: I) {
         self.answers.extend(answers);
@@ -113,7 +113,7 @@ impl<K: Ord, V> IntoIterator for Reading<K, V> {
     }
 }
 
-/// Alarms by pattern: the patterns are the keys that were read.
+/// The alarms that were read. The keys of the read are patterns: alarm names and name prefixes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AlarmReading {
     asked: BTreeSet<AlarmPattern>,
@@ -121,12 +121,12 @@ pub struct AlarmReading {
 }
 
 impl AlarmReading {
-    /// These patterns were read, and these alarms match them.
+    /// A reading in which the patterns `asked` were read and the alarms `found` match them.
     pub const fn of(asked: BTreeSet<AlarmPattern>, found: BTreeMap<AlarmName, Alarm>) -> Self {
         Self { asked, found }
     }
 
-    /// The result of an alarm.
+    /// The result for the alarm with this name.
     pub fn get(&self, name: &AlarmName) -> Read<&Alarm> {
         match self.found.get(name) {
             Some(found) => Read::Found(found),
@@ -144,7 +144,7 @@ impl AlarmReading {
         if found.is_empty() { Read::Absent } else { Read::Found(found) }
     }
 
-    /// All alarms.
+    /// All alarms that were found.
     pub fn found(&self) -> impl Iterator<Item = (&AlarmName, &Alarm)> {
         self.found.iter()
     }

@@ -1,5 +1,5 @@
-//! The stored state of a fleet between two passes: one DynamoDB item, written atomically. It contains budget, breaker
-//! and borrowed settings, so concurrent runs cannot race on them.
+//! The stored state of a fleet between two passes: one DynamoDB item, written atomically. The replacement budget, the
+//! breakers and the borrowed settings are in this item too, so concurrent runs cannot race on them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,8 +37,8 @@ pub use replacement::{
 /// The version of the stored record. A record of another version is refused, never interpreted.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// How many executed commands the record keeps. A message is redelivered within minutes, and no operator sends this
-/// many in that time; each uses about 40 bytes.
+/// How many answered commands the record keeps. A message is redelivered within minutes, and no operator sends this
+/// many commands in that time.
 pub const ANSWERED_MAX: usize = 32;
 
 /// A fleet's record.
@@ -47,7 +47,8 @@ pub const ANSWERED_MAX: usize = 32;
 pub struct Record {
     /// [`SCHEMA_VERSION`] of the writer.
     pub schema_version: u32,
-    /// Counts commits; a commit states the version that it replaces.
+    /// The number of commits so far. A commit states the version that it replaces, and fails if another commit came
+    /// first.
     pub version: u64,
     pub fleet: FleetName,
     /// The release of the live color. None: not adopted yet.
@@ -56,51 +57,55 @@ pub struct Record {
     pub live: Option<Color>,
     /// Drifted instances, each with its replacement.
     pub replacements: BTreeMap<InstanceId, Replacement>,
-    /// Replacement instances of the last [`REPEAT_DRIFT_MEMORY`], each with the instance that it replaced.
+    /// Instances that became replacement instances within the last [`REPEAT_DRIFT_MEMORY`], each with the instance that
+    /// it replaced.
     pub repeat_drift: BTreeMap<InstanceId, Descent>,
-    /// Findings under rules that are not in the policy's list: shown, never acted on.
+    /// AWS Config findings under rules that are not in the policy's list, by instance and rule: shown, never acted on.
     pub shown: BTreeMap<InstanceId, BTreeMap<RuleName, Finding>>,
     /// Settings that Driftless has changed on groups and must restore.
     pub borrowed_settings: Vec<BorrowedSetting>,
-    /// Conditions that on-call was notified of, until they end.
+    /// The conditions that on-call was notified of and that have not ended, by
+    /// [`Condition::key`](crate::notification::Condition::key).
     pub conditions: BTreeMap<String, ConditionSince>,
-    /// The cutover under way.
+    /// The cutover in progress.
     pub cutover: Option<Cutover>,
-    /// Stored data about images and candidates.
+    /// What the fleet remembers about images, candidates and past cutovers.
     pub memory: Memory,
-    /// When AWS last refused `LaunchInstances` as unknown: for [`LAUNCH_BY_DESIRED_FOR`] after that, a surge raises the
-    /// desired capacity instead.
+    /// When AWS last refused `LaunchInstances` as an unknown operation. For [`LAUNCH_BY_DESIRED_FOR`] after that, a
+    /// surge raises the desired capacity instead.
     pub launches_by_desired_since: Option<Timestamp>,
-    /// Instances that already ran another version when the release was set: replaced within the budget, and no sign of
-    /// a common cause.
+    /// Instances that already ran another launch template version when the release was set. They are replaced within
+    /// the budget, and the breaker does not count their outdated version as drift.
     pub backlog: BTreeSet<InstanceId>,
-    /// Instances that an operator wants replaced, each with the operator.
+    /// Instances that an operator asked to replace, each with the name of the operator.
     pub asked_to_replace: BTreeMap<InstanceId, UntrustedText>,
-    /// Executed commands, the newest last: the last [`ANSWERED_MAX`], and those whose facts are still stored. A fact
-    /// that arrives while a run holds the lease stays stored after the commit that consumed it, and its message is
-    /// redelivered if the function stops after that commit. Neither is executed again.
+    /// Commands that were executed or refused, the newest last: the last [`ANSWERED_MAX`], and older ones whose facts
+    /// are still stored. The list prevents a second execution in two cases: a fact that arrives while a run holds the
+    /// lease stays stored after the commit that consumed it, and the message of a command is redelivered if the
+    /// function stops after that commit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answered: Vec<Answered>,
-    /// Groups that still launch `$Latest` or `$Default` and that an operator wants pinned to this number.
+    /// Groups that still launch `$Latest` or `$Default`, each with the version number that an operator wants it pinned
+    /// to.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub pins: BTreeMap<GroupName, TemplateVersion>,
-    /// What Driftless would have done in observe mode since the last digest. None: nothing.
+    /// What observe mode has blocked since the last weekly digest. None: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed: Option<Box<Observed>>,
     pub quarantined: BTreeMap<InstanceId, Quarantined>,
-    /// The back-off of a capacity shortage. None: no shortage.
+    /// The back-off of the fleet after a launch for which AWS had no capacity. None: no capacity shortage.
     pub back_off: Option<BackOff>,
-    /// Rules under which many fleets drifted at once.
+    /// The open breakers of rules, each for a rule under which many fleets drifted at once.
     pub rule_breakers: BTreeMap<RuleName, RuleBreaker>,
-    /// Actions that IAM last denied, by name, and when: they are not retried in every pass.
+    /// The actions that IAM denies, by the name of the action. They are retried at intervals, not in every pass.
     pub denied: BTreeMap<String, Denial>,
 }
 
-/// A denied action.
+/// An action that IAM denied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Denial {
-    /// When it was last tried.
+    /// When Driftless read the last denial.
     pub at: Timestamp,
     pub message: UntrustedText,
 }
@@ -109,11 +114,11 @@ pub struct Denial {
 /// has found repeat drift by then; a later failure is new drift.
 pub const REPEAT_DRIFT_MEMORY: SignedDuration = SignedDuration::from_hours(24);
 
-/// How long a surge avoids `LaunchInstances` after AWS refused it as unknown. Support differs by endpoint and group and
-/// can change.
+/// How long surges avoid `LaunchInstances` after AWS refused it as an unknown operation. After that they try it again:
+/// support differs by endpoint and group, and can change.
 pub const LAUNCH_BY_DESIRED_FOR: SignedDuration = SignedDuration::from_hours(24);
 
-/// A release: what a color runs.
+/// A release: the launch template version and the image that a color runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
@@ -121,9 +126,9 @@ pub struct Release {
     pub template: TemplateVersion,
     /// The image of that version.
     pub image: ImageId,
-    /// When it became the release.
+    /// When this version became the release of the fleet.
     pub since: Timestamp,
-    /// The build of its image, if it has one: newer images are compared with it.
+    /// The build of the image, if it has one. The builds of newer images are compared with it.
     pub build: Option<UntrustedText>,
 }
 
@@ -135,7 +140,7 @@ pub struct ConditionSince {
     pub since: Timestamp,
     /// When on-call was last notified.
     pub announced_at: Timestamp,
-    /// The detail of the last announcement.
+    /// The detail of the last notification about the condition.
     pub detail: UntrustedText,
 }
 
@@ -179,8 +184,8 @@ impl Record {
         }
     }
 
-    /// Since when work has been in progress: a replacement that is not abandoned, a cutover, or a setting that is not
-    /// restored.
+    /// The start of the oldest work in progress: a replacement that is not stopped, a cutover, or a setting that is not
+    /// restored. None: no work is in progress.
     pub fn open_since(&self) -> Option<Timestamp> {
         let in_progress = self.replacements.values().filter(|replacement| !replacement.phase().is_final());
         let in_progress = in_progress.map(|replacement| replacement.detected_at);
@@ -188,9 +193,9 @@ impl Record {
         in_progress.chain(settings).chain(self.cutover.as_ref().map(|cutover| cutover.started_at)).min()
     }
 
-    /// Since when work has been in progress that Driftless must finish by itself: an admitted replacement, a cutover
-    /// that has changed something, or a setting that is not restored. Work that only waits for a guard does not count:
-    /// a window, a freeze or `observe` may block it for days, on-call knows why, and it has changed nothing yet.
+    /// The start of the oldest work that Driftless must finish by itself: an admitted replacement, a cutover that has
+    /// changed something, or a setting that is not restored. Work that only waits for a guard does not count: a window,
+    /// a freeze or `observe` may block it for days, on-call knows why, and it has changed nothing yet.
     pub fn under_way_since(&self) -> Option<Timestamp> {
         let admitted = self.replacements.values().filter_map(|replacement| replacement.phase().surge());
         let admitted = admitted.map(|surge| surge.admitted_at);
@@ -199,7 +204,7 @@ impl Record {
         admitted.chain(settings).chain(cutover).min()
     }
 
-    /// Replacements that use a slot of the budget, in one group.
+    /// The number of replacements in a group that use a slot of its budget.
     pub fn slots_used(&self, group: &GroupName) -> usize {
         self.replacements
             .values()
@@ -207,19 +212,20 @@ impl Record {
             .count()
     }
 
-    /// Whether a group has no instance except those that Driftless keeps in quarantine, which get no traffic and count
-    /// in no capacity. An instance that an operator moved to standby counts as present.
+    /// Whether a group has no instance besides those that Driftless keeps in quarantine. An instance in quarantine gets
+    /// no traffic and does not count towards the desired capacity. An instance that an operator moved to standby counts
+    /// as present.
     pub fn is_vacant(&self, group: &Group) -> bool {
         group.members.iter().all(|member| self.quarantined.contains_key(&member.id))
     }
 
-    /// The response to a command, if it was executed and is still stored.
+    /// The stored answer to a command. None: the command was not executed yet, or its answer is no longer stored.
     pub fn answer_to(&self, request: &str) -> Option<&Answered> {
         self.answered.iter().find(|answered| answered.request == request)
     }
 
-    /// Every replacement instance of a surge in progress: under verification, verified while the drifted instance still
-    /// exists, or the extra instance of an abandoned surge.
+    /// The replacement instances of all surges in progress: those under verification, those that are verified while the
+    /// drifted instance still exists, and the extra instances of abandoned surges.
     pub fn successors(&self) -> impl Iterator<Item = &InstanceId> {
         self.replacements.values().filter_map(|replacement| replacement.phase().successor())
     }

@@ -13,9 +13,9 @@ use crate::text::UntrustedText;
 pub struct Refresh {
     pub id: RefreshId,
     pub status: RefreshStatus,
-    /// The template version that it rolls out, if it names one.
+    /// The launch template version that the refresh rolls out. None: the refresh names none.
     pub template: Option<TemplateVersion>,
-    /// How much of the group it has replaced, in percent.
+    /// The share of the group that the refresh has replaced, in percent.
     pub percentage: u8,
     pub started_at: Timestamp,
     pub reason: Option<UntrustedText>,
@@ -28,34 +28,34 @@ pub enum RefreshStatus {
     Running,
     /// All instances are replaced, and Auto Scaling watches the alarms.
     Baking,
-    /// It succeeded, and the group has the new template.
+    /// The refresh succeeded, and the group has the new launch template version.
     Successful,
-    /// It failed or was cancelled, and the group has instances of both versions.
+    /// The refresh failed or was cancelled, and the group has instances of both versions.
     Stopped,
-    /// `Cancelling`, or rolling back.
+    /// The refresh is being cancelled or rolled back.
     GoingBack,
-    /// It was rolled back, and the group has its old template.
+    /// The refresh was rolled back, and the group has its old launch template version.
     WentBack,
     CouldNotGoBack,
 }
 
 impl RefreshStatus {
-    /// Whether it still changes the group.
+    /// Whether the refresh still changes the group.
     pub const fn is_under_way(self) -> bool {
         matches!(self, Self::Running | Self::Baking | Self::GoingBack)
     }
 }
 
-/// The settings of an instance refresh. Auto Scaling always rolls it back when an alarm goes into ALARM or the refresh
-/// fails.
+/// The settings of an instance refresh. Auto Scaling always rolls the refresh back when one of the alarms goes into
+/// ALARM or the refresh fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefreshPlan {
-    /// The template version to roll out.
+    /// The launch template version to roll out.
     pub template: TemplateVersion,
     /// The share of the group that must stay healthy.
     pub min_healthy: Percent,
-    /// Alarms that cause a rollback, at most 10.
+    /// Alarms whose state ALARM causes a rollback, at most 10.
     pub alarms: Vec<AlarmName>,
-    /// How long Auto Scaling watches the alarms at the end.
+    /// How long Auto Scaling watches the alarms after all instances are replaced.
     pub bake: SignedDuration,
 }

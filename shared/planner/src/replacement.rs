@@ -1,8 +1,8 @@
-//! Replacement of a drifted instance: the phases that change AWS.
+//! Replacement of a drifted instance: the phases in which Driftless changes AWS resources.
 //!
-//! A surge ends with the termination of one instance by its id: the drifted one, or the extra instance of an abandoned
-//! surge. The termination lowers the desired capacity only if it is above the base that was recorded at admission, so
-//! that external changes stay.
+//! A surge ends when one instance is terminated by its id: the drifted instance, or the extra instance of an abandoned
+//! surge. The termination lowers the desired capacity only if it is above the base that was recorded at the admission,
+//! so that external changes stay.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -35,21 +35,22 @@ pub(crate) use step::{End, ReplacementContext, Transition};
 pub(crate) use terminating::serving_after;
 pub(crate) use verifying::{minimum_healthy, serves_nobody};
 
-/// After this many failed attempts on one instance an operator must inspect it. One failure may be a passing shortage
-/// and two a coincidence; a third points to a lasting cause.
+/// After this many failed attempts to replace an instance, an operator must inspect it. One failure may be a passing
+/// fault and two a coincidence; a third points to a lasting cause. Capacity shortages do not count.
 pub const ATTEMPTS_MAX: usize = 3;
 
-/// The first back-off; each further one doubles it. Most capacity shortages pass within minutes.
+/// How long Driftless waits after the first failed attempt to replace an instance. Each further failure doubles the
+/// wait.
 const BACK_OFF: SignedDuration = SignedDuration::from_mins(2);
 
-/// When the next attempt may start. None: no attempt has failed.
+/// When the next attempt to replace the instance may start. None: no attempt has failed.
 pub(crate) fn back_off_until(replacement: &Replacement) -> Option<Timestamp> {
     let last = replacement.failures.last()?;
     let doublings = u32::try_from(replacement.failures.len() - 1).unwrap_or(0).min(8);
     Some(last.at + BACK_OFF * 2_i32.pow(doublings))
 }
 
-/// Advances every replacement in progress by one pass.
+/// Advances every admitted replacement by one pass.
 pub(crate) fn advance_all(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Findings) {
     let under_way: Vec<InstanceId> = draft
         .record()
@@ -112,8 +113,8 @@ fn context_of<'p, 'a>(
     }
 }
 
-/// Other surges of the group that keep it one above the base now: their replacement instance was launched, and neither
-/// that instance nor the drifted one is gone.
+/// The number of other surges that currently keep the group one instance above its base. Such a surge has launched its
+/// replacement instance, and neither that instance nor the drifted one is gone.
 fn others_launched(draft: &Draft<'_>, id: &InstanceId, group: &GroupName) -> u32 {
     let stays = |member: &InstanceId| {
         let found = draft.input().seen.group(group).and_then(|group| group.member(member));
@@ -180,8 +181,9 @@ fn apply(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, before: &R
     }
 }
 
-/// Removes the drift of an instance that turned out to be a replacement instance. Its own replacement evaluates it, and
-/// later the repeat drift guard: a surge of its own would start an endless chain.
+/// Removes the drift of an instance that turns out to be a replacement instance. The replacement that launched it
+/// evaluates that drift, and after it has ended the repeat drift guard does. A separate surge for the instance would
+/// start an endless chain.
 fn drop_successor_entry(draft: &mut Draft<'_>, successor: Option<&InstanceId>) {
     let Some(successor) = successor else { return };
     let known = draft.record().replacements.get(successor);
@@ -190,8 +192,8 @@ fn drop_successor_entry(draft: &mut Draft<'_>, successor: Option<&InstanceId>) {
     }
 }
 
-/// Requests the next pass after a tenth of the time that the attempt has taken so far: short work gets frequent passes,
-/// long work few reads, and no wait is more than 10 % too long.
+/// Requests the next pass after a tenth of the time that the attempt has taken so far, but after [`RECHECK_MIN`] at the
+/// earliest and [`RECHECK_MAX`] at the latest. Short work thus gets frequent passes, and long work few reads.
 fn requeue_open_work(draft: &mut Draft<'_>, replacement: &Replacement) {
     let now = draft.input().now;
     let Some(surge) = replacement.phase().surge() else { return };
@@ -266,7 +268,7 @@ fn cancelled(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, before
     draft.tell(Details::Cancelled { instance: id.clone(), because, next_attempt });
 }
 
-/// Abandons a replacement and asks an operator.
+/// Stops a replacement and notifies on-call, so that an operator acts.
 fn stop(draft: &mut Draft<'_>, id: &InstanceId, why: StopReason, said: &str) {
     let Some(replacement) = draft.record().replacements.get(id) else { return };
     let (reasons, failures) = (replacement.drift.iter().cloned().collect(), replacement.failures.clone());
@@ -282,7 +284,8 @@ enum Clock {
     Expired,
 }
 
-/// A pause stops the timer: its end moves the deadline by its duration.
+/// The state of the timer of a surge. A pause stops the timer, and the end of the pause moves the deadline by the
+/// duration of the pause.
 fn pause_or_expire(context: &ReplacementContext<'_, '_>, surge: &mut Surge) -> Clock {
     if let Some(waiting) = &context.pause {
         // A surge that was admitted after the freeze began had not read it: the pause starts at the admission.
@@ -296,7 +299,7 @@ fn pause_or_expire(context: &ReplacementContext<'_, '_>, surge: &mut Surge) -> C
 }
 
 impl ReplacementContext<'_, '_> {
-    /// Why the replacement must be cancelled. None: it continues.
+    /// Why the replacement must be cancelled now. None: it continues.
     fn reason_to_stop(&self, draft: &Draft<'_>) -> Option<CancelReason> {
         let Some(drifted) = self.drifted else { return Some(CancelReason::DriftedGone) };
         if self.is_cleared {
@@ -332,8 +335,8 @@ fn give_up(
     Transition::To(Phase::Cancelling(cancelling(context, surge, successor, because)), why)
 }
 
-/// Abandons a surge whose launch AWS refused. A refused first call launched nothing, so nothing is undone, whatever
-/// external changes did to the desired capacity.
+/// Abandons a surge whose launch call AWS refused. If the first call was refused, it launched nothing, so nothing is
+/// undone, whatever external changes did to the desired capacity.
 fn refused(context: &ReplacementContext<'_, '_>, surge: Surge, because: CancelReason) -> Transition {
     let taken_back = !surge.asked_again;
     let is_of_zone = surge.asked_again && surge.method == SurgeMethod::LaunchInstances;
@@ -353,7 +356,8 @@ fn cancelling(
     Cancelling { surge, successor, because, deadline, desired_before: None, taken_back: false, refused: None }
 }
 
-/// Starts a terminate-first replacement. Its evidence is committed together with the decision to terminate.
+/// Starts a terminate-first replacement. The evidence about the instance is committed together with the decision to
+/// terminate it.
 pub(crate) fn begin_terminating(
     draft: &mut Draft<'_>,
     standing: &FleetState<'_>,

@@ -10,14 +10,15 @@ use crate::ids::FleetName;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReconcileRequest {
-    /// A report: store it, then run a pass for its fleet.
+    /// A new fact: the receiver stores it and then runs a pass for its fleet.
     Fact(Box<Fact>),
     /// Run a pass for this fleet.
     Reconcile(FleetRequest),
-    /// An image without a fleet's tag when it was reported: tags may follow the event, so read it again later.
+    /// A report of an image that had no tag with a fleet's name when it was reported. The tags may follow the event, so
+    /// the image is read again later.
     Untagged {
         fact: Box<Fact>,
-        /// The number of earlier reads.
+        /// How often the image was already read.
         attempts: u32,
     },
 }
@@ -27,8 +28,8 @@ pub enum ReconcileRequest {
 #[serde(deny_unknown_fields)]
 pub struct FleetRequest {
     pub fleet: FleetName,
-    /// When a delayed request was due. The lease item stores the time of the pending request; the comparison shows
-    /// whether a request that arrives a moment early is that one.
+    /// When a delayed request is due. None: the request is not delayed. The lease item stores the due time of the
+    /// pending request; the comparison shows whether a request that arrives a moment early is the pending one.
     pub due: Option<Timestamp>,
 }
 

@@ -1,5 +1,5 @@
-//! The resync finds what lost events have missed. It reads in batches over all fleets and requests a pass for each
-//! fleet with work. It makes no other decision.
+//! The resync finds work whose events were lost. It reads in batches over all fleets and requests a pass for each fleet
+//! with work. It makes no other decision.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -20,7 +20,8 @@ use crate::policy::{Defaults, Policy, own_tags};
 pub struct Resynced {
     /// Fleets that need a pass, each with the reason.
     pub requests: BTreeMap<FleetName, Reason>,
-    /// By fleet: the number of instances that break a rule of its policy. A fleet without any has a zero.
+    /// By fleet: the number of instances that break a Config rule of the fleet's policy. A fleet without such an
+    /// instance has the number 0.
     pub non_compliant: BTreeMap<FleetName, usize>,
     /// The age of the oldest work that Driftless must finish by itself. Zero: there is none.
     pub oldest_open_work: SignedDuration,
@@ -31,14 +32,14 @@ pub struct Resynced {
 /// Why the resync requests a pass for a fleet, the most urgent reason first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// An alarm of its policy is in ALARM.
+    /// An alarm of the fleet's policy is in ALARM.
     AlarmInAlarm,
     WorkIsOpen,
     /// Work is in progress, and the groups of the fleet no longer exist.
     GroupsAreGone,
-    /// An instance breaks a rule of the list.
+    /// An instance of the fleet breaks a Config rule of the fleet's policy.
     InstanceDrifted,
-    /// Its groups, its policy or its images changed, or an hour has passed.
+    /// The groups, the policy or the images of the fleet changed, or an hour has passed.
     FleetChanged,
 }
 
@@ -67,8 +68,8 @@ impl Resynced {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fleet {
     pub groups: Vec<Group>,
-    /// The tags of the groups. An invalid policy lists no rules; its fingerprint causes a pass, in which the planner
-    /// notifies on-call.
+    /// The policy that the tags of the groups set. None: the policy is invalid or the groups form no fleet. The resync
+    /// then knows no rules, and the fleet's fingerprint causes a pass, in which the planner notifies on-call.
     pub policy: Option<Policy>,
 }
 
@@ -90,7 +91,7 @@ pub fn fleets(groups: Vec<Group>, defaults: &Defaults) -> (BTreeMap<FleetName, F
     (fleets.into_iter().map(with_policy).collect(), misnamed)
 }
 
-/// The rules of all policies; each is read once.
+/// The Config rules of all policies, without duplicates, so that each rule is read once.
 pub fn rules(fleets: &BTreeMap<FleetName, Fleet>) -> BTreeSet<RuleName> {
     policies(fleets).flat_map(|policy| policy.rules.iter().cloned()).collect()
 }
@@ -99,9 +100,9 @@ fn policies(fleets: &BTreeMap<FleetName, Fleet>) -> impl Iterator<Item = &Policy
     fleets.values().filter_map(|fleet| fleet.policy.as_ref())
 }
 
-/// A fingerprint of the fleet. It changes with the groups, the policy or the fleet's images, and once an hour, at a
-/// minute of the fleet's own, because age and versions cause drift without an event. A changed fingerprint causes a
-/// pass. `images`: those that are tagged for the fleet.
+/// A fingerprint of the fleet; a changed fingerprint causes a pass. It changes with the groups, the policy or the
+/// images of the fleet. It also changes once an hour, at a time that differs between fleets, because age and versions
+/// cause drift without an event. `images`: the images that are tagged for the fleet.
 pub fn fingerprint(fleet: &FleetName, groups: &[Group], images: &[Image], now: Timestamp) -> String {
     let mut described: Vec<String> = groups
         .iter()
@@ -117,28 +118,31 @@ pub fn fingerprint(fleet: &FleetName, groups: &[Group], images: &[Image], now: T
     format!("{:016x}", fnv1a(described.join("\n").as_bytes()))
 }
 
-/// Counts hours that begin at a minute of the fleet's own, which spreads the hourly passes over many resyncs.
+/// The number of the current hour since the Unix epoch. The hours of each fleet begin at an offset of its own, which
+/// spreads the hourly passes over many resyncs.
 fn hour_of(fleet: &FleetName, now: Timestamp) -> i64 {
     let offset = i64::try_from(fnv1a(fleet.as_str().as_bytes()) % 3600).unwrap_or(0);
     now.as_second().saturating_add(offset).div_euclid(3600)
 }
 
-/// The reads of a resync, over all fleets.
+/// What a resync has read, over all fleets.
 #[derive(Debug, Clone, Copy)]
 pub struct Read<'r> {
     /// The result of each Config rule that a policy lists. Absent: the read failed.
     pub compliance: &'r BTreeMap<RuleName, RuleReading>,
     pub in_alarm: &'r BTreeMap<AlarmName, Alarm>,
-    /// The images that are tagged for any fleet. None: the read failed, and the resync concludes nothing.
+    /// The images that are tagged for any fleet. None: the read failed, and the resync cannot tell which fleets
+    /// changed.
     pub images: Option<&'r [Image]>,
-    /// Fleets with open work, and since when the oldest of it has been in progress. None: it only waits for a guard.
+    /// The fleets with open work, each with the time since which its oldest work has been in progress. None: the work
+    /// only waits for a guard.
     pub open: &'r BTreeMap<FleetName, Option<Timestamp>>,
     /// The fingerprint of each fleet at its last pass.
     pub known: &'r BTreeMap<FleetName, String>,
     pub now: Timestamp,
 }
 
-/// The passes to request and the metrics to publish.
+/// Determines the passes to request and the metrics to publish.
 pub fn resync(fleets: &BTreeMap<FleetName, Fleet>, read: Read<'_>) -> Resynced {
     let mut resynced = Resynced::default();
     for (name, fleet) in fleets {
@@ -179,14 +183,15 @@ fn lists_alarm(fleet: &Fleet, alarm: &AlarmName) -> bool {
     fleet.policy.iter().flat_map(Policy::alarms).any(|pattern| pattern.matches(alarm))
 }
 
-/// The alarm name prefixes in the policies, whose alarms must be read.
+/// The entries of the policies that are alarm name prefixes; the alarms that match them must be read.
 pub fn alarm_prefixes(fleets: &BTreeMap<FleetName, Fleet>) -> BTreeSet<AlarmPattern> {
     let patterns = policies(fleets).flat_map(Policy::alarms);
     patterns.filter(|pattern| matches!(pattern, AlarmPattern::Prefix(_))).cloned().collect()
 }
 
-/// The index from target groups and alarms to fleets, for CloudWatch events. It covers the fleets that get a pass, so
-/// it is written about as often as it may have changed. `prefixed`: the alarms that match [`alarm_prefixes`].
+/// The index from target groups and alarms to fleets, by which a CloudWatch event finds its fleets. It has only the
+/// entries of fleets for which this resync requests a pass, so that it is written about as often as it may have
+/// changed. `prefixed`: the alarms that match [`alarm_prefixes`].
 pub fn index(
     fleets: &BTreeMap<FleetName, Fleet>,
     prefixed: &BTreeSet<AlarmName>,

@@ -12,12 +12,12 @@ use crate::text::UntrustedText;
 #[serde(rename_all = "kebab-case")]
 pub enum TemplateReference {
     Numbered(TemplateVersion),
-    /// `$Latest` or `$Default`: the version behind it can change without a change of the group.
+    /// The alias `$Latest` or `$Default`, whose version can change without a change of the group.
     Floating {
         template: TemplateId,
         alias: String,
     },
-    /// A launch configuration, or neither.
+    /// The group has a launch configuration, or neither that nor a launch template.
     None,
 }
 
@@ -54,9 +54,10 @@ impl std::str::FromStr for TemplateVersion {
 /// The content of a launch template version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateContent {
-    /// The image that it names. None: it names none, or one by a parameter (`resolve:ssm:…`).
+    /// The image that the version names by id. None: it names no image, or names it by a parameter (`resolve:ssm:…`).
     pub image: Option<ImageId>,
-    /// The token of the cutover for which Driftless wrote it, from its description. None: an external change wrote it.
+    /// The token of the cutover for which Driftless wrote this version, from the version's description. None: an
+    /// external change wrote the version.
     pub written_for: Option<String>,
     /// All settings except the image, by name. Each value is a short text, or a digest if it may contain a secret (user
     /// data). Two versions are compared by these values.

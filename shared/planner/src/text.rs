@@ -1,4 +1,4 @@
-//! External text: annotations, alarm reasons, tags, AWS error messages. It is data, never markup.
+//! Text from outside Driftless: annotations, alarm reasons, tags, AWS error messages. It is data, never markup.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ pub const LENGTH_MAX: usize = 512;
 pub struct UntrustedText(String);
 
 impl UntrustedText {
-    /// The text, stripped and shortened.
+    /// The text, without control characters and shortened.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -45,8 +45,9 @@ impl fmt::Display for UntrustedText {
     }
 }
 
-/// Line breaks become spaces so that words stay apart; other control characters (terminal escape sequences,
-/// bidirectional overrides that reorder what an operator reads) are removed.
+/// The characters of a text without control characters. Line breaks become spaces so that words stay apart; other
+/// control characters (terminal escape sequences, bidirectional overrides that reorder what an operator reads) are
+/// removed.
 fn stripped(raw: &str) -> impl Iterator<Item = char> {
     raw.chars()
         .map(|character| if character.is_whitespace() { ' ' } else { character })

@@ -7,8 +7,8 @@ use crate::record::history::ImageChange;
 use crate::record::{VETOES_MAX, Veto};
 use crate::text::UntrustedText;
 
-/// Vetoes an image. Evidence always concerns this image: a capacity shortage, or an alarm in ALARM for both colors, is
-/// none.
+/// Vetoes an image. The evidence always concerns this image: a capacity shortage, or an alarm that is in ALARM for both
+/// colors, is no evidence.
 pub(crate) fn veto(draft: &mut Draft<'_>, image: &ImageId, by: &str, evidence: Vec<UntrustedText>) {
     let veto = Veto { at: draft.input().now, by: by.into(), evidence: evidence.clone() };
     let vetoes = draft.vetoes();
@@ -26,7 +26,7 @@ pub(crate) fn veto(draft: &mut Draft<'_>, image: &ImageId, by: &str, evidence: V
     draft.tell(Details::Vetoed { image: image.clone(), by: by.into(), evidence });
 }
 
-/// Ends a veto, and the deferral of the image. False: the image was not vetoed.
+/// Ends the veto and the deferral of an image. Returns false if the image was not vetoed.
 pub(crate) fn lift(draft: &mut Draft<'_>, image: &ImageId, why: &str) -> bool {
     let was_vetoed = draft.vetoes().remove(image).is_some();
     let prefix = format!("{image}@");

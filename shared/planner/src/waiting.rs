@@ -1,4 +1,4 @@
-//! Why something waits.
+//! The reasons for which a replacement or a cutover waits.
 
 mod group_problem;
 mod guard_id;
@@ -22,7 +22,7 @@ use crate::text::UntrustedText;
 
 /// Why a replacement or a cutover waits: the reason of a guard, and when it may change.
 ///
-/// It is stored under the name of its guard. An alias is the name under which earlier versions stored it.
+/// A reason is stored under the name of its guard. Its serde alias is the name under which earlier versions stored it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "guard", rename_all = "kebab-case")]
 pub enum Waiting {
@@ -42,7 +42,7 @@ pub enum Waiting {
     #[serde(rename = "policy", alias = "policy-invalid")]
     #[error("the policy is invalid: {problem}")]
     PolicyInvalid { problem: UntrustedText },
-    /// The policy lists a rule that AWS Config does not have.
+    /// The policy lists a rule that AWS Config does not have, and so is invalid.
     #[serde(rename = "rules")]
     #[error("the policy is invalid: driftless:rules names a rule that AWS Config does not have")]
     RuleMissing,
@@ -67,14 +67,15 @@ pub enum Waiting {
     #[serde(rename = "group", alias = "group-not-fit")]
     #[error("the group cannot take a replacement now: {problem}")]
     GroupNotFit { problem: GroupProblem },
-    /// The instance appeared after a launch call that has no response yet.
+    /// The instance appeared after a launch call that has no response yet, so it may be the replacement instance of
+    /// that call.
     #[serde(rename = "launch-pending", alias = "successor")]
     #[error(
         "the group cannot take a replacement now: this instance may be the replacement instance for {ancestor}, whose \
          launch call has not returned yet"
     )]
     MayBeSuccessor {
-        /// The drifted instance for which the call was made.
+        /// The drifted instance for which the launch call was made.
         ancestor: InstanceId,
     },
     /// AWS Config did not return every rule of the policy in this pass.
@@ -103,15 +104,15 @@ pub enum Waiting {
     #[serde(rename = "budget", alias = "budget-spent")]
     #[error("the budget is used up: {used} instances are being replaced or not healthy, limit {limit}")]
     BudgetSpent {
-        /// How many are being replaced or are unhealthy.
+        /// The number of instances that are being replaced or are unhealthy.
         used: u32,
-        /// How many are allowed.
+        /// The number of such instances that the budget allows.
         limit: u32,
     },
-    /// An attempt failed; the next one waits.
+    /// An attempt to replace the instance failed, and the next attempt waits.
     #[error("the last attempt failed: next attempt at {until:.0}")]
     BackOff { until: Timestamp },
-    /// AWS had no capacity for the last launch of the fleet, which backs off.
+    /// AWS had no capacity for the last launch of the fleet, so that the fleet backs off.
     #[serde(rename = "capacity", alias = "capacity-short")]
     #[error("AWS has no capacity for launches of this fleet: next attempt at {until:.0}")]
     CapacityShort { until: Timestamp },
@@ -119,7 +120,7 @@ pub enum Waiting {
     #[serde(rename = "quarantine", alias = "quarantine-full")]
     #[error("{}", words::quarantine(.until.as_ref()))]
     QuarantineFull {
-        /// When the first of them is terminated. None: they are still entering quarantine.
+        /// When the first quarantined instance is terminated. None: the instances are still entering quarantine.
         until: Option<Timestamp>,
     },
     /// A tag or a setting protects the instance.
@@ -127,7 +128,7 @@ pub enum Waiting {
     #[error("protected by {by}")]
     Protected {
         by: Protector,
-        /// When the protection ends. None: it names no time.
+        /// When the protection ends. None: the protection names no time.
         until: Option<Timestamp>,
     },
     /// The instance is not InService: Auto Scaling or an operator is changing it.
@@ -138,14 +139,14 @@ pub enum Waiting {
     #[serde(rename = "member")]
     #[error("the instance is no longer in its group")]
     Gone,
-    /// The debounce is not over.
+    /// The drift has not yet lasted for the debounce time.
     #[error("the debounce time ends at {until:.0}")]
     Debounce { until: Timestamp },
-    /// Terminating it would leave fewer healthy instances than the minimum healthy.
+    /// Terminating the instance would leave fewer healthy instances than the minimum healthy.
     #[serde(rename = "min-healthy", alias = "floor", alias = "below-floor")] // old names
     #[error("only {serving} instances would stay healthy, minimum healthy is {minimum_healthy}")]
     BelowMinimum {
-        /// How many would stay healthy.
+        /// The number of instances that would stay healthy.
         serving: u32,
         minimum_healthy: u32,
     },
@@ -153,7 +154,7 @@ pub enum Waiting {
     #[serde(rename = "slot", alias = "turn", alias = "no-turn")]
     #[error("{limit} fleets are cutting over, which is the limit for this account")]
     NoSlot {
-        /// The number of slots.
+        /// The number of slots in the account.
         limit: usize,
     },
     /// A preflight check blocks.
@@ -163,36 +164,36 @@ pub enum Waiting {
         /// The check, and why it blocks.
         problem: PreflightProblem,
     },
-    /// Instances of the fleet are being replaced, which must end first.
+    /// Instances of the fleet are being replaced, which must end before the cutover starts.
     #[serde(rename = "replacements", alias = "replacements-under-way")]
     #[error("{surges} instances of the fleet are being replaced: the cutover starts after that")]
     ReplacementsUnderWay { surges: u32 },
-    /// An operator paused it.
+    /// An operator paused the cutover.
     #[serde(rename = "pause", alias = "paused")]
     #[error("paused by {actor}")]
     Paused { actor: UntrustedText },
-    /// An operator or a pipeline must approve it.
+    /// An operator or a pipeline must approve the cutover.
     #[serde(rename = "approval", alias = "awaiting-approval")]
     #[error("waiting for approval until {until:.0}")]
     AwaitingApproval {
-        /// When the cutover is abandoned without it.
+        /// When the cutover is aborted unless it is approved.
         until: Timestamp,
     },
     /// Alarms of both colors are in ALARM, so the new release is not at fault.
     #[error("{detail}")]
     BothColorsAlarm { detail: UntrustedText },
-    /// An alarm that guards it does not exist.
+    /// An alarm that guards the cutover does not exist.
     #[serde(rename = "guard-alarm", alias = "guard-alarm-missing")]
     #[error("guard alarm {alarm} does not exist")]
     GuardAlarmMissing { alarm: UntrustedText },
-    /// An external change moved the traffic.
+    /// An external change moved the traffic of the cutover.
     #[serde(rename = "traffic", alias = "traffic-changed-by-others")]
     #[error("{change}")]
     TrafficChangedByOthers {
         #[serde(alias = "detail")]
         change: TrafficChange,
     },
-    /// Too few instances of the new color are healthy to give it traffic, or more of it.
+    /// Too few instances of the new color are healthy to give the new color its first traffic, or more traffic.
     #[serde(rename = "color-min-healthy", alias = "color-floor", alias = "color-below-floor")] // old names
     #[error("only {serving} instances of the new color are healthy, {minimum_healthy} needed")]
     ColorBelowMinimum { serving: u32, minimum_healthy: u32 },
@@ -204,10 +205,10 @@ pub enum Waiting {
     #[serde(rename = "old-color", alias = "old-color-down")]
     #[error("the old color has no healthy targets: the {left} healthy instances of the new color stay until it has")]
     OldColorDown {
-        /// How many instances of the new color are healthy.
+        /// The number of healthy instances of the new color.
         left: u32,
     },
-    /// An operator must decide.
+    /// An operator must decide whether the cutover continues or is rolled back.
     #[serde(rename = "operator", alias = "needs-operator")]
     #[error("an operator must choose between resume and rollback: {why}")]
     NeedsOperator { why: UntrustedText },

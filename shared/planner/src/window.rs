@@ -1,4 +1,4 @@
-//! Change windows: an allow-list of hours in the local time of a time zone.
+//! Change windows: the hours, in the local time of a time zone, in which disruption may start.
 //!
 //! A window is open whenever the local time is in one of its ranges. An hour that daylight saving time skips does not
 //! occur, and an hour that it repeats counts both times.
@@ -12,22 +12,23 @@ use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
 use jiff::{SignedDuration, Timestamp, ToSpan, Zoned};
 use serde::{Deserialize, Serialize};
 
-/// The hours in which disruption may start. Work in progress when the window closes continues to its end.
+/// A change window: the hours in which disruption may start. Work in progress when the window closes continues to its
+/// end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Window(Option<Vec<Range>>);
 
-/// One entry of the list: `Mon-Fri 09:00-16:00 Europe/Berlin`.
+/// One range of a window, such as `Mon-Fri 09:00-16:00 Europe/Berlin`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Range {
-    /// The days on which it begins.
+    /// The days on which the range begins.
     days: BTreeSet<Day>,
-    /// When it begins, in minutes since midnight.
+    /// When the range begins, in minutes since midnight.
     start: u16,
-    /// When it ends, in minutes since midnight, up to 24:00. At or before `start`: on the next day.
+    /// When the range ends, in minutes since midnight, up to 24:00. A value before `start` means the next day.
     end: u16,
     zone: TimeZone,
-    /// The text as written, for messages and for the record.
+    /// The text of the range as written, for messages and for the record.
     text: String,
 }
 
@@ -35,12 +36,12 @@ struct Range {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{entry:?}: {problem}")]
 pub struct WindowError {
-    /// The entry of the list.
+    /// The invalid entry of the window's text.
     pub entry: String,
     pub problem: &'static str,
 }
 
-/// A day of the week, in the order of the week.
+/// A day of the week, as a number from 0 for Monday to 6 for Sunday.
 type Day = i8;
 
 const MINUTES_OF_A_DAY: u16 = 24 * 60;
@@ -54,12 +55,12 @@ const DAYS: [(&str, Weekday); 7] = [
     ("Sun", Weekday::Sunday),
 ];
 
-/// How many days ahead to search for an opening or a closing. A weekly range can fall into a skipped hour once, but not
-/// twice in a row.
+/// How many days ahead to search for an opening or a closing. A clock change can skip a weekly range once, but not
+/// twice in a row, so two weeks are enough.
 const HORIZON_DAYS: i32 = 15;
 
 impl Window {
-    /// Always open.
+    /// The window that is always open.
     pub const fn always() -> Self {
         Self(None)
     }
@@ -69,7 +70,7 @@ impl Window {
         self.0.as_ref().is_none_or(|ranges| ranges.iter().any(|range| range.is_open(now)))
     }
 
-    /// The next time at which the window is open: now, if it is. None: it does not open in the next two weeks.
+    /// The next time at which the window is open: now, if it is open now. None: it does not open in the next two weeks.
     pub fn next_opening(&self, now: Timestamp) -> Option<Timestamp> {
         if self.is_open(now) {
             return Some(now);
@@ -77,7 +78,7 @@ impl Window {
         self.changes_after(now).into_iter().find(|at| self.is_open(*at))
     }
 
-    /// The times in the coming two weeks at which it may open or close, in order.
+    /// The times in the next two weeks at which the window may open or close, in order.
     fn changes_after(&self, now: Timestamp) -> BTreeSet<Timestamp> {
         let mut changes = BTreeSet::new();
         for range in self.0.iter().flatten() {
@@ -117,7 +118,8 @@ impl Range {
     }
 }
 
-/// The instants of this local minute of a date: one; none if it is skipped; two if it is repeated.
+/// The instants at which the local time of a date reaches this minute: usually one, none if a clock change skips the
+/// minute, two if a clock change repeats it.
 fn instants(zone: &TimeZone, date: Date, minute: u16) -> Vec<Timestamp> {
     let date = if minute == MINUTES_OF_A_DAY { date.tomorrow().ok() } else { Some(date) };
     let minute = minute % MINUTES_OF_A_DAY;
@@ -220,7 +222,7 @@ fn parse_days(text: &str) -> Option<BTreeSet<Day>> {
     Some(days)
 }
 
-/// `HH:MM`, up to 24:00, in minutes since midnight.
+/// Parses `HH:MM`, up to 24:00, as minutes since midnight.
 fn parse_minute(text: &str) -> Option<u16> {
     let (hour, minute) = text.split_once(':')?;
     let part = |digits: &str| {
@@ -244,7 +246,8 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// Open from just at `opens` until just before `closes`, and told so from before and from within.
+    /// Checks that the window is open from `opens` until just before `closes`, and that it reports this opening both
+    /// beforehand and when it is open.
     fn check(text: &str, opens: &str, closes: &str) {
         let (window, opens, closes) = (window(text), at(opens), at(closes));
         let second = SignedDuration::from_secs(1);

@@ -1,5 +1,6 @@
-//! Carries out the actions of a committed decision. The planner has made every choice: before each write, `act` reads
-//! the live values, and stops when the planner's [`precondition`] finds other values than the decision was made on.
+//! Carries out the actions of a committed decision. The planner has made every choice. Before each write, [`act`] reads
+//! the live values; it stops when the planner's [`precondition`] finds that they differ from the values that the
+//! decision was based on.
 
 use driftless_planner::action::{Action, ActionResult, Outcome};
 use driftless_planner::ids::{FleetName, GroupName, TargetGroupArn};
@@ -17,12 +18,12 @@ use crate::ports::{CallError, CallErrorKind, CallResult, Launched, Ports};
 pub struct Acted {
     /// One outcome for each action that was started.
     pub outcomes: Vec<Outcome>,
-    /// Whether the time ran out before the last action started.
+    /// Whether the time ran out before the last action was started.
     pub is_out_of_time: bool,
 }
 
-/// Carries out the actions in order. It stops when the time is up, or when one action does not come out as decided: the
-/// later ones were decided on its success.
+/// Carries out the actions in order. It stops when the time is up, or when an action does not have the decided result:
+/// the later actions were decided on the assumption that it succeeds.
 pub async fn act<P: Ports>(ports: &P, fleet: &FleetName, actions: &[Action], until: Timestamp) -> Acted {
     let mut outcomes = Vec::new();
     for action in actions {
@@ -52,7 +53,7 @@ pub async fn act<P: Ports>(ports: &P, fleet: &FleetName, actions: &[Action], unt
     Acted { outcomes, is_out_of_time: false }
 }
 
-/// Reads the live values that an action depends on. For a disruptive action it reads the freezes at the same moment.
+/// Reads the live values that an action depends on and, for a disruptive action, the freezes at the same moment.
 async fn read<P: Ports>(ports: &P, fleet: &FleetName, action: &Action) -> CallResult<Live> {
     let (live, is_frozen) = join(read_live(ports, action), is_frozen(ports, fleet, action)).await;
     if is_frozen? { Ok(Live { is_frozen: true, ..Live::default() }) } else { live }
@@ -81,7 +82,7 @@ async fn read_live<P: Ports>(ports: &P, action: &Action) -> CallResult<Live> {
     Ok(Live { is_frozen: false, group: Some(group), forwards, targets, refresh: refresh? })
 }
 
-/// Makes the one AWS or table call of an action.
+/// Makes the one call of an action, to AWS or to the table.
 async fn write<P: Ports>(ports: &P, fleet: &FleetName, action: &Action) -> CallResult<ActionResult> {
     match action {
         Action::TakeSlot => {
@@ -117,7 +118,7 @@ async fn write<P: Ports>(ports: &P, fleet: &FleetName, action: &Action) -> CallR
     Ok(ActionResult::Done)
 }
 
-/// Maps a failed call to the result that the planner decides on.
+/// Maps a failed call to the action result that the planner decides on.
 pub fn refusal(action: &Action, error: &CallError) -> ActionResult {
     tracing::warn!(event = "action_failed", action = action.name(), %error, "a call of an action failed");
     let message = error.message.clone();
@@ -135,7 +136,8 @@ pub fn refusal(action: &Action, error: &CallError) -> ActionResult {
     }
 }
 
-/// Whether the action asks AWS to create something. AWS refuses a second attempt with the same values too.
+/// Whether the action asks AWS to create something: an instance, a template version or an instance refresh. When AWS
+/// refuses such a request, it also refuses a second attempt with the same values.
 const fn creates(action: &Action) -> bool {
     matches!(action, Action::Launch { .. } | Action::WriteTemplate { .. } | Action::StartRefresh { .. })
 }

@@ -1,5 +1,5 @@
-//! One batch of the reconcile queue: stores its facts, then reconciles each fleet that the batch concerns once, all
-//! fleets in parallel.
+//! Handles one batch of the reconcile queue: stores the facts of the batch, then reconciles each fleet that the batch
+//! concerns once, all fleets in parallel.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,16 +19,16 @@ use crate::store::{FactOutcome, fleets_of, store};
 pub struct Received<Id> {
     pub id: Id,
     pub body: ReconcileRequest,
-    /// Whether SQS delivered the message before. The function that received it first may have crashed after it consumed
-    /// the facts and before it carried out the decision.
+    /// Whether SQS delivered the message before. The function that received the message first may have crashed after it
+    /// consumed the facts and before it carried out the decision.
     pub is_again: bool,
 }
 
-/// Messages that could not be handled, and why. SQS must deliver them again.
+/// Messages that could not be handled, and the error. SQS must deliver these messages again.
 #[derive(Debug)]
 pub struct Failure<Id> {
     pub messages: Vec<Id>,
-    /// The failed step, worded as the end of a sentence.
+    /// A clause that names the failed step, for the log: "a fleet could not be reconciled".
     pub what: &'static str,
     pub error: CallError,
 }
@@ -77,7 +77,7 @@ pub async fn handle<P: Ports, Id: Clone>(
     failed
 }
 
-/// Reconciles the fleets of a batch.
+/// The parts that the reconciliations of all fleets of a batch share.
 struct BatchRun<'a, P> {
     ports: &'a P,
     is_burst: bool,
@@ -85,8 +85,9 @@ struct BatchRun<'a, P> {
 }
 
 impl<P: Ports> BatchRun<'_, P> {
-    /// Reconciles a fleet. When AWS throttles a call, sends a request that arrives within seconds and treats the
-    /// messages as done: their facts are stored, and SQS would redeliver the messages much later.
+    /// Reconciles a fleet. When AWS throttles a call, this sends a delayed request, due in 3 s if a fact is urgent and
+    /// else with the coalesced pass. The messages then count as handled: their facts are stored, and SQS would
+    /// redeliver the messages much later.
     async fn reconcile_unless_throttled<Id>(&self, fleet: &FleetName, concerned: &Concerned<Id>) -> CallResult<Ran> {
         match self.reconcile_or_defer(fleet, concerned).await {
             Err(error) if error.kind == CallErrorKind::Throttled => {
@@ -101,8 +102,8 @@ impl<P: Ports> BatchRun<'_, P> {
         }
     }
 
-    /// Reconciles a fleet now, or leaves it to a coalesced pass when all its facts can wait and there is an event burst
-    /// or no immediate run left.
+    /// Reconciles a fleet now. If none of its messages is urgent, and there is an event burst or no immediate run is
+    /// left in this minute, the fleet is left to a coalesced pass.
     async fn reconcile_or_defer<Id>(&self, fleet: &FleetName, concerned: &Concerned<Id>) -> CallResult<Ran> {
         let Self { ports, is_burst, invocation } = *self;
         if concerned.is_urgent {
@@ -125,7 +126,7 @@ struct Concerned<Id> {
     is_urgent: bool,
     /// Whether any fact cannot wait.
     has_urgent_fact: bool,
-    /// The due time of the delayed request on the queue, as last read.
+    /// The due time of the delayed request that is on the queue, as last read.
     next_request: Option<Timestamp>,
 }
 
@@ -135,11 +136,11 @@ impl<Id> Default for Concerned<Id> {
     }
 }
 
-/// A fact, with the message that brought it.
+/// A fact and the message that reported it.
 struct Reported<Id> {
     id: Id,
     fact: Fact,
-    /// How often this image was looked up before without a fleet tag.
+    /// The number of earlier reads of the fact's image that found no fleet tag.
     attempts: u32,
     is_again: bool,
 }
@@ -147,7 +148,7 @@ struct Reported<Id> {
 /// The result of storing the facts of a batch.
 struct StoredFacts<Id> {
     failed: Vec<Failure<Id>>,
-    /// Whether the batch reports so many fleets at once that none of them is reconciled immediately.
+    /// Whether the batch reports so many fleets at once that none of them is reconciled immediately (an event burst).
     is_burst: bool,
     /// The due times of the delayed requests on the queue, for the fleets whose deduplication marks were read.
     next_requests: BTreeMap<FleetName, Timestamp>,
@@ -207,7 +208,7 @@ async fn store_all<P: Ports, Id: Clone>(
 }
 
 /// Reads the deduplication marks of facts that can wait. In an event burst AWS sends every fact twice and reports each
-/// fleet many times; reading two small items costs less than a tenth of the transaction that the read saves.
+/// fleet many times. Reading two small items costs less than a tenth of the transaction that is saved.
 async fn deduplication<P: Ports>(ports: &P, facts: &[(&FleetName, &Fact)]) -> Deduplication {
     if facts.is_empty() {
         return Deduplication::default();

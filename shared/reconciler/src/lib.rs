@@ -1,8 +1,8 @@
-//! The control loop: observe, decide, commit, act, notify. The crate uses no AWS SDK; [`ports`] declares what it needs
-//! from AWS, the queue and the table.
+//! The control loop: observe, decide, commit, act, notify. This crate uses no AWS SDK; the traits in [`ports`] declare
+//! what the loop needs from AWS, the queue and the table.
 //!
-//! Every decision is committed before it is carried out, on condition that the record's version and the lease's fence
-//! have not changed. After a crash at any point, the next run observes again and continues.
+//! Every decision is committed before it is carried out, on condition that the version of the record and the fencing
+//! number of the lease have not changed. After a crash at any point, the next run observes again and continues.
 
 pub mod act;
 pub mod batch;

@@ -1,4 +1,4 @@
-//! The reads of one reconcile pass: at most three rounds, with the reads of a round in parallel.
+//! The reads of one reconcile pass: at most three rounds. The reads of one round are made in parallel.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,17 +20,17 @@ pub struct FirstRound {
     pub groups: Vec<Group>,
     /// The images that are tagged for the fleet.
     pub images: Vec<Image>,
-    /// The fleet's rows in the table.
+    /// The rows of the fleet in the table, and the account's rows that concern the fleet.
     pub stored: Stored,
 }
 
-/// Reads the groups and images that are tagged for the fleet, and its stored state.
+/// Makes the first round of reads: the groups and images that are tagged for the fleet, and its stored state.
 pub async fn first_round<P: Ports>(ports: &P, fleet: &FleetName) -> CallResult<FirstRound> {
     let (groups, images, stored) = join3(ports.groups_of(fleet), ports.images_for(fleet), ports.load(fleet)).await;
     Ok(FirstRound { groups: groups?, images: images?, stored: stored? })
 }
 
-/// Makes the second and third round of reads: what `decide` needs beyond the first round.
+/// Makes the second and the third round of reads: everything that `decide` needs beyond the first round.
 pub async fn observe<P: Ports>(
     ports: &P,
     fleet: &FleetName,
@@ -82,7 +82,8 @@ pub async fn observe<P: Ports>(
     Ok(seen)
 }
 
-/// Reads the health of the fleet's targets that the decision did not need. `driftless status` shows it to operators.
+/// Reads the health of those targets of the fleet that the decision did not need. `driftless status` shows it to
+/// operators.
 pub async fn rest_of_targets<P: Ports>(ports: &P, seen: &mut Observation) -> CallResult<()> {
     let of_groups = seen.groups.iter().flat_map(|group| &group.target_groups);
     let unread: BTreeSet<TargetGroupArn> = of_groups.filter(|arn| !seen.targets.is_asked(arn)).cloned().collect();
@@ -99,9 +100,9 @@ async fn targets<P: Ports>(
     Ok(try_join_all(read).await?.into_iter().collect())
 }
 
-/// Reads the compliance results of rules. A rule that cannot be read is left out: no replacement starts under it, and
-/// facts about it stay stored. A failed read must not block anything else, least of all the rollback of a bad release.
-/// The resync reports that Config does not answer: it fails.
+/// Reads the compliance results of rules. A rule that cannot be read is left out: no replacement starts because of it,
+/// and facts about it stay stored. A failed read must not block anything else, least of all the rollback of a bad
+/// release. The resync fails in that case, which reports that AWS Config does not respond.
 async fn compliance<P: Ports>(ports: &P, rules: &BTreeSet<RuleName>) -> BTreeMap<RuleName, RuleReading> {
     let read = rules.iter().map(async |rule| match ports.non_compliant(rule).await {
         Ok(reading) => Some((rule.clone(), reading)),
@@ -154,7 +155,7 @@ async fn second_round<P: Ports>(
     Ok(())
 }
 
-/// Makes one call for all keys, and no call for an empty set.
+/// Makes the call if there are any keys, and no call for an empty set.
 async fn when_asked<K, V: Default>(keys: &BTreeSet<K>, call: impl Future<Output = CallResult<V>>) -> CallResult<V> {
     if keys.is_empty() { Ok(V::default()) } else { call.await }
 }

@@ -1,4 +1,5 @@
-//! The outbox publisher: sends messages and events at least once. A failed delivery never stops the reconcile pass.
+//! The outbox publisher. It delivers each message and event at least once. A failed delivery never stops the reconcile
+//! pass.
 
 use std::collections::BTreeSet;
 
@@ -11,11 +12,11 @@ use jiff::Timestamp;
 
 use crate::ports::{Audience, CallError, CallErrorKind, CallResult, Ports, Stored};
 
-/// The operation that an error names when a message could not be composed and no call was made.
+/// The operation that an error names when a message could not be composed, so that no call was made.
 const COMPOSE: &str = "compose a message";
 
-/// The outbox publisher of one run. It does not retry a failed delivery within the run; SQS redelivers the message of
-/// the run instead.
+/// The outbox publisher of one run. It does not retry a failed delivery within the run; instead, SQS redelivers the
+/// message that started the run.
 #[derive(Debug)]
 pub(crate) struct OutboxPublisher<'a> {
     deliveries: Deliveries<'a>,
@@ -23,13 +24,13 @@ pub(crate) struct OutboxPublisher<'a> {
 }
 
 impl<'a> OutboxPublisher<'a> {
-    /// A publisher that has sent nothing yet. Its messages link runbooks at the given location.
+    /// Creates a publisher. Its messages link runbooks at the given location.
     pub(crate) fn new(runbooks: &'a Runbooks) -> Self {
         Self { deliveries: Deliveries::new(runbooks), announcements: Announcements::default() }
     }
 
-    /// Sends the notifications and events that an earlier run committed and did not send, then those of this decision:
-    /// to the topics and to the event bus in parallel.
+    /// Sends the notifications and events that an earlier run committed and did not send, then those of this decision.
+    /// The deliveries to the topics and to the event bus run in parallel.
     pub(crate) async fn tell<P: Ports>(&mut self, ports: &P, stored: &Stored, decision: &Decision, now: Timestamp) {
         let batches: Vec<EventBatch> = stored.events.iter().cloned().chain(decision.events()).collect();
         let scope = FreezeScope::Fleet(decision.next.fleet.clone());
@@ -37,7 +38,7 @@ impl<'a> OutboxPublisher<'a> {
             .await;
     }
 
-    /// The first delivery that failed.
+    /// The error of the first failed delivery.
     pub(crate) fn failed(self) -> Option<CallError> {
         self.deliveries.failed.or(self.announcements.failed)
     }
@@ -50,8 +51,9 @@ pub(crate) struct Announcements {
 }
 
 impl Announcements {
-    /// Puts batches of events and removes the batches that the bus accepted whole. When the bus accepts a part of a
-    /// batch, the next run puts the whole batch again; consumers recognize a repeated event by its id.
+    /// Puts batches of events on the bus, and removes from the outbox the batches that the bus accepted whole. When the
+    /// bus accepts only a part of a batch, the next run puts the whole batch again; consumers recognize a repeated
+    /// event by its id.
     pub(crate) async fn put_all<P: Ports>(&mut self, ports: &P, scope: &FreezeScope, batches: &[EventBatch]) {
         if self.failed.is_some() {
             return;
@@ -81,7 +83,7 @@ impl Announcements {
         }
     }
 
-    /// The first event that could not be put.
+    /// The error of the first event that could not be put on the bus.
     pub(crate) fn failed(self) -> Option<CallError> {
         self.failed
     }
@@ -92,12 +94,12 @@ impl Announcements {
 struct Deliveries<'a> {
     runbooks: &'a Runbooks,
     failed: Option<CallError>,
-    /// Audiences whose topic failed in this run.
+    /// The audiences whose topic could not be reached in this run.
     unreachable: BTreeSet<Audience>,
-    /// Messages that a topic refuses for good. They must not block the messages behind them.
+    /// The messages that a topic refuses for good, by id and audience. They must not block the messages after them.
     refused: BTreeSet<(String, Audience)>,
-    /// Whether the table failed to mark a delivery. Sending then stops: every unmarked message would be sent again and
-    /// again.
+    /// Whether the table failed to mark a delivery. Sending then stops, because every unmarked message would be sent
+    /// again and again.
     is_forgetful: bool,
 }
 
@@ -107,7 +109,7 @@ impl<'a> Deliveries<'a> {
     }
 
     /// Sends the notifications in the outbox and those that were just committed, oldest first. A notification leaves
-    /// the outbox only after both audiences have it: a crash can repeat a message and never loses one.
+    /// the outbox only after both audiences have received it: a crash can repeat a message but never lose one.
     async fn tell<P: Ports>(&mut self, ports: &P, stored: &Stored, decision: &Decision, now: Timestamp) {
         for notification in stored.outbox.iter().chain(&decision.notifications) {
             if self.is_forgetful {
@@ -121,7 +123,7 @@ impl<'a> Deliveries<'a> {
     }
 
     /// Sends one composed message to both audiences in parallel. Each audience is marked separately: while the chat
-    /// topic fails, on-call is not paged twice, and while the pager topic fails, the chat channel gets the message
+    /// topic fails, on-call is not paged twice, and while the pager topic fails, the chat channel gets the message only
     /// once.
     async fn tell_one<P: Ports>(
         &mut self,
@@ -144,8 +146,8 @@ impl<'a> Deliveries<'a> {
         };
         let (on_call, chat) =
             join(publish(Audience::OnCall, is_tried_on_call), publish(Audience::Chat, is_tried_in_chat)).await;
-        let on_call = self.judged(notification, Audience::OnCall, on_call);
-        let chat = self.judged(notification, Audience::Chat, chat);
+        let on_call = self.checked(notification, Audience::OnCall, on_call);
+        let chat = self.checked(notification, Audience::Chat, chat);
         let (fleet, id) = (&notification.fleet, &notification.id);
         match (on_call, chat) {
             (true, true) => ports.mark_delivered(fleet, std::slice::from_ref(id)).await,
@@ -155,8 +157,8 @@ impl<'a> Deliveries<'a> {
         }
     }
 
-    /// The message of a notification. None: it could not be composed. That counts as a failed delivery and is not tried
-    /// again in this run.
+    /// The message of a notification. None: the message could not be composed. That counts as a failed delivery and is
+    /// not tried again in this run.
     fn composed(
         &mut self,
         notification: &Notification,
@@ -181,8 +183,8 @@ impl<'a> Deliveries<'a> {
         !self.unreachable.contains(&to) && !self.refused.contains(&(notification.id.clone(), to))
     }
 
-    /// Whether an audience has received the notification.
-    fn judged(&mut self, notification: &Notification, to: Audience, told: CallResult<bool>) -> bool {
+    /// Whether an audience has received the notification. The error of a failed delivery is recorded.
+    fn checked(&mut self, notification: &Notification, to: Audience, told: CallResult<bool>) -> bool {
         match told {
             Ok(has_it) => has_it,
             Err(error) => {
@@ -204,7 +206,7 @@ mod tests {
 
     use super::*;
 
-    /// Every notification of the planner has a body that serializes, so the test makes the error itself.
+    /// Every notification of the planner has a body that serializes, so the test supplies the error itself.
     #[test]
     fn a_message_that_cannot_be_composed_fails_the_run_and_is_not_tried_again_in_it() {
         let notification = Notification {

@@ -19,45 +19,46 @@ use crate::observe::{first_round, observe};
 use crate::ports::{Acquired, CallResult, Committed, Lease, Ports, Released};
 use crate::publisher::OutboxPublisher;
 
-/// SQS delays a message by 15 minutes at most; the resync carries longer waits.
+/// The longest delay of a request, because SQS delays a message by at most 15 minutes. The resync covers longer waits.
 const REQUEST_DELAY_MAX: SignedDuration = SignedDuration::from_mins(15);
 
-/// The number of reconcile passes in one run. A replacement needs four: admission, launch, the new instance's id, and
-/// the termination. After six passes the run sends a request for the rest, so that no fleet occupies a function for
-/// good.
+/// The most reconcile passes in one run. A replacement needs four of them: admission, launch, the id of the new
+/// instance, and the termination. After six passes the run sends a request that continues the work, so that no fleet
+/// occupies a function for good.
 const PASSES_PER_RUN_MAX: u32 = 6;
 
-/// The clocks of two Lambda hosts differ by far less than this.
+/// The most by which the clocks of two Lambda hosts may differ. Real differences are far smaller.
 const CLOCKS_DIFFER_MAX: SignedDuration = SignedDuration::from_secs(2);
 
-/// The times of one run. They nest: a call < the function's timeout < the lease < the queue's visibility timeout.
+/// The time limits of one run. Each is shorter than the next: one call, the function's timeout, the lease, the queue's
+/// visibility timeout.
 #[derive(Debug, Clone, Copy)]
 pub struct Times {
-    /// The length of the lease: longer than the function can run.
+    /// The duration of the lease, which is longer than the function can run.
     pub lease: SignedDuration,
-    /// The moment at which Lambda kills the function.
+    /// The time at which Lambda stops the function.
     pub deadline: Timestamp,
-    /// The time before the deadline from which no write starts: longer than one call can take.
+    /// The time before the deadline in which no write starts any more. It is longer than one call can take.
     pub margin: SignedDuration,
 }
 
-/// The invocation that runs, its time limits, and the settings of the stack.
+/// The invocation of the function: its id, its time limits, and the settings of the stack.
 #[derive(Debug, Clone, Copy)]
 pub struct Invocation<'i> {
-    /// The id of the invocation. It is the holder of the leases.
+    /// The id of the invocation, which is the holder of the leases.
     pub holder: &'i str,
     /// The time limits of the run.
     pub times: Times,
-    /// The stack's default policy.
+    /// The default policy of the stack.
     pub defaults: &'i Defaults,
     /// The location of the runbooks that messages link.
     pub runbooks: &'i Runbooks,
 }
 
-/// The trigger of a run.
+/// The trigger of a run on a fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// A request, or a fact that cannot wait. `due` is the time of the request, if it was a delayed one.
+    /// A request, or a fact that cannot wait. `due` is the due time of the request, if it was a delayed one.
     Urgent { due: Option<Timestamp> },
     /// Stored facts that can wait.
     CanWait,
@@ -66,16 +67,16 @@ pub enum Cause {
 /// The result of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ran {
-    /// The run reconciled the fleet until no new fact was left.
+    /// The run reconciled the fleet until nothing was left to do.
     Idle,
-    /// Another run holds the lease; a request is due when that lease ends.
+    /// Another run holds the lease. A request is due when that lease ends.
     Busy,
-    /// Another run took the lease or committed a record; that run continues.
+    /// Another run has taken the lease and continues.
     Overtaken,
-    /// The run had more work than time; a request continues it.
+    /// The run used up its passes or its time, or had a conflict with another commit. A request continues the work.
     OutOfTime,
-    /// The facts can wait, and an event burst, a busy lease or throttling defers them: a request for all stored facts
-    /// is on the queue.
+    /// An event burst, a busy lease or throttling defers the pass. A request for one pass over all stored facts is on
+    /// the queue.
     Coalesced,
 }
 
@@ -117,8 +118,8 @@ pub async fn reconcile<P: Ports>(
 }
 
 /// Defers a fleet's facts that can wait to one coalesced pass. Storing such a fact counts no request, so a running pass
-/// does not notice the fact. If the pending request arrived before the facts were stored, no pass would read them. So a
-/// pending request counts only when it is at least 2 s ahead, more than any two clocks differ. `next_request` is the
+/// does not notice it. If the pending request arrived before the facts were stored, no pass would read them. So the
+/// pending request is used only when it is at least 2 s ahead, more than any two clocks differ. `next_request` is the
 /// due time of the pending request, if one is known.
 pub(crate) async fn coalesce<P: Ports>(
     ports: &P,
@@ -133,15 +134,15 @@ pub(crate) async fn coalesce<P: Ports>(
     Ok(Ran::Coalesced)
 }
 
-/// Requests another pass in 3 s: by then AWS's shared rate limit has room for one pass again, and most runs have
-/// released the lease.
+/// Requests another pass in 3 s. By then the rate limit of AWS, which all fleets share, allows another pass, and most
+/// runs have released the lease.
 pub(crate) async fn retry_soon<P: Ports>(ports: &P, fleet: &FleetName) -> CallResult<Ran> {
     let surely_ahead = ports.now() + CLOCKS_DIFFER_MAX;
     request_at(ports, fleet, surely_ahead + SignedDuration::from_secs(1), surely_ahead).await?;
     Ok(Ran::Coalesced)
 }
 
-/// A run that holds the fleet's lease.
+/// A run that holds the lease of a fleet.
 struct Run<'a, P> {
     ports: &'a P,
     lease: Lease,
@@ -151,11 +152,11 @@ struct Run<'a, P> {
     publisher: OutboxPublisher<'a>,
 }
 
-/// The result of one pass.
+/// The result of one reconcile pass.
 enum Pass {
-    /// No action was started and none is left over. The next pass is due at `recheck`.
+    /// The pass started no action, and none is left over. The next pass is due at `recheck`.
     Quiet { recheck: Option<Timestamp> },
-    /// An action was started, or the time ran out before one.
+    /// The pass started an action, or its time ran out before it could start one.
     Busy { outcomes: Vec<Outcome>, recheck: Option<Timestamp> },
     /// The record or the lease changed since it was read.
     Conflict,
@@ -189,7 +190,7 @@ impl<P: Ports> Run<'_, P> {
         self.hand_over().await
     }
 
-    /// Makes one pass: observe, decide, commit, act, notify.
+    /// Makes one reconcile pass: observe, decide, commit, act, notify.
     async fn pass(&mut self, outcomes: &[Outcome]) -> CallResult<Pass> {
         let (ports, fleet) = (self.ports, &self.lease.fleet);
         let first = first_round(ports, fleet).await?;
@@ -235,8 +236,8 @@ impl<P: Ports> Run<'_, P> {
         self.ports.now() < self.act_until
     }
 
-    /// Sends the request for the next pass, then releases the lease. A crash between the two sends the request twice
-    /// and never loses it.
+    /// Sends the request for the next pass, then releases the lease. A crash between the two steps may repeat the
+    /// request but never loses it.
     async fn release(&mut self, recheck: Option<Timestamp>) -> CallResult<Released> {
         let now = self.ports.now();
         if let Some(recheck) = recheck {
@@ -249,7 +250,8 @@ impl<P: Ports> Run<'_, P> {
         self.ports.release(&self.lease, self.lease.next_request).await
     }
 
-    /// Leaves the rest to a fresh run when new facts outlast the passes or the time of this one.
+    /// Ends the run with a request that is due at once, so that a new run continues. This happens after a conflict, or
+    /// when the passes or the time of this run are used up.
     async fn hand_over(&mut self) -> CallResult<Ran> {
         loop {
             match self.release(Some(self.ports.now())).await? {
@@ -260,7 +262,7 @@ impl<P: Ports> Run<'_, P> {
         }
     }
 
-    /// Releases the lease after an error, so that the retry does not wait for the lease to end.
+    /// Releases the lease after an error, so that the retry does not have to wait until the lease ends.
     async fn give_back(&mut self) {
         loop {
             match self.ports.release(&self.lease, self.lease.next_request).await {
@@ -277,8 +279,8 @@ impl<P: Ports> Run<'_, P> {
         }
     }
 
-    /// Continues with the lease as read again. The stored lease does not yet hold a request that this run has sent, and
-    /// may still hold the request that started this run.
+    /// Continues with the lease as it was read again. The stored lease does not yet contain a request that this run has
+    /// sent, and may still contain the request that started this run.
     fn take_over(&mut self, requested: Lease) {
         let now = self.ports.now();
         let sent = self.lease.next_request.filter(|sent| now < *sent);
@@ -288,7 +290,8 @@ impl<P: Ports> Run<'_, P> {
     }
 }
 
-/// Logs one line for each transition, each reason to wait, and the decision. The template's metric filters read them.
+/// Logs one line for each transition, for each reason to wait, and for the decision. The metric filters of the template
+/// read these lines.
 fn report(fleet: &FleetName, decision: &Decision, measured: &Measured) {
     for entry in &decision.history {
         let instance = entry.instance().map(ToString::to_string);
@@ -316,7 +319,8 @@ fn report(fleet: &FleetName, decision: &Decision, measured: &Measured) {
     );
 }
 
-/// Logs the replacements and the cutover phase that ended with this commit. The template's metric filters count them.
+/// Logs the replacements and the cutover phase that ended with this commit. The metric filters of the template count
+/// these lines.
 fn count(fleet: &FleetName, measured: &Measured) {
     for (outcome, replacements) in &measured.replacements {
         tracing::info!(event = "replacements_ended", %fleet, outcome, replacements, "replacements ended");
@@ -327,14 +331,14 @@ fn count(fleet: &FleetName, measured: &Measured) {
     }
 }
 
-/// The stored due time of the next request, unless that request has arrived: its time has passed, or it started this
-/// run and came a moment early.
+/// The stored due time of the next request. None if that request has arrived: its time has passed, or it is the request
+/// that started this run and came a moment early.
 fn still_to_come(next_request: Option<Timestamp>, due: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
     next_request.filter(|next| now < *next && Some(*next) != due)
 }
 
-/// Sends a request, unless an earlier one is on the queue. A stored request that was due at `arrived` or before no
-/// longer counts: it has arrived or is lost.
+/// Sends a request, unless an earlier one is on the queue. A stored request that was due at `arrived` or before does
+/// not count: it has arrived or is lost.
 async fn request_at<P: Ports>(ports: &P, fleet: &FleetName, at: Timestamp, arrived: Timestamp) -> CallResult<()> {
     let now = ports.now();
     let at = request_time(at, now);
@@ -348,7 +352,7 @@ fn request(fleet: &FleetName, due: Timestamp) -> ReconcileRequest {
     ReconcileRequest::Reconcile(FleetRequest { fleet: fleet.clone(), due: Some(due) })
 }
 
-/// The whole second at which a request is due: not before the wanted time, and at most 15 minutes ahead, the longest
+/// The whole second at which a request is due: not before the wanted time, and at most 15 minutes from now, the longest
 /// delay of SQS.
 fn request_time(wanted: Timestamp, now: Timestamp) -> Timestamp {
     let wanted = wanted.max(now);
@@ -357,7 +361,8 @@ fn request_time(wanted: Timestamp, now: Timestamp) -> Timestamp {
     Timestamp::from_second((wanted.as_second() + up).min(farthest)).unwrap_or(wanted)
 }
 
-/// The delay of a message. SQS delays by whole seconds; rounding up keeps a request from arriving before it is due.
+/// The delay of a message, rounded up to whole seconds as SQS requires, so that a request never arrives before it is
+/// due.
 fn delay(at: Timestamp, now: Timestamp) -> SignedDuration {
     let exact = at.duration_since(now);
     SignedDuration::from_secs(exact.as_secs() + i64::from(exact.subsec_nanos() > 0))

@@ -1,4 +1,4 @@
-//! The resync: every few minutes it reads all fleets in batches, and sends a request for each fleet that needs a
+//! The resync. Every few minutes it reads all fleets in batches, and sends a request for each fleet that needs a
 //! reconcile pass.
 
 use std::collections::BTreeMap;
@@ -14,11 +14,11 @@ use jiff::SignedDuration;
 use crate::ports::{CallError, CallResult, Ports};
 use crate::publisher::Announcements;
 
-/// The time over which the requests are spread: all fleets of an account share one rate limit of Auto Scaling. 4 of the
-/// 5 minutes between two resyncs leave the last pass a minute to finish.
+/// The time over which the requests are spread, because all fleets of an account share one rate limit of Auto Scaling.
+/// 4 of the 5 minutes between two resyncs leave the last pass a minute to finish.
 const SPREAD: SignedDuration = SignedDuration::from_mins(4);
 
-/// Finds the fleets whose events were lost or whose work is due, and sends each a request.
+/// Finds the fleets whose events were lost or whose work is due, and sends a request for each of them.
 pub async fn resync<P: Ports>(ports: &P, defaults: &Defaults) -> CallResult<Resynced> {
     let (groups, open, known, images, in_alarm) =
         join5(ports.all_groups(), ports.open_fleets(), ports.fingerprints(), ports.all_images(), ports.in_alarm())
@@ -72,7 +72,7 @@ pub async fn resync<P: Ports>(ports: &P, defaults: &Defaults) -> CallResult<Resy
     unread.map_or(Ok(resynced), Err)
 }
 
-/// Puts the account's events (freeze and thaw), which belong to no fleet's outbox.
+/// Puts the account's events (freeze and thaw) on the bus, because they are in no fleet's outbox.
 async fn put_account_events<P: Ports>(ports: &P, unread: &mut Option<CallError>) {
     let Some(batches) = read(ports.account_events().await, unread, "the events of the account") else { return };
     let mut announcements = Announcements::default();
@@ -82,7 +82,8 @@ async fn put_account_events<P: Ports>(ports: &P, unread: &mut Option<CallError>)
     }
 }
 
-/// The result of a read. None: the read failed; `unread` keeps the first error, with which the resync fails at its end.
+/// The result of a read. None: the read failed. `unread` keeps the first such error, with which the resync fails at its
+/// end.
 fn read<T>(answer: CallResult<T>, unread: &mut Option<CallError>, what: &'static str) -> Option<T> {
     match answer {
         Ok(answer) => Some(answer),
@@ -94,8 +95,8 @@ fn read<T>(answer: CallResult<T>, unread: &mut Option<CallError>, what: &'static
     }
 }
 
-/// Writes which fleets own which alarms and target groups into the index: events of CloudWatch name only the alarm or
-/// the target group.
+/// Writes into the index which fleets own which alarms and target groups. This is needed because events of CloudWatch
+/// name only the alarm or the target group.
 async fn remember_subjects<P: Ports>(
     ports: &P,
     fleets: &BTreeMap<FleetName, Fleet>,

@@ -1,5 +1,6 @@
-//! Stores facts. A subject is resolved to its fleets by the index, else by AWS. The fact is written in one transaction
-//! with the fleet's request count, or, if it can wait, with its deduplication mark.
+//! Stores facts. The fleets of a fact's subject are found in the index or, if the index does not know the subject, by
+//! AWS calls. The fact is written in one transaction with the fleet's count of reconcile requests or, if the fact can
+//! wait, with its deduplication mark.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,25 +16,25 @@ use crate::ports::{CallResult, Deduplication, Ports, StoreResult};
 /// The fleets of each subject. A subject that belongs to no fleet is absent.
 pub type FleetsOf = BTreeMap<Subject, BTreeSet<FleetName>>;
 
-/// EC2 may report an image before its tags are written. An untagged image is looked up again 1 minute and 3 minutes
-/// after the report; later tags are found by the resync.
+/// The waits before an untagged image is read again: EC2 may report an image before its tags are written. The two reads
+/// are 1 minute and 3 minutes after the report; tags that are written later are found by the resync.
 const UNTAGGED_AGAIN_AFTER: [SignedDuration; 2] = [SignedDuration::from_mins(1), SignedDuration::from_mins(2)];
 
 /// The result of storing a fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FactOutcome {
-    /// Stored for these fleets, which must be reconciled.
+    /// The fact was stored for these fleets, which must be reconciled.
     With(BTreeSet<FleetName>),
-    /// Every fleet that the fact concerns had stored it before.
+    /// Every fleet that the fact concerns had stored the fact before.
     Known,
-    /// The image carries no fleet tag yet: a delayed message looks it up again.
+    /// The image has no fleet tag yet. A delayed message reads the image again.
     AskedAgainLater,
-    /// The subject belongs to no fleet or no longer exists. Nothing is lost.
+    /// The subject belongs to no fleet or no longer exists, so nothing is lost.
     NotOurs,
 }
 
-/// Finds the fleets of facts: one read of the index for all, then batched AWS calls for the subjects that the index
-/// does not know.
+/// Finds the fleets of facts: by one read of the index for all facts, then by batched AWS calls for the subjects that
+/// the index does not know.
 pub async fn fleets_of<P: Ports>(ports: &P, facts: &[Fact]) -> CallResult<FleetsOf> {
     let mut found = FleetsOf::new();
     let mut asked = BTreeSet::new();
@@ -90,17 +91,18 @@ async fn fleets_of_images<P: Ports>(ports: &P, subjects: &BTreeSet<Subject>) -> 
     Ok(of_built.chain(of_known).filter(|(_, fleets): &(_, BTreeSet<FleetName>)| !fleets.is_empty()).collect())
 }
 
-/// Only images that this account owns count: any account can share an image that carries any tag.
+/// The fleet that an image is tagged for. Only images of this account count, because another account could share an
+/// image with any tag.
 fn fleet_of_image(image: &Image) -> Option<FleetName> {
     image.image_for.as_ref().filter(|_| image.is_own).and_then(|fleet| fleet.as_str().parse().ok())
 }
 
-/// Resolves instances and groups by Auto Scaling. Target groups and alarms are found by the index alone, which the
-/// resync maintains.
+/// Finds the fleets of instances and groups with Auto Scaling. Target groups and alarms are found only in the index,
+/// which the resync maintains.
 ///
-/// The result covers all instances of a group: in an event burst the others are reported next. An instance that belongs
-/// to no fleet is indexed as such, because Config evaluates every instance of the account. If it joins a fleet before
-/// the entry expires, the resync finds its drift.
+/// The result covers all instances of each group, because in an event burst the other instances are reported next. An
+/// instance that belongs to no fleet is indexed as such, because AWS Config evaluates every instance of the account. If
+/// it joins a fleet before the entry expires, the resync finds its drift.
 async fn ask_auto_scaling<P: Ports>(ports: &P, missing: &BTreeSet<Subject>) -> CallResult<FleetsOf> {
     let instances: BTreeSet<InstanceId> = missing
         .iter()
@@ -122,8 +124,8 @@ async fn ask_auto_scaling<P: Ports>(ports: &P, missing: &BTreeSet<Subject>) -> C
     Ok(found)
 }
 
-/// Stores one fact for each of its fleets, unless the deduplication marks show it is known. `attempts`: how often the
-/// untagged image was looked up before.
+/// Stores one fact for each of its fleets, unless the deduplication marks show that the fleet already has it.
+/// `attempts` is the number of earlier reads of the fact's image that found no fleet tag.
 pub async fn store<P: Ports>(
     ports: &P,
     fact: &Fact,

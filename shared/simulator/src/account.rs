@@ -1,4 +1,4 @@
-//! An account with many fleets, all alike, for questions of scale.
+//! An account with many equal fleets, for tests at scale.
 
 use std::collections::BTreeMap;
 
@@ -15,12 +15,12 @@ use crate::fleet::{self, FleetNames, FleetPlan, Layout};
 use crate::rng::Rng;
 use crate::world::World;
 
-/// The size of an account and the policy of its fleets.
+/// The size of an account.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
     /// Number of fleets. Each fleet is a pair of groups behind a load balancer.
     pub fleets: usize,
-    /// Instances of each fleet, all in its live color.
+    /// Number of instances of each fleet. All of them are in the group of the live color.
     pub instances: u32,
 }
 
@@ -34,7 +34,7 @@ pub struct Account {
     pub rule: RuleName,
 }
 
-/// Config's time to evaluate a new instance.
+/// How long Config takes to evaluate a new instance.
 const EVALUATION: SignedDuration = SignedDuration::from_mins(3);
 /// The evaluation period of each alarm.
 const WINDOW: SignedDuration = SignedDuration::from_mins(1);
@@ -100,7 +100,7 @@ fn plan(names: &FleetNames, alarm: &AlarmName, image: driftless_planner::ids::Im
     }
 }
 
-/// The event of Config that an instance is non-compliant with a rule.
+/// The fact that Config reports this instance as non-compliant with this rule.
 pub fn breaks(rule: &RuleName, instance: &InstanceId, at: Timestamp) -> ComplianceFact {
     let (instance, rule) = (instance.clone(), rule.clone());
     ComplianceFact { instance, rule, verdict: ComplianceType::NonCompliant, observed_at: at, annotation: None }

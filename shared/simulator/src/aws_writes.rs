@@ -9,7 +9,7 @@ use driftless_planner::ids::{GroupName, ImageId, InstanceId, TargetGroupArn, Zon
 use driftless_planner::template::TemplateVersion;
 use jiff::Timestamp;
 
-/// One write.
+/// A write of Driftless to AWS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AwsWrite {
     Minimum {
@@ -33,14 +33,14 @@ pub enum AwsWrite {
     /// An instance was terminated.
     Terminate {
         instance: InstanceId,
-        /// Whether desired capacity falls by one.
+        /// Whether the termination lowers desired capacity by one.
         capacity: CapacityChange,
     },
     /// An instance entered Standby.
     EnterStandby {
         group: GroupName,
         instance: InstanceId,
-        /// Whether desired capacity falls by one.
+        /// Whether the move to Standby lowers desired capacity by one.
         capacity: CapacityChange,
     },
     Protect {
@@ -52,7 +52,7 @@ pub enum AwsWrite {
     ScaleToZero {
         group: GroupName,
     },
-    /// A group got a launch template version.
+    /// The launch template version of a group was set.
     Template {
         group: GroupName,
     },
@@ -64,7 +64,7 @@ pub enum AwsWrite {
     Attach {
         group: GroupName,
         target_group: TargetGroupArn,
-        /// The API family of the attachment.
+        /// The API family with which the target group is attached: target groups or traffic sources.
         api: AttachmentApi,
     },
     Detach {
@@ -75,7 +75,7 @@ pub enum AwsWrite {
     /// An instance refresh was started.
     StartRefresh {
         group: GroupName,
-        /// The version that the refresh rolls out.
+        /// The launch template version that the refresh rolls out.
         template: TemplateVersion,
     },
     /// An instance refresh was rolled back.
@@ -87,20 +87,20 @@ pub enum AwsWrite {
 /// All writes of Driftless so far.
 #[derive(Debug, Clone, Default)]
 pub struct AwsWrites {
-    /// Instances that Driftless launched, and when.
+    /// Instances that Driftless launched, each with the time of the launch.
     pub launched: BTreeMap<InstanceId, Timestamp>,
-    /// Instances that Driftless terminated, and when.
+    /// Instances that Driftless terminated, each with the time of the call.
     pub terminated: BTreeMap<InstanceId, Timestamp>,
-    /// Instances that Driftless moved to Standby, and when.
+    /// Instances that Driftless moved to Standby, each with the time of the call.
     pub enter_standby: BTreeMap<InstanceId, Timestamp>,
-    /// Number of writes, by kind.
+    /// Number of writes, by the name of their kind.
     pub counts: BTreeMap<&'static str, u64>,
-    /// Every write in order. Empty unless the caller asked for it.
+    /// Every write in order, with its time. Recorded only while the trace is on.
     pub told: Vec<(Timestamp, AwsWrite)>,
 }
 
 impl AwsWrite {
-    /// The name of the write in the counts.
+    /// The name of this kind of write in the counts.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Minimum { .. } => "minimum",

@@ -1,5 +1,5 @@
-//! Records the calls of each function to its ports: which calls a decision takes, and which of them wait for each
-//! other. Nothing is recorded unless a test switches the recording on.
+//! Records the port calls of each function, so that a test can count the calls of a reconcile pass and find the calls
+//! that wait for each other. Nothing is recorded unless a test switches the recording on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -7,11 +7,12 @@ use std::ops::Range;
 use driftless_planner::record::Record;
 use jiff::Timestamp;
 
-/// The call with which a pass begins, together with others.
+/// The call that marks the beginning of a pass. The function sends further reads at the same time.
 const PASS_BEGINS: &str = "load";
-/// The calls of a run after its last reconcile pass: the run sends the delayed request and releases the lease.
+/// The calls after the last reconcile pass of a run, with which the run sends the delayed request and releases the
+/// lease.
 const RUN_ENDS: [&str; 2] = ["sqs:SendMessage", "release"];
-/// The commit. A pass reads before the commit and writes after it.
+/// The commit. A pass makes its reads before the commit and its writes after it.
 const COMMIT: &str = "commit";
 
 /// A call to a port.
@@ -25,14 +26,14 @@ pub struct Call {
     pub answered: Timestamp,
 }
 
-/// The stored state before a pass and after it.
+/// The stored state of a fleet before a pass and after it. `after` is None if the pass committed nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Passage {
     before: String,
     after: Option<String>,
 }
 
-/// The calls of all functions. Empty unless the recording is on.
+/// The recorded calls of all functions. Empty unless the recording is on.
 #[derive(Debug, Clone, Default)]
 pub struct Calls {
     is_on: bool,
@@ -43,16 +44,16 @@ pub struct Calls {
 /// One reconcile pass over one fleet, from its first read to its last write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
-    /// The stored state before the pass: the phase of the cutover or of the replacements under way.
+    /// The stored state before the pass, in words: the phases of the cutover and the replacements under way, or `idle`.
     pub before: String,
-    /// The stored state after the pass. None: the pass committed nothing.
+    /// The stored state after the pass, in words. None: the pass committed nothing.
     pub after: Option<String>,
     /// The calls of the pass, in the order in which the function sent them.
     pub calls: Vec<Call>,
 }
 
 impl Calls {
-    /// A recording that is on.
+    /// An empty recording that is on.
     pub fn on() -> Self {
         Self { is_on: true, ..Self::default() }
     }
@@ -69,7 +70,7 @@ impl Calls {
         }
     }
 
-    /// Records the stored state that a pass loads.
+    /// Records the stored state that a pass has loaded.
     pub(crate) fn found(&mut self, function: u64, record: Option<&Record>) {
         if self.is_on {
             let passage = Passage { before: state_of(record), after: None };
@@ -77,7 +78,7 @@ impl Calls {
         }
     }
 
-    /// Records the stored state that a pass commits.
+    /// Records the stored state that a pass has committed.
     pub(crate) fn left(&mut self, function: u64, record: &Record) {
         if let Some(passage) = self.passages.get_mut(&function).and_then(|passages| passages.last_mut()) {
             passage.after = Some(state_of(Some(record)));
@@ -89,7 +90,8 @@ impl Calls {
         self.made.values().flatten()
     }
 
-    /// The passes of all functions, in their order. Useful only where each function reconciles one fleet at a time.
+    /// The passes of all functions, grouped by function. The result is correct only if each function reconciles one
+    /// fleet at a time.
     pub fn passes(&self) -> Vec<Snapshot> {
         let mut passes = Vec::new();
         for (function, made) in &self.made {
@@ -104,7 +106,7 @@ impl Calls {
     }
 }
 
-/// The range of each pass within the calls of a function.
+/// For each pass, the range of its calls within the calls of one function.
 fn parts(made: &[Call]) -> Vec<Range<usize>> {
     let begins: Vec<Timestamp> =
         made.iter().filter(|call| call.operation == PASS_BEGINS).map(|call| call.sent).collect();
@@ -119,7 +121,8 @@ fn parts(made: &[Call]) -> Vec<Range<usize>> {
     begins.iter().zip(ends).map(part).collect()
 }
 
-/// A short name of the stored state.
+/// Describes the stored state in words: its phases and quarantined instances, `idle` without any, `unknown` without a
+/// record.
 fn state_of(record: Option<&Record>) -> String {
     let Some(record) = record else { return "unknown".to_owned() };
     let replacements =
@@ -131,7 +134,8 @@ fn state_of(record: Option<&Record>) -> String {
 }
 
 impl Snapshot {
-    /// The reads of the pass before its decision.
+    /// The reads of the pass: its calls before the commit or, without a commit, before the first call that is not a
+    /// read.
     pub fn reads(&self) -> &[Call] {
         let committed = self.calls.iter().position(|call| call.operation == COMMIT);
         let acts = self.calls.iter().position(|call| !is_read_of_a_look(call));
@@ -139,19 +143,19 @@ impl Snapshot {
         self.calls.get(..end).unwrap_or_default()
     }
 
-    /// Reads that the pass made twice with the same arguments.
+    /// The repeated reads: each has the operation and the arguments of an earlier read of the pass.
     pub fn repeated(&self) -> Vec<&Call> {
         let mut known = BTreeSet::new();
         self.reads().iter().filter(|call| !known.insert((call.operation, call.subject.as_str()))).collect()
     }
 }
 
-/// Whether a pass reads with this call. False for a call with which it acts.
+/// Whether the call is one of the reads of a pass: `load`, or a read with arguments.
 fn is_read_of_a_look(call: &Call) -> bool {
     call.operation == PASS_BEGINS || !call.subject.is_empty()
 }
 
-/// Groups the calls into rounds: a call waits for a call of the round before, and for none of its own round.
+/// Groups the calls into rounds: each call waits for a call of the round before and for no call of its own round.
 pub fn rounds(calls: &[Call]) -> Vec<Vec<&Call>> {
     let mut rounds: Vec<Vec<&Call>> = Vec::new();
     for (call, depth) in calls.iter().zip(depths(calls, |_| 1)) {
@@ -165,8 +169,8 @@ pub fn rounds(calls: &[Call]) -> Vec<Vec<&Call>> {
     rounds
 }
 
-/// The AWS calls that `shared/aws` makes for one port call when each response fits one page: their number in each
-/// round. An operation that is not listed makes one AWS call.
+/// The number of AWS calls in each round that `shared/aws` makes for one port call, if each response fits one page. An
+/// operation that is not listed makes one AWS call.
 fn behind(operation: &str) -> &'static [usize] {
     match operation {
         "load" => &[3],
@@ -183,17 +187,17 @@ fn behind(operation: &str) -> &'static [usize] {
     }
 }
 
-/// The longest chain of AWS calls in which each waits for the one before.
+/// The length of the longest chain of AWS calls in which each call waits for the one before.
 pub fn aws_rounds(calls: &[Call]) -> usize {
     depths(calls, |call| behind(call.operation).len()).into_iter().max().unwrap_or(0)
 }
 
-/// The number of AWS calls that these port calls make, one page each.
+/// The number of AWS calls that `shared/aws` makes for these port calls, if each response fits one page.
 pub fn aws_calls(calls: &[Call]) -> usize {
     calls.iter().flat_map(|call| behind(call.operation)).sum()
 }
 
-/// For each call, the length of the longest chain that ends with it.
+/// For each call, the length of the longest chain that ends with it. `length` tells how much one call adds to a chain.
 fn depths(calls: &[Call], length: impl Fn(&Call) -> usize) -> Vec<usize> {
     let mut depths: Vec<usize> = Vec::with_capacity(calls.len());
     for call in calls {

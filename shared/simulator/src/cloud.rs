@@ -40,13 +40,14 @@ use watched::Watched;
 
 pub use traffic::{FailureCause, Traffic};
 
-/// The AWS resources around a fleet.
+/// The simulated AWS of one account and region.
 #[derive(Debug, Clone)]
 pub struct Cloud {
     now: Timestamp,
     rng: Rng,
     agenda: Agenda,
-    /// The lag of describe calls: zero, or the delay of an eventually consistent read (4.2).
+    /// The age of the state that describe calls of groups return. Zero: they return the current state. Such reads are
+    /// eventually consistent (4.2).
     pub lag: jiff::SignedDuration,
     groups: BTreeMap<GroupName, GroupState>,
     instances: Watched<BTreeMap<InstanceId, Instance>>,
@@ -59,12 +60,13 @@ pub struct Cloud {
     forwards: Watched<BTreeMap<ForwardPlace, ForwardState>>,
     rules: BTreeMap<RuleName, RuleState>,
     alarms: BTreeMap<AlarmName, AlarmState>,
+    /// Zones in which AWS has no capacity for launches.
     short: BTreeSet<Zone>,
-    /// Groups whose launches fail, with the error message of AWS.
+    /// Groups whose launches EC2 refuses, each with the error message of AWS.
     refused: BTreeMap<GroupName, String>,
-    /// Groups that AZ rebalancing holds one above desired capacity until the new instance is healthy.
+    /// Groups in AZ rebalancing, each with the time until which one instance above desired capacity stays.
     evening_out: BTreeMap<GroupName, Timestamp>,
-    /// Whether describe calls for groups return an empty list.
+    /// Whether describe calls of groups return an empty list.
     pub is_blind: bool,
     launch_tokens: BTreeMap<String, InstanceId>,
     endings: Vec<Ending>,
@@ -113,12 +115,12 @@ impl Cloud {
         self.now
     }
 
-    /// When the next scheduled change is due.
+    /// The time at which the next scheduled change is due.
     pub fn next_at(&self) -> Option<Timestamp> {
         self.agenda.next()
     }
 
-    /// Advances time and applies the scheduled changes that fall due, in order.
+    /// Advances time to `at` and applies the scheduled changes that are due by then, in order.
     pub fn advance(&mut self, at: Timestamp) {
         while let Some((due_at, due)) = self.agenda.take(at) {
             self.pass(due_at);
@@ -127,7 +129,7 @@ impl Cloud {
         self.pass(at);
     }
 
-    /// Advances time between two changes and counts the requests of that period.
+    /// Advances time to `at`, without a change in between, and counts the requests of that period.
     fn pass(&mut self, at: Timestamp) {
         if at > self.now {
             self.serve_until(at);
@@ -142,7 +144,7 @@ impl Cloud {
             Due::HookAbandons(id) => self.hook_abandons(&id),
             Due::Drained(id) => self.drained(&id),
             Due::Leaves(id) => self.leaves(&id),
-            Due::TargetJudged(arn, id) => self.judge_target(&arn, &id),
+            Due::TargetHealthReported(arn, id) => self.report_target_health(&arn, &id),
             Due::TurnsBad(id) => self.turns_bad(&id),
             Due::Balances(group) => self.balance(&group),
             Due::Evaluates(rule, id) => self.evaluate(&rule, &id),
@@ -151,14 +153,14 @@ impl Cloud {
         }
     }
 
-    /// Takes the events of Auto Scaling, Config, EC2 and CloudWatch since the last call, in order.
+    /// Takes the events of Config, CloudWatch and EC2 since the last call, in order.
     pub fn drain_events(&mut self) -> Vec<CloudEvent> {
         std::mem::take(&mut self.events)
     }
 
     // ---- what invariant checkers may know -----------------------------------------------------------------------------------------
 
-    /// The groups, without the lag of describe calls.
+    /// The groups in their current state, without the lag of describe calls.
     pub const fn groups(&self) -> &BTreeMap<GroupName, GroupState> {
         &self.groups
     }
@@ -168,12 +170,12 @@ impl Cloud {
         &self.instances
     }
 
-    /// The forward actions, without lag.
+    /// The forward actions in their current state, without the lag of describe calls.
     pub fn forwards_now(&self) -> &BTreeMap<ForwardPlace, ForwardState> {
         &self.forwards
     }
 
-    /// The target groups, without lag.
+    /// The target groups in their current state, without the lag of describe calls.
     pub fn target_groups(&self) -> &BTreeMap<TargetGroupArn, TargetGroupState> {
         &self.target_groups
     }
@@ -183,12 +185,12 @@ impl Cloud {
         &self.endings
     }
 
-    /// The number of requests, and of those that failed.
+    /// The requests so far, and those that failed.
     pub const fn traffic(&self) -> &Traffic {
         &self.traffic
     }
 
-    /// The alarms, without lag.
+    /// The alarms in their current state, without the lag of describe calls.
     pub const fn alarms_now(&self) -> &BTreeMap<AlarmName, AlarmState> {
         &self.alarms
     }

@@ -1,5 +1,5 @@
-//! A fault-injection run, drawn from its seed: a fleet, changes of operators and AWS, and faults; then a period without
-//! faults, after which all work must have ended.
+//! A fault-injection run, drawn from its seed. In its first part, a fleet meets changes by operators and AWS, and
+//! faults. In its second part no fault occurs, and all work must end.
 
 mod cutovers;
 mod events;
@@ -28,10 +28,10 @@ use crate::world::{Counts, World};
 use events::{drifted, plan};
 use fleet::{Names, account};
 
-/// How long changes and faults occur.
+/// The first part of a run, in which changes and faults are injected.
 pub const BUSY: SignedDuration = SignedDuration::from_hours(12);
-/// How long the run goes on without faults. If work is left after that, the run goes on for the same time again: the
-/// two are longer than every deadline.
+/// The second part of a run, without faults. If work is left at its end, the run goes on for this time once more, since
+/// the two periods together are longer than every deadline.
 pub const QUIET: SignedDuration = SignedDuration::from_hours(12);
 
 /// The result of a run.
@@ -47,23 +47,24 @@ pub struct Outcome {
     pub story: Vec<String>,
 }
 
-/// The start is 250 ms past a full second, so that code that relies on whole seconds fails.
+/// The start of every run. It is 250 ms past a full second, so that code that relies on whole seconds fails.
 fn dawn() -> Timestamp {
     Timestamp::from_millisecond(1_795_158_000_250).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// Does the run of a seed. `is_told` keeps the trace.
+/// Simulates the run of a seed. `is_told` keeps the trace in the outcome.
 ///
 /// # Errors
-/// The planner's types reject a name: the plan itself is wrong.
+/// The planner's types reject a name that the simulator generates.
 pub fn live(seed: u64, is_told: bool) -> Result<Outcome, IdError> {
     live_with(seed, is_told, None)
 }
 
-/// Does the run of a seed with fixed fault rates.
+/// Simulates the run of a seed with these fault rates. None: the rates are drawn from the seed. If all rates are zero,
+/// the fleet is a single group, and its only change is one drift.
 ///
 /// # Errors
-/// The planner's types reject a name: the plan itself is wrong.
+/// The planner's types reject a name that the simulator generates.
 pub fn live_with(seed: u64, is_told: bool, rates: Option<Rates>) -> Result<Outcome, IdError> {
     let mut rng = Rng::new(seed);
     let drawn = Rates::drawn(&mut rng);
@@ -84,12 +85,12 @@ pub fn live_with(seed: u64, is_told: bool, rates: Option<Rates>) -> Result<Outco
     }
     let mut simulation = Simulation::new(world, Defaults::default());
     let end = dawn() + BUSY;
-    let judged = simulation.run_until(end, at_each_step).and_then(|()| {
+    let checked = simulation.run_until(end, at_each_step).and_then(|()| {
         calm(&simulation, &names);
         simulation.run_to_rest(end + QUIET, at_each_step)
     });
     let check_rest = |simulation: &Simulation| liveness::after_quiet(&simulation.shared().lock());
-    let verdict = judged.and_then(|()| {
+    let verdict = checked.and_then(|()| {
         check_rest(&simulation).or_else(|_| {
             // An instance refresh has a deadline of 12 hours, and its rollback takes time as well.
             simulation.run_to_rest(end + QUIET + QUIET, at_each_step)?;
@@ -117,7 +118,7 @@ pub fn live_with(seed: u64, is_told: bool, rates: Option<Rates>) -> Result<Outco
     })
 }
 
-/// Ends all faults, and everything that blocks Driftless.
+/// Ends all faults and everything that blocks Driftless, and schedules what operators do in the second part of the run.
 fn calm(simulation: &Simulation, names: &Names) {
     let mut world = simulation.shared().lock();
     world.rates = Rates::none();
@@ -140,7 +141,8 @@ fn calm(simulation: &Simulation, names: &Names) {
     world.change_at(later, people_mend);
 }
 
-/// Operators give each command that a cutover or a replacement waits for.
+/// Operators give the commands that a cutover or a replacement waits for. If a cutover is aborting, they return the
+/// traffic to the live color.
 fn people_answer(world: &mut World, names: &Names) {
     let record = world.table.rows().get(&names.fleet.fleet).and_then(|row| row.record.clone());
     let Some(record) = record else { return };
@@ -177,7 +179,7 @@ fn people_answer(world: &mut World, names: &Names) {
     }
 }
 
-/// Gives all traffic to a color, unless it already has it.
+/// An operator gives all traffic to the live color, if the other color has any weight.
 fn give_back(world: &mut World, names: &Names, live: Color) {
     let [blue, green] = names.fleet.colors.as_slice() else { return };
     let (live, other) = if live == Color::Blue { (blue, green) } else { (green, blue) };
@@ -188,8 +190,8 @@ fn give_back(world: &mut World, names: &Names, live: Color) {
     }
 }
 
-/// The color that has the traffic or, where weights do not decide, the capacity. None: a single group, or neither
-/// decides.
+/// The color that has the traffic or, where weights do not decide, the capacity. None: the fleet is a single group, or
+/// neither weights nor capacity decide.
 fn live_color(world: &World, names: &Names) -> Option<Color> {
     let [blue, green] = names.fleet.colors.as_slice() else { return None };
     let weight = |color: &ColorNames| {
@@ -206,9 +208,9 @@ fn live_color(world: &World, names: &Names) -> Option<Color> {
     told(weight(blue), weight(green)).or_else(|| told(desired(blue), desired(green)))
 }
 
-/// Operators repair what Driftless must not: the drift of a fleet in observe mode, the drift of many instances at once,
-/// drift that an image causes, and a desired capacity that an operator raised into a borrowed maximum. A single drifted
-/// instance is left to Driftless.
+/// Operators repair what Driftless must not repair: the drift of a fleet in observe mode, the drift of many instances
+/// at once, drift that an image causes, and a desired capacity that an operator raised above the original maximum while
+/// Driftless had raised the maximum. A single drifted instance is left to Driftless.
 fn people_mend(world: &mut World) {
     world.cloud.mend_images();
     let names: Vec<GroupName> = world.cloud.groups().keys().cloned().collect();
@@ -220,7 +222,7 @@ fn people_mend(world: &mut World) {
             for instance in broken {
                 let breaks = world.cloud.instances().get(&instance).map(|known| known.breaks.clone());
                 for rule in breaks.unwrap_or_default().keys() {
-                    world.cloud.judge(rule, &instance, ComplianceType::Compliant);
+                    world.cloud.report_compliance(rule, &instance, ComplianceType::Compliant);
                 }
             }
         }
@@ -229,7 +231,8 @@ fn people_mend(world: &mut World) {
     world.note(|| "people mend what is left to them".to_owned());
 }
 
-/// Lowers a desired capacity above the maximum of the operator, as the message asks on-call to do.
+/// An operator lowers each desired capacity that is above the maximum which Driftless has to restore, as the message to
+/// on-call asks.
 fn give_back_room(world: &mut World) {
     let records = world.table.rows().values().filter_map(|row| row.record.as_ref());
     // A cutover hands its borrowed settings over to the live group.

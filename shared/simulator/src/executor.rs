@@ -1,4 +1,4 @@
-//! Virtual time: runs functions and changes of the world one step after the other, in the same order for the same seed.
+//! Virtual time: runs functions and changes of the world one step after the other. The same seed gives the same order.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -16,29 +16,30 @@ use crate::invariants::messages;
 use crate::invocation::{FUNCTION_TIMEOUT, handle};
 use crate::world::{Happening, Shared, World};
 
-/// Functions that the reconcile queue starts in parallel at most.
+/// The reconcile queue starts no further function while this many functions run.
 const CONCURRENCY_MAX: usize = 5;
-/// The schedule of the resync.
+/// The interval between two resyncs.
 const RESYNC_EVERY: SignedDuration = SignedDuration::from_mins(5);
-/// A function with the fault "asleep" may outlive its timeout by this: Lambda had frozen its sandbox.
+/// How long a function can outlive its timeout in runs in which functions sleep: Lambda freezes the sandbox of a
+/// function that sleeps.
 const FROZEN_MAX: SignedDuration = SignedDuration::from_secs(150);
 
 type Running = Pin<Box<dyn Future<Output = Ended> + Send>>;
 
-/// The result of a function.
+/// The result of a function that has ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    /// Messages that the function deletes.
+    /// The messages that the function has handled and the queue deletes.
     pub(crate) handled: Vec<u64>,
-    /// Messages that become visible again.
+    /// The messages that the function could not handle and that become visible again.
     pub(crate) failed: Vec<u64>,
 }
 
-/// Functions that can continue, in order.
+/// The numbers of the functions that can continue, first in, first out.
 #[derive(Debug, Default)]
 struct Ready(Mutex<VecDeque<u64>>);
 
-/// Wakes one function.
+/// The waker of one function.
 struct Bell {
     id: u64,
     ready: Arc<Ready>,
@@ -65,17 +66,18 @@ pub struct Simulation {
     is_resynced: bool,
 }
 
-/// A function that a test runs beside the loop.
+/// A function that a test runs in addition to those of the reconcile queue and the resync, with the place of its
+/// result.
 #[derive(Debug)]
 pub struct Visit<T>(Arc<Mutex<Option<T>>>);
 
 impl<T> Visit<T> {
-    /// Whether the function has ended: a running one holds a second reference to the place of its answer.
+    /// Whether the function has ended. A running function holds a second reference to the place of its result.
     pub fn is_over(&self) -> bool {
         Arc::strong_count(&self.0) == 1
     }
 
-    /// The answer. None: the function has not ended, or it died.
+    /// Takes the result of the function. None: the function has not ended, it died, or its result was taken before.
     pub fn answer(&self) -> Option<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -88,13 +90,13 @@ impl fmt::Debug for Simulation {
 }
 
 impl Simulation {
-    /// Starts a simulation of a world, with the schedule of the resync.
+    /// Starts a simulation of a world. The first resync comes at a random time within the first interval.
     pub fn new(mut world: World, defaults: Defaults) -> Self {
         let first = world.rng.duration(SignedDuration::ZERO, RESYNC_EVERY);
         Self::resynced_after(first, world, defaults)
     }
 
-    /// Starts a simulation whose first resync comes after `first`.
+    /// Starts a simulation of a world. The first resync comes after `first`.
     pub fn resynced_after(first: SignedDuration, mut world: World, defaults: Defaults) -> Self {
         world.at(world.now + first, Happening::Resync);
         Self {
@@ -108,7 +110,7 @@ impl Simulation {
         }
     }
 
-    /// Switches the schedule of the resync off or on. Without it, nothing replaces a lost message.
+    /// Switches the resyncs off or on. Without resyncs, nothing replaces a lost message.
     pub const fn schedule_resyncs(&mut self, is_resynced: bool) {
         self.is_resynced = is_resynced;
     }
@@ -118,12 +120,12 @@ impl Simulation {
         &self.shared
     }
 
-    /// Runs the simulation until `end`. `judge` checks the world after each change; its first error ends the
+    /// Runs the simulation until `end`. `check` checks the world after each change; its first error ends the
     /// simulation.
     ///
     /// # Errors
-    /// The error of `judge`.
-    pub fn run_until<V>(&mut self, end: Timestamp, mut judge: impl FnMut(&World) -> Result<(), V>) -> Result<(), V> {
+    /// The error of `check`.
+    pub fn run_until<V>(&mut self, end: Timestamp, mut check: impl FnMut(&World) -> Result<(), V>) -> Result<(), V> {
         loop {
             self.poll_ready();
             self.bury();
@@ -140,26 +142,26 @@ impl Simulation {
             if let Some(due) = due {
                 self.happen(due);
             }
-            judge(&self.shared.lock())?;
+            check(&self.shared.lock())?;
         }
     }
 
-    /// Runs the simulation until `end` and then until no function runs, so that no function holds work that looks left
-    /// over.
+    /// Runs the simulation until `end`, and then until no function runs. Otherwise the work of a function that still
+    /// runs would count as left over.
     ///
     /// # Errors
-    /// The error of `judge`.
-    pub fn run_to_rest<V>(&mut self, end: Timestamp, mut judge: impl FnMut(&World) -> Result<(), V>) -> Result<(), V> {
-        self.run_until(end, &mut judge)?;
+    /// The error of `check`.
+    pub fn run_to_rest<V>(&mut self, end: Timestamp, mut check: impl FnMut(&World) -> Result<(), V>) -> Result<(), V> {
+        self.run_until(end, &mut check)?;
         let mut at = end;
         while !self.running.is_empty() {
             at += SignedDuration::from_secs(1);
-            self.run_until(at, &mut judge)?;
+            self.run_until(at, &mut check)?;
         }
         Ok(())
     }
 
-    /// Runs a test's function to its end while the simulation goes on. None: the function died.
+    /// Runs a function of a test to its end while the simulation goes on. None: the function died.
     pub fn visit<T, F>(&mut self, visit: impl FnOnce(Function) -> F) -> Option<T>
     where
         T: Send + 'static,
@@ -169,7 +171,7 @@ impl Simulation {
         self.finish(&visit)
     }
 
-    /// Starts a test's function, which proceeds as virtual time does.
+    /// Starts a function of a test. It proceeds as virtual time advances.
     pub fn begin<T, F>(&mut self, visit: impl FnOnce(Function) -> F) -> Visit<T>
     where
         T: Send + 'static,
@@ -187,7 +189,8 @@ impl Simulation {
         Visit(brought)
     }
 
-    /// Runs the simulation until a test's function has ended. That is certain: Lambda kills it at its timeout.
+    /// Runs the simulation until the function of a test has ended, at the latest until Lambda kills it. None: the
+    /// function died.
     pub fn finish<T>(&mut self, visit: &Visit<T>) -> Option<T> {
         let latest = self.shared.lock().now + FUNCTION_TIMEOUT + FROZEN_MAX;
         if !visit.is_over() {
@@ -233,7 +236,7 @@ impl Simulation {
         });
     }
 
-    /// A new invocation.
+    /// Creates an invocation with a clock that is wrong by at most 500 ms, and schedules its end at the timeout.
     fn function(&mut self) -> Function {
         self.functions += 1;
         let id = self.functions;
@@ -254,7 +257,8 @@ impl Simulation {
         self.running.insert(id, (Box::pin(future), waker));
     }
 
-    /// Ends a function. False: the function had already ended.
+    /// Removes a function that has ended or died, and counts its duration. False: the function had already been
+    /// removed.
     fn end(&mut self, id: u64) -> bool {
         if let Some(begun) = self.begun.remove(&id) {
             let mut world = self.shared.lock();
@@ -302,7 +306,7 @@ impl Simulation {
         }
     }
 
-    /// Drops functions that died.
+    /// Removes the functions that died by a fault.
     fn bury(&mut self) {
         let dead = std::mem::take(&mut self.shared.lock().crashed);
         for id in dead {

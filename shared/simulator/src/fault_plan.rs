@@ -1,5 +1,5 @@
-//! Planned faults, each at a certain call or message. Fault-injection runs draw faults from rates; scenarios plan them
-//! here.
+//! Planned faults, each of a certain call or event. Fault-injection runs draw faults from rates; scenarios and tests
+//! plan them here.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -16,27 +16,27 @@ use crate::world::World;
 /// The planned faults of a world.
 #[derive(Debug, Default)]
 pub struct FaultPlan {
-    /// The faults of the next events, each with the number of events that it hits.
+    /// The planned faults of the next events, each with the number of events that it still affects.
     messages: VecDeque<(MessageFault, u32)>,
-    /// Events that wait until later ones have passed them.
+    /// Events that [`MessageFault::Reverse`] holds back until the last event that it affects.
     held: Vec<Fact>,
-    /// The faults of calls.
+    /// The planned faults of calls.
     faults: Vec<(Which, Fault)>,
-    /// The changes right before calls.
+    /// The planned changes of the world, each right before a call takes effect.
     before: Vec<Before>,
     /// Number of calls so far.
     begun: u64,
-    /// The function of each write, in the order of the writes.
+    /// The function that made each write, in the order of the writes.
     writers: Vec<u64>,
-    /// Until when AWS throttles every call to EC2 and Auto Scaling.
+    /// The end of the period in which AWS throttles every call to EC2 and Auto Scaling.
     throttled_until: Option<Timestamp>,
-    /// The next run that has read its fleet's record sleeps for so long.
+    /// How long the next run sleeps after it has read the record of its fleet.
     sleeps: Option<SignedDuration>,
     /// How many further weight writes succeed without an effect.
     ignored_weights: u32,
     /// How many further events the event bus rejects, although the call succeeds.
     refused_events: u32,
-    /// The faults that occurred, in order, for the timeline.
+    /// The faults that occurred, in order and each with its time, for the timeline.
     pub(crate) came: Vec<(Timestamp, String)>,
 }
 
@@ -45,31 +45,31 @@ pub struct FaultPlan {
 pub(crate) enum MessageFault {
     Lose,
     Duplicate,
-    /// They arrive in reverse order.
+    /// The events arrive in reverse order.
     Reverse,
-    /// They arrive later by this.
+    /// The events arrive later by this duration.
     Delay(SignedDuration),
 }
 
 /// Whether a function dies before or after a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
-    /// The request is not sent.
+    /// The function dies before it sends the request.
     Before,
-    /// The request is sent and takes effect; the function dies before the response.
+    /// The function sends the request, which takes effect, and dies before the response.
     After,
 }
 
-/// Which calls a fault hits. Numbers count from 0, in the order of the calls.
+/// The calls that a fault affects. Numbers count from 0, in the order of the calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Which {
-    /// All calls with these numbers.
+    /// All calls whose number is in this range.
     All(Range<u64>),
-    /// The calls of one operation with these numbers.
+    /// The calls of one operation. The range holds their numbers among the calls of that operation.
     Of(&'static str, Range<u64>),
-    /// The write with this number.
+    /// The write with this number among all writes.
     Write(usize),
-    /// The next call of this name, as scenarios write it, and only that one.
+    /// Only the next call with this name. The name is the one that scenarios use.
     Next(String),
 }
 
@@ -77,9 +77,9 @@ pub enum Which {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     Fate(Fate),
-    /// The call takes effect later by this.
+    /// The call takes effect later by this duration.
     Slow(SignedDuration),
-    /// The function sleeps for so long after the call.
+    /// The function sleeps for this duration after the call.
     Sleep(SignedDuration),
 }
 
@@ -87,10 +87,10 @@ pub enum Fault {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Begun {
     pub(crate) operation: &'static str,
-    /// Its number among the calls of its operation.
+    /// The number of the call among the calls of its operation.
     pub(crate) of_operation: u64,
     of_all: u64,
-    /// Its number among the writes. None: the call is a read.
+    /// The number of the call among the writes. None: the call is a read.
     write: Option<usize>,
 }
 
@@ -120,7 +120,7 @@ impl fmt::Debug for Before {
     }
 }
 
-/// The writes: the operation, and its name in scenarios.
+/// Each write: the name of its operation and its name in scenarios.
 const WRITES: [(&str, &str); 30] = [
     ("autoscaling:UpdateAutoScalingGroup (minimum)", "set-minimum"),
     ("autoscaling:UpdateAutoScalingGroup (maximum)", "set-maximum"),
@@ -154,17 +154,17 @@ const WRITES: [(&str, &str); 30] = [
     ("give_slot", "give-slot"),
 ];
 
-/// The name of a write in scenarios. None: the operation is a read.
+/// The name in scenarios of a write. None: the operation is a read.
 fn call_of(operation: &str) -> Option<&'static str> {
     WRITES.iter().find(|(known, _)| *known == operation).map(|(_, call)| *call)
 }
 
-/// Whether two names mean the same call: the documented name and an earlier one do.
+/// Whether two names mean the same call: each of them can be the documented name or an earlier one.
 fn is_same_call(one: &str, other: &str) -> bool {
     documented(Place::Call, one) == documented(Place::Call, other)
 }
 
-/// The operation of a name in scenarios.
+/// The operation of a write, by its name in scenarios. None: no write has this name.
 pub fn operation_of(call: &str) -> Option<&'static str> {
     WRITES.iter().find(|(_, known)| is_same_call(known, call)).map(|(operation, _)| *operation)
 }
@@ -190,8 +190,9 @@ impl FaultPlan {
         self.begun
     }
 
-    /// The places around the writes where a function can die: after each write, and before the first one of each
-    /// function. Before a later write the state is the same as after the write before it.
+    /// The places at which a function can die, each as the number of a write and the side of it: after each write, and
+    /// before the first write of each function. Before a later write the state is the same as after the write before
+    /// it.
     pub(crate) fn crash_sites(&self) -> impl Iterator<Item = (usize, Side)> {
         let is_first = |place: usize| {
             place.checked_sub(1).is_none_or(|before| self.writers.get(before) != self.writers.get(place))
@@ -212,8 +213,8 @@ impl FaultPlan {
         self.throttled_until = Some(until);
     }
 
-    /// The next run that has read its fleet's record sleeps for so long before it decides: it continues after its lease
-    /// has expired.
+    /// The next run that has read the record of its fleet sleeps for this duration before it decides, so that it can
+    /// outlive its lease.
     pub(crate) const fn sleep(&mut self, length: SignedDuration) {
         self.sleeps = Some(length);
     }
@@ -223,7 +224,7 @@ impl FaultPlan {
         self.ignored_weights = count;
     }
 
-    /// Whether the weight write of now has no effect.
+    /// Whether the weight write that takes effect now is ignored. Uses up one planned fault.
     pub(crate) fn ignores_weights(&mut self, now: Timestamp) -> bool {
         let ignores = self.ignored_weights > 0;
         if ignores {
@@ -238,19 +239,19 @@ impl FaultPlan {
         self.refused_events = count;
     }
 
-    /// Whether the event bus rejects the event of now.
+    /// Whether the event bus rejects the event that is sent now. Uses up one planned fault.
     pub(crate) const fn refuses_event(&mut self) -> bool {
         let refuses = self.refused_events > 0;
         self.refused_events = self.refused_events.saturating_sub(1);
         refuses
     }
 
-    /// Whether a function may outlive its timeout because Lambda froze its sandbox.
+    /// Whether a planned sleep is pending. Then Lambda may freeze a sandbox, so that a function outlives its timeout.
     pub(crate) const fn freezes(&self) -> bool {
         self.sleeps.is_some()
     }
 
-    /// Counts a call, the `of_operation`-th of its operation.
+    /// Counts a call of a function. `of_operation` is the number of the call among the calls of its operation.
     pub(crate) fn begin(&mut self, function: u64, operation: &'static str, of_operation: u64) -> Begun {
         let write = call_of(operation).map(|_| self.writers.len());
         self.writers.extend(write.map(|_| function));
@@ -258,7 +259,7 @@ impl FaultPlan {
         Begun { operation, of_operation, of_all: self.begun - 1, write }
     }
 
-    /// Applies the planned fault to the course of a call.
+    /// Applies the planned faults to the course of a call.
     pub(crate) fn bend(&mut self, now: Timestamp, call: &Begun, course: &mut Course) {
         let operation = call.operation;
         let is_bucketed = operation.starts_with("autoscaling:") || operation.starts_with("ec2:");
@@ -286,7 +287,7 @@ impl FaultPlan {
         self.came.push((now, format!("the run dies {side} {name}")));
     }
 
-    /// Takes the planned fault of a call. A fault for the next call of its name comes first.
+    /// The planned fault of a call. A fault of only the next call of a name has precedence, and is removed.
     fn take_fault(&mut self, call: &Begun) -> Option<Fault> {
         let meant = self.faults.iter().enumerate().filter(|(_, (which, _))| which.means(call));
         let is_once = |which: &Which| matches!(which, Which::Next(_));
@@ -298,13 +299,13 @@ impl FaultPlan {
         Some(fault)
     }
 
-    /// Takes the change that is planned right before this call.
+    /// Takes the change that is planned right before this call, if there is one.
     pub(crate) fn take_before(&mut self, call: &Begun) -> Option<Change> {
         let position = self.before.iter().position(|before| before.calls.means(call))?;
         Some(self.before.remove(position).change)
     }
 
-    /// Applies the planned fault to an event: returns the events that are sent now, and their extra delay.
+    /// Applies the planned fault to an event. Returns the events to send now and their extra delay.
     pub(crate) fn deliver(&mut self, now: Timestamp, fact: &Fact) -> (Vec<Fact>, SignedDuration) {
         let at_once = SignedDuration::ZERO;
         let Some((fault, left)) = self.messages.front_mut() else { return (vec![fact.clone()], at_once) };
@@ -329,7 +330,7 @@ impl FaultPlan {
 }
 
 impl Side {
-    /// The fault of the call.
+    /// The planned fault with which the function dies on this side of a call.
     pub(crate) const fn fault(self) -> Fault {
         Fault::Fate(match self {
             Self::Before => Fate::CrashBefore,
@@ -362,7 +363,7 @@ impl fmt::Display for MessageFault {
 mod tests {
     use super::*;
 
-    /// The fates of these calls, one after the other.
+    /// The fates of these calls, made one after the other.
     fn fates(fault_plan: &mut FaultPlan, operations: &[&'static str]) -> Vec<Fate> {
         let fate = |(place, operation): (usize, &&'static str)| {
             let same = operations.iter().take(place).filter(|other| *other == operation).count();

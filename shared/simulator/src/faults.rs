@@ -1,17 +1,17 @@
-//! Faults between the loop and the world, drawn for each call.
+//! Faults of the calls between the production loop and the simulated world, drawn at random for each call.
 
 use driftless_reconciler::ports::CallErrorKind;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::rng::Rng;
 
-/// The timeout of a client for one call.
+/// The time after which a client gives up a call.
 pub const CALL_TIMEOUT: SignedDuration = SignedDuration::from_secs(4);
 
-/// A response within this time counts as fast.
+/// The longest time to a response that counts as fast.
 pub const QUICK: SignedDuration = SignedDuration::from_millis(120);
 
-/// How often each fault happens, in a million calls (events, functions).
+/// How often each fault occurs: in how many of a million calls, events or functions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rates {
     /// The request never arrives.
@@ -41,13 +41,13 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// Nothing goes wrong.
+    /// All rates are zero.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// Draws the rates of one run. The ceiling of each rate is 0, 5, 25 or 100 % of its worst value, so that a run is
-    /// calm in most respects.
+    /// Draws the rates of one run. The upper limit of each rate is 0, 5, 25 or 100 % of its worst value, so that most
+    /// faults are rare in a run.
     pub fn drawn(rng: &mut Rng) -> Self {
         let mut rate = |worst: u64| {
             let ceiling = [0, worst / 20, worst / 4, worst];
@@ -72,24 +72,24 @@ impl Rates {
     }
 }
 
-/// What becomes of one call.
+/// The outcome of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It takes effect, and the response arrives.
+    /// The call takes effect, and the response arrives.
     Fine,
     RequestLost,
-    /// It takes effect, and the response is lost.
+    /// The call takes effect, and the response is lost.
     ReplyLost,
     /// The function dies before the request is sent.
     CrashBefore,
-    /// The function dies after the request was sent.
+    /// The function dies after it has sent the request, and the call takes effect.
     CrashAfter,
-    /// It returns an error and has no effect.
+    /// The call returns this kind of error and has no effect.
     Fails(CallErrorKind),
 }
 
 impl Fate {
-    /// The name in traces and counts.
+    /// The name of this fate in traces and counts.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Fine => "fine",
@@ -107,17 +107,17 @@ impl Fate {
 #[derive(Debug, Clone, Copy)]
 pub struct Course {
     pub fate: Fate,
-    /// Whether the token bucket is empty, so that the SDK retries.
+    /// Whether the token bucket is empty, so that the SDK retries the call.
     pub is_refused_for_now: bool,
-    /// From the request to the effect.
+    /// The time from the request to the effect of the call.
     pub request: SignedDuration,
-    /// From the effect to the response.
+    /// The time from the effect of the call to its response.
     pub reply: SignedDuration,
     /// How long the function sleeps after the response.
     pub sleep: SignedDuration,
 }
 
-/// Draws the course of a call.
+/// Draws the course of a call from the rates.
 pub fn course(rng: &mut Rng, rates: &Rates) -> Course {
     let ladder = [
         (rates.request_lost, Fate::RequestLost),
@@ -147,7 +147,7 @@ pub struct Bucket {
 
 /// Capacity of the bucket, in calls.
 const BURST: i64 = 100;
-/// Calls that the bucket regains in a second.
+/// Number of calls that the bucket regains each second.
 const PER_SECOND: i64 = 20;
 
 impl Bucket {
@@ -156,7 +156,7 @@ impl Bucket {
         Self { tokens: BURST, filled_at: now }
     }
 
-    /// Takes a call out of the bucket. False: the bucket is empty.
+    /// Takes the token of one call out of the bucket. False: the bucket is empty.
     pub fn take(&mut self, now: Timestamp) -> bool {
         let seconds = now.duration_since(self.filled_at).as_secs();
         if seconds > 0 {

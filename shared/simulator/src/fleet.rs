@@ -1,5 +1,5 @@
-//! A fleet in the account: its groups, its load balancer, its template and its tags. Fault-injection runs draw one
-//! fleet, scenarios describe several.
+//! A fleet in the simulated account: its groups, its load balancer, its templates and its tags. Fault-injection runs
+//! draw one fleet; scenarios describe several.
 
 use std::collections::BTreeMap;
 
@@ -13,9 +13,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::cloud::Cloud;
 
-/// The layout of a fleet.
+/// The layout of a fleet: its groups, and how requests reach them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Layout {
+    /// One group without colors.
     Single,
     /// Two colors, each with its target group in one forward action.
     Weighted,
@@ -25,43 +26,43 @@ pub(crate) enum Layout {
     Bare,
 }
 
-/// The names of one color, or of the only group.
+/// The names of the resources of one color, or of a fleet with a single group.
 #[derive(Debug, Clone)]
 pub(crate) struct ColorNames {
     pub(crate) group: GroupName,
-    /// The target group while the color is live. None: there is no load balancer.
+    /// The target group that is attached while the color is live. None: there is no load balancer.
     pub(crate) target_group: Option<TargetGroupArn>,
     pub(crate) template: TemplateVersion,
-    /// None: the only group.
+    /// None: the fleet has a single group.
     pub(crate) color: Option<Color>,
 }
 
-/// The names of a fleet and what belongs to it.
+/// The names of a fleet and of its resources.
 #[derive(Debug, Clone)]
 pub(crate) struct FleetNames {
     pub(crate) layout: Layout,
     pub(crate) fleet: FleetName,
     pub(crate) place: ForwardPlace,
-    /// The initially live color comes first.
+    /// The names of each color, the initially live one first.
     pub(crate) colors: Vec<ColorNames>,
 }
 
-/// The plan of an idle fleet.
+/// Everything that is needed to create an idle fleet.
 #[derive(Debug, Clone)]
 pub(crate) struct FleetPlan {
     pub(crate) names: FleetNames,
-    /// All tags but the color.
+    /// All tags of the groups except the color tag.
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) settings: TargetGroupSettings,
     pub(crate) image: ImageId,
-    /// The minimum of the live group. The other group is empty.
+    /// The minimum of the live group. The other group has the size 0.
     pub(crate) min: u32,
     pub(crate) max: u32,
     pub(crate) desired: u32,
     pub(crate) warm_up: SignedDuration,
 }
 
-/// How long the load balancer takes to determine the health of a target.
+/// How long the load balancer takes to determine the health of a new target.
 const JUDGING: SignedDuration = SignedDuration::from_secs(20);
 
 fn target_group(name: &str) -> Result<TargetGroupArn, IdError> {
@@ -69,7 +70,7 @@ fn target_group(name: &str) -> Result<TargetGroupArn, IdError> {
 }
 
 impl FleetNames {
-    /// The names of the `number`-th fleet.
+    /// The names of a fleet. `number` makes the ids of its resources unique in the account.
     pub(crate) fn of(layout: Layout, fleet: FleetName, live: Color, number: usize) -> Result<Self, IdError> {
         let listener = format!(
             "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/web/50dc6c495c0c9188/\
@@ -131,14 +132,14 @@ pub(crate) fn add_fleet(cloud: &mut Cloud, plan: &FleetPlan) {
     }
 }
 
-/// The resource that the alarm of a color watches.
+/// The resource that the alarm of a color watches: its target group or, without a load balancer, its group.
 pub(crate) fn subject(color: &ColorNames) -> AlarmSubject {
     let target_groups: Vec<String> = color.target_group.iter().map(|arn| arn.dimension().to_owned()).collect();
     let groups = if target_groups.is_empty() { vec![color.group.clone()] } else { Vec::new() };
     AlarmSubject { instances: Vec::new(), groups, target_groups }
 }
 
-/// The word for a color.
+/// The name of a color in tags and group names.
 pub(crate) const fn word(color: Color) -> &'static str {
     match color {
         Color::Blue => "blue",
@@ -163,7 +164,7 @@ pub(crate) fn image(id: ImageId, created_at: Timestamp) -> Image {
     }
 }
 
-/// The zones of every group.
+/// The Availability Zones of every group.
 pub(crate) fn zones() -> Vec<Zone> {
     ["eu-central-1a", "eu-central-1b"].iter().filter_map(|zone| zone.parse().ok()).collect()
 }

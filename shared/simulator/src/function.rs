@@ -21,17 +21,17 @@ use crate::world::{Happening, Shared, World};
 mod cloud_ports;
 mod store_ports;
 
-/// One invocation.
+/// One invocation of a Lambda function.
 #[derive(Debug, Clone)]
 pub struct Function {
     pub(crate) shared: Shared,
     /// The number of the invocation.
     pub(crate) id: u64,
-    /// How far the clock of the function is ahead of true time.
+    /// How far the clock of the function is ahead of true time. Negative: the clock is behind.
     pub(crate) skew: SignedDuration,
 }
 
-/// The longest pauses of the SDK before it retries a throttled call, as `shared/aws` sets them.
+/// The longest pauses of the SDK before its first and second retry of a throttled call, as `shared/aws` sets them.
 const BACKOFF: [SignedDuration; 2] = [SignedDuration::from_millis(200), SignedDuration::from_millis(400)];
 
 /// The throttling that applies to a call.
@@ -39,32 +39,33 @@ const BACKOFF: [SignedDuration; 2] = [SignedDuration::from_millis(200), SignedDu
 pub(crate) enum Api {
     /// EC2 and Auto Scaling share one token bucket.
     Bucketed,
+    /// The other services, which the simulator does not throttle.
     Roomy,
 }
 
-/// The error of a call.
+/// Builds the error of a call.
 pub(crate) fn failure(operation: &'static str, kind: CallErrorKind, message: &str) -> CallError {
     CallError { operation, kind, message: UntrustedText::from(message), source: None }
 }
 
 impl Function {
-    /// An invocation with its own clock.
+    /// An invocation whose clock is ahead of true time by `skew`.
     pub const fn new(shared: Shared, id: u64, skew: SignedDuration) -> Self {
         Self { shared, id, skew }
     }
 
-    /// Waits.
+    /// Waits for this duration in virtual time.
     pub async fn pause(&self, duration: SignedDuration) {
         self.sleep(duration).await;
     }
 
-    /// Lets time pass.
+    /// Lets this duration of virtual time pass.
     pub(crate) fn sleep(&self, duration: SignedDuration) -> Sleep {
         let until = self.shared.lock().now + duration;
         Sleep { shared: self.shared.clone(), until, waker: None }
     }
 
-    /// A read with arguments.
+    /// Makes a read with arguments. `subject` is the arguments, for the recording of calls.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         operation: &'static str,
@@ -78,7 +79,7 @@ impl Function {
         self.ask(operation, api, subject, effect).await
     }
 
-    /// A read without arguments, or a write to the table, queue or topic.
+    /// Makes a read without arguments, or a write to the table, queue or topic.
     pub(crate) async fn call<T: Send + 'static>(
         &self,
         operation: &'static str,
@@ -88,7 +89,8 @@ impl Function {
         self.ask(operation, api, String::new(), effect).await
     }
 
-    /// One call. Effect and response come at separate times, and the effect comes even if the function dies before it.
+    /// Makes one call, with the retries of the SDK. Its effect and its response come at separate times. Once the
+    /// request is sent, the call takes effect even if the function dies.
     async fn ask<T: Send + 'static>(
         &self,
         operation: &'static str,
@@ -137,7 +139,8 @@ impl Function {
         taken.filter(|_| !is_lost).unwrap_or_else(|| Err(failure(operation, CallErrorKind::Unavailable, "no answer")))
     }
 
-    /// A write to AWS: checked by the invariant checkers right before its effect, and recorded after it.
+    /// Makes a write to AWS. The invariant checkers check it right before its effect, and it is recorded after its
+    /// effect.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         operation: &'static str,
@@ -169,7 +172,7 @@ impl Function {
         .await
     }
 
-    /// Draws the course of a call, and counts the call.
+    /// Draws the course of a call, and counts and records the call.
     fn begin(&self, operation: &'static str, api: Api, subject: String) -> (Begun, Course) {
         let mut guard = self.shared.lock();
         let world = &mut *guard;
@@ -208,7 +211,7 @@ impl Function {
     }
 }
 
-/// Ends at a time.
+/// A future that is ready at this virtual time.
 #[derive(Debug)]
 pub(crate) struct Sleep {
     shared: Shared,

@@ -12,14 +12,14 @@ use jiff::SignedDuration;
 use crate::executor::Ended;
 use crate::function::Function;
 
-/// The timeout of the function.
+/// The timeout of the reconcile function.
 pub(crate) const FUNCTION_TIMEOUT: SignedDuration = SignedDuration::from_secs(30);
-/// The duration of a lease.
+/// The duration of the lease of a fleet.
 pub(crate) const LEASE: SignedDuration = SignedDuration::from_secs(40);
-/// No write starts later than this before the timeout.
+/// The time before the timeout of the function in which no write starts.
 pub(crate) const MARGIN: SignedDuration = SignedDuration::from_secs(5);
 
-/// Stores the facts of a batch, and reconciles every fleet that they concern.
+/// Stores the facts of a batch of messages, and reconciles every fleet that the messages concern.
 pub(crate) async fn handle(function: &Function, batch: Vec<Received<u64>>, defaults: &Defaults) -> Ended {
     let times = Times { lease: LEASE, deadline: function.now() + FUNCTION_TIMEOUT, margin: MARGIN };
     let received: BTreeSet<u64> = batch.iter().map(|message| message.id).collect();

@@ -1,8 +1,8 @@
 //! A deterministic simulation of AWS in memory and in virtual time: the same seed gives the same run. It imitates the
 //! behavior of AWS that makes a controller fail: lag, lost responses, throttling, retries.
 //!
-//! [`cloud`] is AWS and knows nothing of Driftless. [`day`] draws a fleet, operators and faults from a seed.
-//! [`executor`] runs the production loop against them, and [`invariants`] checks every step.
+//! [`cloud`] is AWS and knows nothing of Driftless. [`day`] draws a fleet, changes by operators, and faults from a
+//! seed. [`executor`] runs the production loop against the simulated AWS, and [`invariants`] checks every step.
 
 pub mod account;
 pub mod aws_writes;

@@ -13,7 +13,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::world::World;
 
-/// Puts a command on the reconcile queue. The operator function has confirmed it, so it is never lost.
+/// Puts a command of an operator on the reconcile queue. The operator function has already confirmed the command, so
+/// the command is never lost.
 pub(crate) fn tell(world: &mut World, fleet: &FleetName, command: Command) {
     world.note(|| format!("a person: {command:?}"));
     world.history.commands += 1;
@@ -33,7 +34,7 @@ pub(crate) fn tell(world: &mut World, fleet: &FleetName, command: Command) {
     world.send(ReconcileRequest::Fact(Box::new(fact)), at);
 }
 
-/// Freezes a scope.
+/// An operator freezes a scope. `expires_at` None: the freeze lasts until an operator lifts it.
 pub(crate) fn freeze(world: &mut World, scope: FreezeScope, reason: &str, expires_at: Option<Timestamp>) {
     world.note(|| format!("a person: freeze until {expires_at:?}"));
     let since = world.now;
@@ -46,7 +47,7 @@ pub(crate) fn write_desired(world: &mut World, group: &GroupName, desired: u32) 
     world.cloud.edit_group(group, |group| group.desired = desired);
 }
 
-/// Writes the weights of a forward action.
+/// An operator writes the weights of a forward action.
 pub(crate) fn write_weights(world: &mut World, place: &ForwardPlace, weights: BTreeMap<TargetGroupArn, u32>) {
     world.note(|| format!("a person: weights := {weights:?}"));
     world.cloud.edit_forward(place, |forward| forward.weights = weights);

@@ -1,4 +1,4 @@
-//! The reconcile queue (delays, at-least-once delivery, no order), and the topics with their messages.
+//! The reconcile queue (delays, at-least-once delivery, no order), and what Driftless has sent: messages and events.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +8,11 @@ use driftless_planner::request::ReconcileRequest;
 use driftless_reconciler::batch::Received;
 use jiff::{SignedDuration, Timestamp};
 
-/// The visibility timeout.
+/// How long a received message stays hidden from other receives.
 pub const VISIBILITY: SignedDuration = SignedDuration::from_secs(180);
 /// The number of receives after which a message goes to the dead-letter queue.
 pub const RECEIVES_MAX: u32 = 5;
-/// Messages in one batch at most.
+/// The largest number of messages in one batch.
 pub const BATCH_MAX: usize = 10;
 
 /// The reconcile queue.
@@ -41,7 +41,8 @@ impl Queue {
         self.messages.insert(self.sent, Message { body, visible_at, receives: 0 });
     }
 
-    /// Receives visible messages and hides them for the visibility timeout.
+    /// Receives a batch of visible messages and hides them for the visibility timeout. A message that was received too
+    /// often goes to the dead-letter queue instead.
     pub fn receive(&mut self, now: Timestamp) -> Vec<Received<u64>> {
         let (mut batch, mut worn_out) = (Vec::new(), Vec::new());
         if self.is_deferred {
@@ -69,7 +70,7 @@ impl Queue {
         self.messages.remove(&id);
     }
 
-    /// When the next message becomes visible.
+    /// The time at which the next message becomes visible.
     pub fn next_visible(&self) -> Option<Timestamp> {
         self.messages.values().map(|message| message.visible_at).min()
     }
@@ -79,7 +80,7 @@ impl Queue {
         self.messages.values()
     }
 
-    /// When each message becomes visible.
+    /// The time at which each message becomes visible.
     pub fn visible_times(&self) -> impl Iterator<Item = Timestamp> {
         self.messages.values().map(|message| message.visible_at)
     }
@@ -95,10 +96,10 @@ impl Queue {
     }
 }
 
-/// The topics.
+/// What Driftless has sent to on-call, to chat and to the event bus.
 #[derive(Debug, Clone, Default)]
 pub struct Topic {
-    /// The messages to on-call, in order, with their times.
+    /// The messages to on-call, in order, each with its time.
     pub sent: Vec<(Timestamp, notification::Message)>,
     /// The ids of the chat messages, in order.
     pub chat: Vec<String>,

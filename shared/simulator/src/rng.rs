@@ -22,7 +22,8 @@ impl Rng {
         Self { state: 0, is_fixed: true }
     }
 
-    /// A separate stream for one purpose, so that more draws for it do not change the draws for others.
+    /// Splits off a separate stream for one purpose. Further draws from the new stream do not change the draws from
+    /// this one.
     #[must_use]
     pub fn split(&mut self) -> Self {
         if self.is_fixed {
@@ -54,7 +55,7 @@ impl Rng {
         low + self.below(high.saturating_sub(low).saturating_add(1))
     }
 
-    /// True in so many of a million cases.
+    /// True with this probability, in cases per million.
     pub const fn happens(&mut self, per_million: u32) -> bool {
         self.below(1_000_000) < per_million as u64
     }
@@ -66,7 +67,7 @@ impl Rng {
         SignedDuration::from_millis(i64::try_from(drawn).unwrap_or(i64::MAX))
     }
 
-    /// One element. None: the slice is empty.
+    /// A random element of the slice. None: the slice is empty.
     pub fn pick<'a, T>(&mut self, of: &'a [T]) -> Option<&'a T> {
         let position = self.below(u64::try_from(of.len()).unwrap_or(0));
         of.get(usize::try_from(position).unwrap_or(0))

@@ -1,4 +1,4 @@
-//! The DynamoDB table, in memory. Each write is one transaction: all of it or nothing.
+//! The DynamoDB table, in memory. Each write is one transaction: it takes effect as a whole or not at all.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ pub struct Table {
     rows: BTreeMap<FleetName, Row>,
     index: BTreeMap<Subject, BTreeSet<FleetName>>,
     freezes: Vec<Freeze>,
-    /// Number of immediate runs in each minute.
+    /// Number of immediate runs that were taken in each minute.
     immediate_runs: BTreeMap<i64, u32>,
     account: Account,
     history: Vec<HistoryEntry>,
@@ -32,19 +32,20 @@ pub struct Table {
 pub struct Row {
     pub lock: Lock,
     pub record: Option<Record>,
-    /// Stored facts that no commit has consumed, by key.
+    /// Stored facts that no commit has consumed yet, by key.
     pub facts: BTreeMap<String, Fact>,
-    /// The observation time of facts that can wait, by key. It outlives the fact, for deduplication.
+    /// The observation time of each fact that can wait, by key. It stays after the fact is consumed, so that a
+    /// duplicate of the fact is recognized.
     pub heard: BTreeMap<String, Timestamp>,
     /// Number of facts ever stored.
     pub filed: u64,
     /// The outbox: committed notifications that are not delivered, oldest first.
     pub outbox: Vec<Notification>,
-    /// Notifications that only one audience has received, with that audience.
+    /// Notifications that only one of the two audiences has received, by id, each with that audience.
     pub partially_delivered: BTreeMap<String, Audience>,
     /// Committed events that are not published, oldest first.
     pub events: Vec<EventBatch>,
-    /// The fingerprint that the resync stored last.
+    /// The fingerprint of the fleet that the resync stored last.
     pub fingerprint: Option<String>,
     /// The whole history of the fleet.
     pub history: Vec<HistoryEntry>,
@@ -54,15 +55,15 @@ pub struct Row {
     pub to_be_put: Vec<Event>,
 }
 
-/// The lease item.
+/// The lease item of a fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lock {
-    /// The holder of the lease. None: it is free.
+    /// The holder of the lease. None: the lease is free.
     pub holder: Option<String>,
     pub until: Timestamp,
-    /// Rises with every holder.
+    /// The fencing number of the lease. It rises whenever the lease is taken.
     pub fence: u64,
-    /// Rises with every fact that cannot wait.
+    /// The number of stored facts that could not wait.
     pub requests: u64,
     /// When the pending delayed request becomes visible.
     pub next_request: Option<Timestamp>,
@@ -74,7 +75,7 @@ impl Default for Lock {
     }
 }
 
-/// The table keeps milliseconds.
+/// Truncates a time to milliseconds, as the table does.
 fn stored(at: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }
@@ -97,7 +98,7 @@ impl Lock {
 }
 
 impl Table {
-    /// The items of a fleet to write without any condition, for a test that plays another writer.
+    /// The items of a fleet, which a test that plays another writer can write without any condition.
     pub fn row_mut(&mut self, fleet: &FleetName) -> &mut Row {
         self.rows.entry(fleet.clone()).or_default()
     }
@@ -112,24 +113,24 @@ impl Table {
         &self.rows
     }
 
-    /// The items of the account.
+    /// What the table stores for the account as a whole, such as the cutover slots.
     pub const fn account(&self) -> &Account {
         &self.account
     }
 
-    /// The fleets of subjects in the index.
+    /// The fleets of these subjects, as the index stores them. A subject that is not in the index is left out.
     pub fn indexed(&self, subjects: &BTreeSet<Subject>) -> BTreeMap<Subject, BTreeSet<FleetName>> {
         let known = |subject: &Subject| Some((subject.clone(), self.index.get(subject)?.clone()));
         subjects.iter().filter_map(known).collect()
     }
 
-    /// Stores the fleets of subjects in the index.
+    /// Stores in the index to which fleets each subject belongs.
     pub fn index(&mut self, entries: &BTreeMap<Subject, BTreeSet<FleetName>>) {
         self.index.extend(entries.iter().map(|(subject, fleets)| (subject.clone(), fleets.clone())));
     }
 
-    /// Stores a fact if it is newer than the one with its key. A fact that cannot wait raises `requests`; the time of a
-    /// fact that can wait is kept for deduplication after the fact is consumed.
+    /// Stores a fact if it is newer than the stored fact with the same key. A fact that cannot wait raises `requests`.
+    /// The time of a fact that can wait is kept for deduplication after the fact is consumed.
     pub fn store(&mut self, fleet: &FleetName, fact: &Fact) -> StoreResult {
         let row = self.row_mut(fleet);
         let (key, observed_at) = (fact.key(), stored(fact.observed_at()));
@@ -149,7 +150,7 @@ impl Table {
         StoreResult::Stored
     }
 
-    /// Takes one of the immediate runs of a minute. False: none is left.
+    /// Takes one of the immediate runs that each minute allows. False: none is left in this minute.
     pub fn take_immediate_run(&mut self, now: Timestamp) -> bool {
         let taken = self.immediate_runs.entry(minute_of(now)).or_default();
         let is_left = *taken < IMMEDIATE_RUNS_PER_MINUTE_MAX;
@@ -157,7 +158,8 @@ impl Table {
         is_left
     }
 
-    /// The stored observation times of facts, and the leases of their fleets.
+    /// What deduplication needs to know: the stored observation times of these facts, and the times of the pending
+    /// delayed requests of their fleets.
     pub fn deduplication(&self, facts: &[(FleetName, String)]) -> Deduplication {
         let mut deduplication = Deduplication::default();
         for (fleet, key) in facts {
@@ -172,7 +174,7 @@ impl Table {
         deduplication
     }
 
-    /// Takes the lease if it is free, expired, or the holder's own.
+    /// Takes the lease if it is free, if it has expired, or if the same holder has it.
     pub fn acquire(&mut self, fleet: &FleetName, holder: &str, now: Timestamp, until: Timestamp) -> Acquired {
         let lock = &mut self.row_mut(fleet).lock;
         let is_others = lock.holder.as_deref().is_some_and(|other| other != holder);
@@ -185,7 +187,7 @@ impl Table {
         Acquired::Held(lock.lease(fleet, holder))
     }
 
-    /// Releases the lease, unless new requests arrived since the lease was read.
+    /// Releases the lease, unless a fact that cannot wait has arrived since the lease was read.
     pub fn release(&mut self, lease: &Lease, next_request: Option<Timestamp>) -> Released {
         let lock = &mut self.row_mut(&lease.fleet).lock;
         if !lock.is_held_by(lease) {
@@ -199,7 +201,7 @@ impl Table {
         Released::Free
     }
 
-    /// Stores the time of a delayed request, unless an earlier one is pending.
+    /// Stores the time of a delayed request. False: an earlier request is pending.
     pub fn claim_request(&mut self, fleet: &FleetName, at: Timestamp, now: Timestamp) -> bool {
         let lock = &mut self.row_mut(fleet).lock;
         if lock.next_request.is_some_and(|next| next > stored(now) && next <= stored(at)) {
@@ -209,7 +211,7 @@ impl Table {
         true
     }
 
-    /// Everything of a fleet.
+    /// Everything that a pass loads for a fleet.
     pub fn load(&self, fleet: &FleetName) -> Stored {
         let (freezes, account) = (self.freezes(fleet), self.account.clone());
         let Some(row) = self.rows.get(fleet) else { return Stored { freezes, account, ..Stored::default() } };
@@ -225,7 +227,7 @@ impl Table {
         }
     }
 
-    /// The freezes of a fleet: its own and that of the account.
+    /// The freezes that apply to a fleet: its own freeze and that of the account.
     pub fn freezes(&self, fleet: &FleetName) -> Vec<Freeze> {
         let concerns = |freeze: &&Freeze| match &freeze.scope {
             FreezeScope::Account => true,
@@ -234,13 +236,13 @@ impl Table {
         self.freezes.iter().filter(concerns).cloned().collect()
     }
 
-    /// An operator freezes a scope.
+    /// An operator freezes a scope. The new freeze replaces an earlier one of the same scope.
     pub fn freeze(&mut self, freeze: Freeze) {
         self.lift(&freeze.scope);
         self.freezes.push(freeze);
     }
 
-    /// Adds a history entry outside a commit.
+    /// Adds a history entry and its event outside a commit.
     pub fn note(&mut self, scope: &FreezeScope, line: &HistoryEntry) {
         let batch = EventBatch::alone(scope, line);
         match scope {
@@ -257,7 +259,7 @@ impl Table {
         }
     }
 
-    /// Removes published events.
+    /// Removes published events from the events that are still to be published.
     pub fn mark_published(&mut self, scope: &FreezeScope, ids: &[String]) {
         let batches = match scope {
             FreezeScope::Account => &mut self.events,
@@ -266,7 +268,7 @@ impl Table {
         batches.retain(|batch| !ids.contains(&batch.id));
     }
 
-    /// Events of the account that are not published.
+    /// The events of the account that are not published yet.
     pub fn account_events(&self) -> Vec<EventBatch> {
         self.events.clone()
     }
@@ -285,7 +287,7 @@ impl Table {
         self.freezes.retain(|freeze| freeze.scope != *scope);
     }
 
-    /// Commits a decision if lease and record are unchanged since they were read.
+    /// Commits a decision if the lease is still held and the record is unchanged since it was read.
     pub fn commit(
         &mut self,
         lease: &Lease,
@@ -328,7 +330,7 @@ impl Table {
         self.row_mut(fleet).partially_delivered.insert(id.to_owned(), mark_delivered);
     }
 
-    /// Takes a cutover slot, if one is free or the fleet already holds one.
+    /// Takes a cutover slot, if one is free or the fleet already holds one. False: all slots are taken.
     pub fn take_slot(&mut self, fleet: &FleetName, limit: usize, now: Timestamp) -> bool {
         if self.account.slots.len() >= limit && !self.account.slots.contains_key(fleet) {
             return false;
@@ -337,18 +339,18 @@ impl Table {
         true
     }
 
-    /// Stores that another fleet began to drift under a rule.
+    /// Stores that another fleet has begun to drift under a rule.
     pub fn drifts_elsewhere(&mut self, rule: &RuleName, fleet: &FleetName, now: Timestamp) {
         self.account.drifting.entry(rule.clone()).or_default().insert(fleet.clone(), stored(now));
     }
 
-    /// Releases the cutover slot.
+    /// Releases the cutover slot of a fleet.
     pub fn give_slot(&mut self, fleet: &FleetName) {
         self.account.slots.remove(fleet);
     }
 
-    /// Fleets with open work, and since when the oldest work is in progress. None: all work waits for a guard. Facts
-    /// and notifications have no time here.
+    /// The fleets with open work, each with the time since which its oldest work is in progress. None: all its work
+    /// waits for a guard, or is only a stored fact, notification or event.
     pub fn open_fleets(&self) -> BTreeMap<FleetName, Option<Timestamp>> {
         let is_open = |row: &Row| {
             row.record.as_ref().is_some_and(|record| record.open_since().is_some())

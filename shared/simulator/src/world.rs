@@ -27,7 +27,7 @@ use crate::rng::Rng;
 use crate::table::Table;
 use crate::trace::Trace;
 
-/// The distance between events that AWS emits at the same moment, which keeps their order.
+/// The time between two events that AWS emits at the same moment. It keeps their order.
 const SPACING: SignedDuration = SignedDuration::from_millis(1);
 
 /// The state of a simulation. One lock guards all of it: only one thing happens at a time.
@@ -38,9 +38,9 @@ pub struct World {
     pub table: Table,
     pub queue: Queue,
     pub topic: Topic,
-    /// The token bucket of all calls to EC2 and Auto Scaling.
+    /// The token bucket that all calls to EC2 and Auto Scaling share.
     pub bucket: Bucket,
-    /// The last reading of each Config rule, and its time.
+    /// The last reading of each Config rule, each with the time of the reading.
     verdicts: BTreeMap<RuleName, (Timestamp, RuleReading)>,
     pub rng: Rng,
     /// The rates of the faults.
@@ -51,10 +51,10 @@ pub struct World {
     pub calls: Calls,
     pub trace: Trace,
     pub aws_writes: AwsWrites,
-    /// The changes of operators and AWS that the invariant checkers need.
+    /// What the invariant checkers need to know about the past.
     pub history: History,
     pub violations: Vec<Violation>,
-    /// Functions that died by a fault and are still to be dropped.
+    /// Functions that a fault has killed and that the executor still has to remove.
     pub crashed: Vec<u64>,
     agenda: BTreeMap<(Timestamp, u64), Happening>,
     entries: u64,
@@ -63,17 +63,17 @@ pub struct World {
 /// The counts of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Calls to ports, by name.
+    /// Number of calls to ports, by the name of the operation.
     pub calls: BTreeMap<&'static str, u64>,
     pub faults: BTreeMap<&'static str, u64>,
     pub functions: u64,
     /// The total duration of the functions.
     pub lived: SignedDuration,
-    /// Requests, and failed requests of any cause, in thousandths.
+    /// Requests and failed requests of any cause, each in thousandths of a request.
     pub requests: (u128, u128),
-    /// Failed requests in thousandths, by responsible actor.
+    /// Failed requests in thousandths of a request, by responsible actor.
     pub failed_by: BTreeMap<&'static str, u128>,
-    /// Phases, waits and exits that occurred.
+    /// How often each layout, phase, guard, route and outcome occurred.
     pub reached: BTreeMap<String, u64>,
 }
 
@@ -83,7 +83,7 @@ impl Counts {
         *self.faults.entry(name).or_default() += 1;
     }
 
-    /// Counts a phase, wait or exit that the run reached.
+    /// Counts a layout, phase, guard, route or outcome that the run reached.
     pub fn reach(&mut self, name: impl Into<String>) {
         *self.reached.entry(name.into()).or_default() += 1;
     }
@@ -110,7 +110,7 @@ impl Counts {
 /// A scheduled change.
 pub enum Happening {
     Wake(Waker),
-    /// The world changes: a call takes effect, an operator makes a change.
+    /// The world changes: for example, a call takes effect or an operator makes a change.
     Change(Box<dyn FnOnce(&mut World) + Send>),
     /// Lambda kills a function.
     Kill(u64),
@@ -133,7 +133,7 @@ impl fmt::Debug for Happening {
 }
 
 impl World {
-    /// A world with this AWS and an empty table.
+    /// A world with this simulated AWS and an empty table.
     pub fn new(now: Timestamp, cloud: Cloud, mut rng: Rng, rates: Rates) -> Self {
         Self {
             now,
@@ -158,7 +158,7 @@ impl World {
         }
     }
 
-    /// Schedules a change. A change in the past is applied next.
+    /// Schedules a change. A change whose time has passed is applied next.
     pub fn at(&mut self, when: Timestamp, what: Happening) {
         self.entries += 1;
         self.agenda.insert((when.max(self.now), self.entries), what);
@@ -174,7 +174,7 @@ impl World {
         self.trace.note(self.now, what);
     }
 
-    /// Whether Auto Scaling refuses a write now.
+    /// Whether Auto Scaling refuses this write because of a scaling activity. Drawn from the rates.
     pub(crate) fn is_busy(&mut self, operation: &'static str) -> bool {
         let rate = self.rates.busy;
         let is_busy = rate > 0 && operation.starts_with("autoscaling:") && self.rng.happens(rate);
@@ -200,7 +200,7 @@ impl World {
         Some(entry.remove())
     }
 
-    /// Records a write of Driftless.
+    /// Records a write of Driftless that took effect.
     pub fn done(&mut self, aws_write: &AwsWrite) {
         *self.aws_writes.counts.entry(aws_write.name()).or_default() += 1;
         if self.trace.is_on() {
@@ -243,7 +243,7 @@ impl World {
         }
     }
 
-    /// The lag of a describe call now: reads are eventually consistent.
+    /// Draws the lag of a describe call that is made now. Reads of AWS are eventually consistent.
     pub fn trail(&mut self) -> SignedDuration {
         if self.rates.stale == 0 || !self.rng.happens(self.rates.stale) {
             return self.cloud.lag;
@@ -252,8 +252,8 @@ impl World {
         self.rng.duration(SignedDuration::from_millis(500), SignedDuration::from_secs(12))
     }
 
-    /// The reading of a Config rule. Under the fault "stale" it is an earlier reading, no older than the loop keeps one
-    /// of many instances.
+    /// The reading of a Config rule. With the fault `stale` it can be an earlier reading, but not an older one than the
+    /// production loop would keep for a rule with many findings.
     ///
     /// # Errors
     /// The errors of the call.
@@ -283,7 +283,7 @@ impl World {
         }
     }
 
-    /// The fact that a detector makes of an event.
+    /// The fact into which a detector turns an event.
     fn detected(&mut self, event: CloudEvent) -> Fact {
         match event {
             CloudEvent::Compliance { instance, rule, verdict, at } => {
@@ -315,7 +315,8 @@ impl World {
         }
     }
 
-    /// Delivers an event as `EventBridge` does: a detector turns it into a fact, which goes to the reconcile queue.
+    /// Delivers an event as `EventBridge` does: a detector turns it into a fact, which goes to the reconcile queue. The
+    /// event can be lost, and the fact can arrive late or twice.
     pub fn report(&mut self, fact: &Fact) {
         if self.rng.happens(self.rates.event_lost) {
             self.counts.fault("event lost");

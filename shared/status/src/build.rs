@@ -1,4 +1,4 @@
-//! The document about one fleet, made from what was just read.
+//! Builds the document about one fleet from what was just read.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,8 @@ use crate::model::{
 };
 use crate::{cutover, orders, policy, rollback_path, steps, words};
 
-/// What a fleet does. The input is what a reconcile pass would decide from, without outcomes; nothing is committed.
+/// Builds the status of a fleet. The input is what a reconcile pass would decide on, but without outcomes of actions.
+/// Nothing is committed.
 pub fn status(input: Input<'_>, next_request: NextRequest, lease: LeaseStatus) -> FleetStatus {
     let explained = explain(input);
     let decision = &explained.decision;
@@ -88,7 +89,7 @@ pub fn status(input: Input<'_>, next_request: NextRequest, lease: LeaseStatus) -
     status
 }
 
-/// Whether an operator requested the replacement of an instance that no pass has found drifted since.
+/// Whether an operator requested the replacement of an instance and no pass has found that instance drifted since then.
 fn awaits(record: &Record) -> bool {
     record.asked_to_replace.keys().any(|id| !record.replacements.contains_key(id))
 }
@@ -102,7 +103,7 @@ fn requested(asked: &CandidateReason) -> Option<UntrustedText> {
     }
 }
 
-/// The command that a cutover on record waits for.
+/// The command that lets a waiting cutover on record continue. None: the cutover does not wait for a command.
 fn go_on(input: Input<'_>) -> Option<String> {
     let cutover = input.record?.cutover.as_ref()?;
     let verb = match cutover.phase() {
@@ -122,7 +123,7 @@ fn go_on(input: Input<'_>) -> Option<String> {
     Some(command_about(input.fleet, verb))
 }
 
-/// What is known of images. The planner's next record has the images that this read refused.
+/// Adds what is known of images to the status. The images that this read refused are in the planner's next record.
 fn remember(status: &mut FleetStatus, record: &Record) {
     let memory = &record.memory;
     let vetoes = memory.vetoes.iter().map(|(image, veto)| VetoStatus {
@@ -219,7 +220,8 @@ const fn numbered(template: &TemplateReference) -> Option<&TemplateVersion> {
     }
 }
 
-/// The image that a template version names: as it was just read, or as the record knows it. A version never changes.
+/// The image that a template version names, as the record knows it or as it was just read. The content of a version
+/// never changes.
 fn image_of(template: &TemplateVersion, input: Input<'_>) -> Option<(ImageId, Option<UntrustedText>)> {
     let of_release =
         |release: &Release| (release.template == *template).then(|| (release.image.clone(), release.build.clone()));
@@ -266,7 +268,7 @@ fn traffic(group: &Group, seen: &Observation) -> Traffic {
     }
 }
 
-/// Drifted instances: those on record, and those that this read would add.
+/// The drifted instances: those on record, and those that this read would add to the record.
 fn drifted(input: Input<'_>, explained: &Explanation) -> Vec<DriftedStatus> {
     let next = &explained.decision.next;
     let on_record = input.record.map(|record| &record.replacements);
@@ -341,7 +343,7 @@ fn freezes(input: Input<'_>) -> Vec<FreezeStatus> {
     freeze.collect()
 }
 
-/// The conditions by this read. A condition without a notification was found by this read.
+/// The conditions of the fleet according to this read. A condition without a notification was found only by this read.
 fn conditions(input: Input<'_>, explained: &Explanation) -> Vec<ConditionStatus> {
     let is_told = |key: &str| input.record.is_some_and(|record| record.conditions.contains_key(key));
     let conditions = explained.decision.next.conditions.iter().map(|(key, condition)| ConditionStatus {
@@ -353,7 +355,7 @@ fn conditions(input: Input<'_>, explained: &Explanation) -> Vec<ConditionStatus>
     conditions.collect()
 }
 
-/// What the fleet does: the first state that applies, in the order of [`State`].
+/// The state of the fleet: the first state that applies, in the order of [`State`].
 fn state(status: &FleetStatus, record: Option<&Record>) -> (State, UntrustedText) {
     let under_way = record.and_then(|record| record.cutover.as_ref());
     let condition = |prefix: &str| status.conditions.iter().find(|known| known.condition.starts_with(prefix));

@@ -32,7 +32,7 @@ pub struct CutoverStatus {
     pub image: ImageId,
     /// The build of that image. Null: the image has no build.
     pub build: Option<UntrustedText>,
-    /// Why the image is a candidate.
+    /// Why the image is a candidate for the next release.
     pub reason: UntrustedText,
     /// The release of the old color, to which a rollback returns.
     pub from: ReleaseStatus,
@@ -46,11 +46,12 @@ pub struct CutoverStatus {
     pub new_group: GroupName,
     /// How traffic moves.
     pub route: RouteStatus,
-    /// The capacity that Driftless keeps in each color during the cutover.
+    /// The number of instances that each color must have: the highest desired capacity of the live group during the
+    /// cutover.
     pub size: u32,
     /// The steps in their order, up to the end of the cutover or to the first step that needs an operator.
     pub steps: Vec<StepStatus>,
-    /// The share of the steps that are done, in percent. Null: the cutover is undone or needs an operator.
+    /// The share of the steps that are done, in percent. Null: the cutover is being undone or needs an operator.
     #[cfg_attr(feature = "schema", schemars(range(max = 100)))]
     pub progress_percent: Option<u32>,
     /// What the cutover waits for. Null: nothing blocks the cutover.
@@ -63,11 +64,11 @@ pub struct CutoverStatus {
     pub paused_since: Option<Timestamp>,
     /// When the phase ends. Null: the phase ends when its work is done, or the timers are stopped.
     pub phase_ends_at: Option<Timestamp>,
-    /// How much time of the phase is left; while the timers are stopped, how much is left after they run again. Null:
-    /// unknown.
+    /// The time that is left in the phase, in seconds. While the timers are stopped, it is the time that is left after
+    /// they run again. Null: unknown.
     pub phase_left_seconds: Option<i64>,
-    /// When the phase ends at the latest; then the cutover takes the exit of the phase. Null: the phase has no
-    /// deadline, or the timers are stopped.
+    /// The latest time at which the phase ends. The cutover then takes the exit that the phase has for a timeout. Null:
+    /// the phase has no deadline, or the timers are stopped.
     pub deadline: Option<Timestamp>,
     /// The share of the group that the instance refresh has replaced, in percent. Null: there is no instance refresh.
     #[cfg_attr(feature = "schema", schemars(range(max = 100)))]
@@ -78,7 +79,7 @@ pub struct CutoverStatus {
     pub approved_by: Option<UntrustedText>,
     /// Whether an operator promoted the cutover, so that it skips the remaining waits.
     pub is_expedited: bool,
-    /// Why the cutover is undone or needs an operator. Null: neither.
+    /// Why the cutover is being undone or needs an operator. Null: neither.
     pub because: Option<UntrustedText>,
     /// The evidence against the new release.
     pub evidence: Vec<UntrustedText>,
@@ -89,13 +90,13 @@ pub struct CutoverStatus {
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "route"))]
 pub enum RouteStatus {
-    /// By the weights of one forward action.
+    /// Traffic moves by the weights of one forward action.
     Weighted,
-    /// By attaching groups to one target group, and detaching them.
+    /// Traffic moves when a group is attached to the shared target group or detached from it.
     Shared,
-    /// There is no load balancer: no traffic moves.
+    /// There is no load balancer, so no traffic moves.
     NoLoadBalancer,
-    /// An instance refresh rolls a single group.
+    /// An instance refresh replaces the instances of a single group.
     Rolling,
 }
 
@@ -103,16 +104,16 @@ pub enum RouteStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "step"))]
 pub struct StepStatus {
-    /// The phase.
+    /// The phase of the step.
     pub phase: String,
     /// The share of the traffic that the new color gets in this step, in percent. Null: the step moves no traffic.
     #[cfg_attr(feature = "schema", schemars(range(max = 100)))]
     pub percent: Option<u8>,
-    /// Whether the step is done.
+    /// The progress of the step.
     pub progress: Progress,
 }
 
-/// Whether a step is done.
+/// The progress of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "progress"))]
@@ -127,7 +128,7 @@ pub enum Progress {
     Left,
 }
 
-/// The cutover on record, or the one that the next reconcile pass would start.
+/// The cutover on record or, if there is none, the cutover that the next reconcile pass would start.
 pub(crate) fn cutover(
     record: Option<&Record>,
     explained: &Explanation,
@@ -178,7 +179,7 @@ pub(crate) fn cutover(
     })
 }
 
-/// The deadline of a phase that has one.
+/// The deadline of a cutover's phase. None: the phase has no deadline.
 fn deadline(cutover: &Cutover) -> Option<Timestamp> {
     let lasts_until_then = matches!(
         cutover.phase(),
@@ -214,7 +215,8 @@ const fn because(phase: &CutoverPhase) -> Option<&UntrustedText> {
     }
 }
 
-/// The done and the remaining steps. A cutover that is undone has other steps: its progress before that is not stored.
+/// The done and the remaining steps. A cutover that is being undone has other steps, because its earlier progress is
+/// not stored.
 fn steps(cutover: &Cutover) -> Vec<StepStatus> {
     let way = match cutover.phase() {
         CutoverPhase::Aborting { outcome, .. } => vec![("aborting", None), (outcome.name(), None)],

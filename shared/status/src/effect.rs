@@ -1,4 +1,4 @@
-//! What a command will do to the fleet as it is now: shown before an operator confirms the command.
+//! The effect that a command would have on the fleet as it is now. It is shown before an operator confirms the command.
 
 use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
@@ -8,8 +8,8 @@ use driftless_planner::text::UntrustedText;
 use crate::cutover::{CutoverStatus, Progress};
 use crate::model::{FleetStatus, ReleaseStatus};
 
-/// How a command that needs a confirmation is named in the question. None: the command needs none, because it is easily
-/// undone.
+/// The words that name a command in the question for a confirmation. None: the command needs no confirmation, because
+/// it is easily undone.
 pub fn destructive(command: &Command, fleet: &FleetName) -> Option<String> {
     let words = match command {
         Command::Reject => format!("reject {fleet}"),
@@ -37,7 +37,7 @@ const fn name(color: Color) -> &'static str {
     }
 }
 
-/// What the command will do: first what the fleet does now, then what changes.
+/// The effect of a command, in lines of text: first what the fleet does now, then what changes.
 pub fn of(status: &FleetStatus, command: &Command) -> Vec<String> {
     let mut lines = vec![format!("now: {}", status.says)];
     match command {
@@ -72,7 +72,7 @@ pub fn of(status: &FleetStatus, command: &Command) -> Vec<String> {
     lines
 }
 
-/// A release, in a line.
+/// A release as one line of text.
 fn release(release: &ReleaseStatus) -> String {
     let build = release.build.as_ref().map(|build| format!("build {build}, ")).unwrap_or_default();
     format!("{} ({build}{})", release.image, release.template)

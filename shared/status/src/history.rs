@@ -23,8 +23,8 @@ pub struct History {
     /// The entries, the newest first.
     #[serde(rename = "entries")]
     pub lines: Vec<HistoryLine>,
-    /// The time of the oldest entry, if older ones were left out: query again with it as `before`. Null: there are no
-    /// older entries.
+    /// The time of the oldest entry, if older entries were left out. To get these, query again with this time as
+    /// `before`. Null: there are no older entries.
     pub older_before: Option<Timestamp>,
 }
 
@@ -33,53 +33,53 @@ pub struct History {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "history-entry"))]
 pub struct HistoryLine {
-    /// When it happened.
+    /// When the change happened.
     pub at: Timestamp,
-    /// Which kind of change the entry records.
+    /// The kind of the change.
     pub kind: ChangeKind,
     /// The instance that the change is about. Null: the change is not about one instance.
     pub instance: Option<InstanceId>,
-    /// The phase or state before. Empty: there was none.
+    /// The phase or state before the change. Empty: there was none.
     pub from: UntrustedText,
-    /// The phase or state after.
+    /// The phase or state after the change.
     pub to: UntrustedText,
-    /// Why it changed.
+    /// The reason for the change.
     pub why: UntrustedText,
-    /// Who or what changed it.
+    /// Who or what made the change.
     pub actor: UntrustedText,
-    /// What is kept of a drifted instance that was terminated. Null: the entry is of another kind.
+    /// The evidence that is kept about a drifted instance that was terminated. Null: the entry is of another kind.
     pub evidence: Option<EvidenceStatus>,
 }
 
-/// What Driftless keeps of a drifted instance before it terminates the instance.
+/// The evidence that Driftless keeps about a drifted instance before it terminates the instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "evidence"))]
 pub struct EvidenceStatus {
     /// Why the instance counted as drifted.
     pub reasons: Vec<UntrustedText>,
-    /// What AWS Config reported, for each rule.
+    /// The findings of AWS Config about the instance, one for each rule.
     pub findings: Vec<FindingStatus>,
-    /// Its Auto Scaling group.
+    /// The Auto Scaling group of the instance.
     pub group: GroupName,
-    /// Its Availability Zone.
+    /// The Availability Zone of the instance.
     pub zone: Zone,
-    /// The image that it ran. Null: EC2 no longer knew the instance.
+    /// The image that the instance ran. Null: EC2 no longer knew the instance.
     pub image: Option<ImageId>,
-    /// The launch template version that it was launched with. Null: EC2 did not report one.
+    /// The launch template version that the instance was launched with. Null: EC2 did not report one.
     pub template: Option<TemplateVersion>,
-    /// When it was launched. Null: EC2 no longer knew the instance.
+    /// When the instance was launched. Null: EC2 no longer knew the instance.
     pub launched_at: Option<Timestamp>,
-    /// When the drift was first detected.
+    /// When the drift of the instance was first detected.
     pub detected_at: Timestamp,
-    /// The replacement instance. Null: with terminate-first, none was launched yet.
+    /// The id of the replacement instance. Null: with terminate-first, the replacement instance was not yet launched.
     #[serde(rename = "replacement_instance")]
     pub successor: Option<InstanceId>,
-    /// What the guards found.
+    /// The numbers that the last guards compared, in words.
     pub guards: Vec<UntrustedText>,
 }
 
-/// The newest of these entries, at most `limit` of them. The entries come in the order in which they were committed; the
-/// caller has selected them by instance and time.
+/// Builds the history document from the newest of these entries, at most `limit` of them. The entries must be in the
+/// order in which they were committed; the caller has already selected them by instance and time.
 pub fn history(fleet: FleetName, entries: impl IntoIterator<Item = HistoryEntry>, limit: usize) -> History {
     let mut lines: Vec<HistoryLine> = entries.into_iter().map(line).collect();
     lines.reverse();
@@ -99,7 +99,7 @@ fn line(entry: HistoryEntry) -> HistoryLine {
 }
 
 impl HistoryLine {
-    /// What changed. None: the entry is evidence, or of a kind that this version does not know.
+    /// The change that the entry records. None: the entry is evidence, or of a kind that this version does not know.
     pub fn change(&self) -> Option<Change> {
         history::change(self.kind, self.instance.clone(), self.from.as_str(), self.to.as_str(), None)
     }

@@ -1,9 +1,12 @@
-//! What a fleet does, what blocks the rest, and whether a rollback is possible: one document for operators and programs.
+//! The status of fleets for operators and programs: what a fleet does, what blocks its pending work, and whether a
+//! rollback is possible.
 //!
-//! [`status()`] makes what the function, the command line and the dashboard show. It runs the planner on what was just read
-//! and commits nothing: this crate has no rules of its own. What cannot be known is null or `unknown`.
+//! [`status()`] builds the document that the function `status`, the command line and the dashboard show. It runs the
+//! planner on what was just read and commits nothing; this crate has no rules of its own. What cannot be known is null
+//! or `unknown`.
 //!
-//! [`model`] has the document about a fleet, [`why`] the guards of one instance or image, [`history`] past changes.
+//! [`model`] contains the document about a fleet, [`why`] the guards of one instance or image, and [`history`] the past
+//! changes.
 
 mod build;
 pub mod cutover;

@@ -1,5 +1,6 @@
-//! The document about one fleet. Keys are in `snake_case`, values in `kebab-case`. Fields are added freely; a change of a field's
-//! meaning, or its removal, raises [`SCHEMA`]. Absent and `null` mean the same. Times are in UTC, durations in whole seconds.
+//! The document about one fleet. Keys are in `snake_case`, values in `kebab-case`. New fields may appear at any time.
+//! If the meaning of a field changes or a field is removed, [`SCHEMA`] is raised. Absent and `null` mean the same.
+//! Times are in UTC, durations in whole seconds.
 //!
 //! The doc comments of this crate's documents are the descriptions of the published schemas, and the tables of
 //! `docs/status.md`.
@@ -19,11 +20,11 @@ use crate::rollback_path::RollbackPath;
 /// The version of the documents of this crate.
 pub const SCHEMA: u32 = 1;
 
-/// How many images a status lists: the newest ones.
+/// The number of images that a status lists at most: the newest ones.
 pub const IMAGES_MAX: usize = 20;
 
-/// Everything about one fleet: what is in progress as the last commit stored it; guards, blocks and next steps as the
-/// planner decides on what was just read.
+/// Everything about one fleet. Work in progress is shown as the last commit stored it; guards, blocks and next steps
+/// are what the planner decides on the values that were just read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline, rename = "fleet-status"))]
 pub struct FleetStatus {
@@ -39,18 +40,18 @@ pub struct FleetStatus {
     /// What the fleet does, in a sentence.
     #[serde(rename = "message")]
     pub says: UntrustedText,
-    /// How often the fleet's record was committed. Null: no reconcile pass has read the fleet yet.
+    /// The number of commits of the fleet's record. Null: no reconcile pass has read the fleet yet.
     pub record_version: Option<u64>,
     /// The mode that the tags set. Null: the policy is invalid, so that the mode is unknown.
     pub mode: Option<Mode>,
-    /// What the fleet's groups form.
+    /// What the groups of the fleet form: a pair, a single group, or no valid fleet.
     pub layout: LayoutStatus,
-    /// Why Driftless can change nothing in this fleet. Null: no obstacle.
+    /// Why Driftless can change nothing in this fleet. Null: nothing prevents changes.
     pub obstacle: Option<UntrustedText>,
     /// The policy that the tags set.
     pub policy: PolicyStatus,
-    /// The last good release. While a cutover moves traffic, `colors` says which image has it. Null: the fleet is not
-    /// adopted yet.
+    /// The last good release. While a cutover moves traffic, `colors` shows the traffic and the image of each group.
+    /// Null: the fleet is not adopted yet.
     pub release: Option<ReleaseStatus>,
     /// The fleet's groups, blue first.
     pub colors: Vec<ColorStatus>,
@@ -72,11 +73,11 @@ pub struct FleetStatus {
     /// Candidates that wait for their next attempt.
     #[serde(rename = "deferred")]
     pub deferred: Vec<DeferredStatus>,
-    /// Images that were named for the fleet and are no candidates, each with the reason.
+    /// Images that were named for the fleet but are no candidates, each with the reason.
     pub refused: Vec<RefusedStatus>,
-    /// Images that were read, the newest first, at most 20, without the release's own image.
+    /// The images that were read, the newest first, at most 20. The image of the release is left out.
     pub images: Vec<ImageStatus>,
-    /// Settings to restore: Driftless changed them for work in progress.
+    /// Settings that Driftless changed for work in progress and must restore.
     #[serde(rename = "borrowed_settings")]
     pub borrowed_settings: Vec<BorrowedSettingsStatus>,
     /// The last cutovers that ended, the newest first.
@@ -84,39 +85,38 @@ pub struct FleetStatus {
     pub past: Vec<PastStatus>,
     /// The cutover that an operator requested and that has not started yet. Null: none is requested.
     pub requested: Option<UntrustedText>,
-    /// The command that an operator types to let the cutover continue. Null: the cutover does not wait for an
-    /// operator.
+    /// The command that an operator types to let the cutover continue. Null: the cutover does not wait for an operator.
     #[serde(rename = "continue_command")]
     pub go_on: Option<String>,
     /// Commands without an argument that would be carried out now and would change something. Freeze and thaw are
-    /// always available and not listed.
+    /// always available and are not listed.
     #[serde(default, rename = "actions")]
     pub orders: Vec<OpenOrder>,
     /// What the next reconcile pass would do if it ran now.
     pub next_steps: Vec<NextStep>,
-    /// When the next reconcile pass runs at the latest. Null: nothing waits for a time.
+    /// The latest time at which the next reconcile pass runs. Null: nothing waits for a time.
     pub requeue_at: Option<Timestamp>,
     /// The delayed reconcile request in the reconcile queue.
     pub next_request: NextRequest,
-    /// The lease of the fleet: which run reconciles it.
+    /// The lease of the fleet, which shows the run that reconciles the fleet.
     #[serde(default)]
     pub lease: LeaseStatus,
     /// Since when work is in progress. Null: the fleet is idle.
     #[serde(rename = "in_progress_since")]
     pub in_progress_since: Option<Timestamp>,
-    /// Events and commands that are stored and that no reconcile pass has applied yet.
+    /// The number of events and commands that are stored and that no reconcile pass has applied yet.
     #[serde(rename = "pending_facts")]
     pub facts_filed: usize,
 }
 
-/// What a fleet does. Where several states apply, the first one in this order.
+/// What a fleet does. If several states apply, the first one in this order counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "state"))]
 pub enum State {
-    /// A cutover stopped; an operator must choose between resume and rollback.
+    /// A cutover stopped, and an operator must choose between resume and rollback.
     NeedsOperator,
-    /// A cutover is undone: traffic, where it moved, returns to the old color.
+    /// A cutover is being undone. Traffic that has moved returns to the old color.
     RollingBack,
     /// The groups do not form a fleet that Driftless can manage.
     Misconfigured,
@@ -128,11 +128,11 @@ pub enum State {
     AwaitingApproval,
     /// Too many instances drifted at once, in this fleet or under one rule in several fleets.
     BreakerOpen,
-    /// The new color has all traffic; the old color is kept at full size for a rollback.
+    /// The new color has all traffic. The old color is kept at full size for a rollback.
     Warm,
     /// A cutover is in progress.
     CuttingOver,
-    /// Driftless stopped trying to replace an instance; an operator must look at it.
+    /// Driftless stopped trying to replace an instance, and an operator must inspect it.
     Stopped,
     /// An instance is being replaced.
     Replacing,
@@ -151,11 +151,11 @@ pub enum State {
 pub enum LayoutStatus {
     /// A blue/green pair of groups.
     Pair,
-    /// A single group, which instance refreshes roll.
+    /// A single group, whose instances are replaced by instance refreshes.
     Single,
-    /// The groups form no fleet that Driftless can manage.
+    /// The groups do not form a fleet that Driftless can manage.
     Misconfigured {
-        /// Why the groups form no fleet.
+        /// Why the groups do not form a fleet.
         problem: UntrustedText,
     },
 }
@@ -175,9 +175,9 @@ pub struct PolicyStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "policy-setting"))]
 pub struct PolicySetting {
-    /// The key, without the prefix `driftless:`.
+    /// The key, without its prefix `driftless:`.
     pub key: String,
-    /// What the value of the key means.
+    /// What the value of the key means for this fleet.
     #[serde(rename = "meaning")]
     pub means: UntrustedText,
 }
@@ -192,7 +192,7 @@ pub struct ReleaseStatus {
     pub build: Option<UntrustedText>,
     /// The launch template version.
     pub template: TemplateVersion,
-    /// Since when it is the release.
+    /// Since when this is the release.
     pub since: Timestamp,
 }
 
@@ -200,28 +200,28 @@ pub struct ReleaseStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "color"))]
 pub struct ColorStatus {
-    /// The color. Null: a single group, or groups that form no pair.
+    /// The color of the group. Null: a single group, or groups that form no pair.
     pub color: Option<Color>,
-    /// The Auto Scaling group.
+    /// The name of the Auto Scaling group.
     pub group: GroupName,
     /// Whether the group is live or idle.
     pub role: Role,
-    /// The desired capacity.
+    /// The desired capacity of the group.
     pub desired: u32,
-    /// The minimum size.
+    /// The minimum size of the group.
     pub min: u32,
-    /// The maximum size.
+    /// The maximum size of the group.
     pub max: u32,
-    /// How many instances are healthy: InService, and healthy in every target group of the group.
+    /// The number of healthy instances: those that are InService, and healthy in every target group of the group.
     #[serde(rename = "healthy")]
     pub serving: u32,
-    /// How many instances are being launched or in service.
+    /// The number of instances that are being launched or are in service.
     pub active: u32,
     /// The traffic that the group gets.
     pub traffic: Traffic,
     /// The launch template version that new instances get. Null: the group uses no numbered version.
     pub template: Option<TemplateVersion>,
-    /// The image of that launch template version. Null: unknown, because this read did not need it.
+    /// The image of that launch template version. Null: the image is unknown, because this read did not need it.
     pub image: Option<ImageId>,
     /// The build of that image. Null: the image has no build, or the build is unknown.
     pub build: Option<UntrustedText>,
@@ -234,7 +234,7 @@ pub struct ColorStatus {
 pub enum Role {
     /// The group has all traffic, or most of it while traffic moves.
     Live,
-    /// The other group.
+    /// The group is the one that is not live.
     Idle,
     /// Driftless cannot tell which group is live.
     Unknown,
@@ -245,12 +245,12 @@ pub enum Role {
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "traffic"))]
 pub enum Traffic {
-    /// By the weights of a target group of its own.
+    /// The group gets traffic by the weights of a target group of its own.
     Weighted {
-        /// The share of the traffic in percent, rounded down. Null: several forward actions have different weights.
+        /// The share of the traffic in percent, rounded down. Null: the weights differ between several forward actions.
         #[cfg_attr(feature = "schema", schemars(range(max = 100)))]
         percent: Option<u32>,
-        /// The weight in each forward action.
+        /// The weight of the target group in each forward action.
         places: Vec<PlaceWeight>,
     },
     /// The group has a target group of its own, and no listener or rule that was read forwards to it.
@@ -267,7 +267,7 @@ pub enum Traffic {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "weight"))]
 pub struct PlaceWeight {
-    /// The listener or the rule.
+    /// The listener or the rule that contains the forward action.
     pub place: UntrustedText,
     /// The weight of the target group.
     pub weight: u32,
@@ -275,16 +275,16 @@ pub struct PlaceWeight {
     pub of: u32,
 }
 
-/// What blocks something.
+/// A guard that blocks, and what it found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "wait"))]
 pub struct WaitStatus {
-    /// The guard that blocks.
+    /// The name of the guard that blocks.
     pub guard: String,
     /// What the guard found, with its numbers.
     pub why: UntrustedText,
-    /// When the guard may pass without any change from outside. Null: only an event, an operator or the end of other
-    /// work changes it.
+    /// When the guard may pass without any change from outside. Null: the guard passes only after an event, an
+    /// operator's command or the end of other work.
     pub may_change_at: Option<Timestamp>,
 }
 
@@ -292,7 +292,7 @@ pub struct WaitStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "guard"))]
 pub struct GuardStatus {
-    /// The guard. Several checks can have the same name.
+    /// The name of the guard. Several checks can have the same name.
     pub guard: String,
     /// What the guard requires.
     #[serde(rename = "requires")]
@@ -316,7 +316,7 @@ pub enum GuardResult {
     /// The guard blocks.
     #[serde(rename = "blocked")]
     Holds,
-    /// The guard was not checked: an earlier guard blocks, and what this one reads is unknown.
+    /// The guard was not checked, because an earlier guard blocks and the values that this guard needs are unknown.
     #[serde(rename = "not-checked")]
     NotAsked,
 }
@@ -325,55 +325,56 @@ pub enum GuardResult {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "drifted-instance"))]
 pub struct DriftedStatus {
-    /// The instance.
+    /// The id of the instance.
     pub instance: InstanceId,
-    /// Its Auto Scaling group.
+    /// The Auto Scaling group of the instance.
     pub group: GroupName,
-    /// Its Availability Zone.
+    /// The Availability Zone of the instance.
     pub zone: Zone,
-    /// The phase of its replacement.
+    /// The phase of the replacement of the instance.
     pub phase: String,
     /// Whether the phase is committed. False: this read found the drift.
     pub is_on_record: bool,
-    /// When the drift was first detected.
+    /// When the drift of the instance was first detected.
     pub since: Timestamp,
     /// Why the instance counts as drifted.
     pub reasons: Vec<UntrustedText>,
-    /// What AWS Config reported, for each rule.
+    /// The findings of AWS Config about the instance, one for each rule.
     pub findings: Vec<FindingStatus>,
-    /// Whether the instance ran another launch template version already when the release became the release.
+    /// Whether the instance already ran another launch template version when the current release became the release.
     pub is_backlog: bool,
-    /// The guard that blocks its replacement. Null: no guard blocks it, or its replacement is in progress.
+    /// The guard that blocks the replacement of the instance. Null: no guard blocks it, or the replacement is in
+    /// progress.
     #[serde(rename = "blocked_by")]
     pub held_by: Option<WaitStatus>,
-    /// The result of every guard, in the order in which the planner checks them. Empty: its replacement is in
-    /// progress, or Driftless stopped trying.
+    /// The result of every guard, in the order in which the planner checks them. Empty: the replacement is in progress,
+    /// or Driftless stopped trying.
     pub guards: Vec<GuardStatus>,
-    /// The replacement instance. Null: none is known yet.
+    /// The id of the replacement instance. Null: none is known yet.
     #[serde(rename = "replacement_instance")]
     pub successor: Option<InstanceId>,
-    /// When the phase ends at the latest. Null: the phase has no deadline.
+    /// The latest time at which the phase ends. Null: the phase has no deadline.
     pub deadline: Option<Timestamp>,
-    /// Why its replacement is being cancelled, or why Driftless stopped trying. Null: neither.
+    /// Why the replacement is being cancelled, or why Driftless stopped trying. Null: neither.
     #[serde(rename = "abandoned_because")]
     pub abandoned: Option<UntrustedText>,
-    /// The attempts that failed, the oldest first.
+    /// The failed attempts to replace the instance, the oldest first.
     pub failures: Vec<FailureStatus>,
 }
 
-/// What AWS Config reported under one rule.
+/// The finding of AWS Config under one rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "config-finding"))]
 pub struct FindingStatus {
-    /// The AWS Config rule.
+    /// The name of the AWS Config rule.
     pub rule: RuleName,
     /// When AWS Config recorded the result.
     pub recorded_at: Timestamp,
-    /// The annotation of the rule. Null: the rule made none.
+    /// The annotation that the rule wrote. Null: the rule wrote none.
     pub annotation: Option<UntrustedText>,
 }
 
-/// An attempt that failed.
+/// A failed attempt to replace an instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "failed-attempt"))]
 pub struct FailureStatus {
@@ -387,31 +388,31 @@ pub struct FailureStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "quarantined-instance"))]
 pub struct QuarantinedStatus {
-    /// The instance.
+    /// The id of the instance.
     pub instance: InstanceId,
     /// The Auto Scaling group that it belonged to.
     pub group: GroupName,
-    /// Since when it is kept.
+    /// Since when the instance is kept.
     pub since: Timestamp,
-    /// When Driftless terminates it.
+    /// When Driftless terminates the instance.
     pub until: Timestamp,
-    /// Why it was replaced.
+    /// Why the instance was replaced.
     pub reasons: Vec<UntrustedText>,
 }
 
-/// A freeze that applies.
+/// A freeze that applies to the fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "freeze"))]
 pub struct FreezeStatus {
-    /// Why the operator froze it.
+    /// The reason that the operator gave for the freeze.
     pub reason: UntrustedText,
-    /// Who froze it.
+    /// Who set the freeze.
     pub owner: UntrustedText,
-    /// Since when it applies.
+    /// Since when the freeze applies.
     pub since: Timestamp,
-    /// When it expires. Null: it applies until an operator thaws it.
+    /// When the freeze expires. Null: the freeze applies until an operator thaws it.
     pub until: Option<Timestamp>,
-    /// Whether it applies to every fleet of the account and region.
+    /// Whether the freeze applies to every fleet of the account and region.
     pub is_of_account: bool,
 }
 
@@ -423,9 +424,9 @@ pub struct ConditionStatus {
     pub condition: String,
     /// Since when the condition exists.
     pub since: Timestamp,
-    /// The details in the last notification about it.
+    /// The details that the last notification about the condition contained.
     pub detail: UntrustedText,
-    /// When the last notification about it was sent. Null: this read found the condition.
+    /// When the last notification about the condition was sent. Null: this read found the condition.
     pub announced_at: Option<Timestamp>,
 }
 
@@ -435,9 +436,9 @@ pub struct ConditionStatus {
 pub struct VetoStatus {
     /// The image.
     pub image: ImageId,
-    /// When it was vetoed.
+    /// When the image was vetoed.
     pub at: Timestamp,
-    /// Who vetoed it.
+    /// Who vetoed the image.
     pub by: UntrustedText,
     /// The evidence against the image.
     pub evidence: Vec<UntrustedText>,
@@ -447,13 +448,13 @@ pub struct VetoStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "deferred-candidate"))]
 pub struct DeferredStatus {
-    /// The image, with the launch template version where that version is what is new.
+    /// The image. If the launch template version is what is new about the candidate, that version follows.
     pub candidate: UntrustedText,
     /// Why the last attempt ended.
     pub why: UntrustedText,
-    /// When Driftless tries again. Null: when an operator sends retry.
+    /// When Driftless tries again. Null: only after an operator sends retry.
     pub until: Option<Timestamp>,
-    /// How often Driftless has tried.
+    /// The number of attempts so far.
     pub tries: u32,
 }
 
@@ -463,33 +464,35 @@ pub struct DeferredStatus {
 pub struct RefusedStatus {
     /// The image.
     pub image: ImageId,
-    /// Why it is no candidate.
+    /// Why the image is no candidate.
     pub why: UntrustedText,
 }
 
-/// An image that was read.
+/// An image that was read for this status.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "image-status"))]
 pub struct ImageStatus {
     /// The image.
     pub image: ImageId,
-    /// Its build. Null: the image has no build.
+    /// The build of the image. Null: the image has no build.
     pub build: Option<UntrustedText>,
     /// When the image was created.
     pub created_at: Timestamp,
-    /// The result of every check of the image, in the order in which the planner runs them. Empty: none is run yet.
+    /// The result of every check of the image, in the order in which the planner runs them. Empty: no check was run
+    /// yet.
     pub guards: Vec<GuardStatus>,
 }
 
-/// A setting to restore.
+/// A setting that Driftless changed and must restore.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "borrowed-setting"))]
 pub struct BorrowedSettingsStatus {
-    /// The Auto Scaling group.
+    /// The Auto Scaling group that the setting belongs to.
     pub group: GroupName,
-    /// Since when it is changed.
+    /// Since when the setting is changed.
     pub since: Timestamp,
-    /// The setting: `maximum`, `protection`, `borrowed-minimum`, `borrowed-maximum`, `template` or `stickiness`.
+    /// The kind of the setting: `maximum`, `protection`, `borrowed-minimum`, `borrowed-maximum`, `template` or
+    /// `stickiness`.
     pub setting: String,
     /// The changed value and the value to restore, in a sentence.
     #[serde(rename = "message")]
@@ -506,15 +509,15 @@ pub struct PastStatus {
     pub image: ImageId,
     /// The build of the image. Null: the image has no build.
     pub build: Option<UntrustedText>,
-    /// Why the image was a candidate.
+    /// Why the image was a candidate for the next release.
     pub reason: UntrustedText,
-    /// When it started.
+    /// When the cutover started.
     pub started_at: Timestamp,
-    /// When it ended.
+    /// When the cutover ended.
     pub ended_at: Timestamp,
-    /// How it ended: `done`, `aborted`, `superseded` or `rolled-back`.
+    /// How the cutover ended: `done`, `aborted`, `superseded` or `rolled-back`.
     pub outcome: String,
-    /// Why it ended so.
+    /// Why the cutover ended in this way.
     pub why: UntrustedText,
 }
 
@@ -522,14 +525,14 @@ pub struct PastStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "next-step"))]
 pub struct NextStep {
-    /// The name of the action, `transition` for a change of phase, or `adopt`.
+    /// The name of the action, or `transition` for a change of phase, or `adopt`.
     pub step: String,
     /// The step in a sentence.
     #[serde(rename = "message")]
     pub says: UntrustedText,
 }
 
-/// The lease of a fleet: one run at a time reconciles a fleet.
+/// The lease of a fleet, which makes sure that only one run at a time reconciles the fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "lease"))]
@@ -539,12 +542,12 @@ pub enum LeaseStatus {
     Unknown,
     /// No run holds the lease.
     Free,
-    /// A run took the lease and did not release it. After the lease's end that run is dead, and the next run takes
-    /// the lease.
+    /// A run acquired the lease and has not released it. If the lease has ended, that run is dead, and the next run
+    /// acquires the lease.
     Held {
-        /// The run: the invocation id in the log of `reconcile`.
+        /// The run that holds the lease: its invocation id in the log of `reconcile`.
         holder: UntrustedText,
-        /// When the lease ends, or ended.
+        /// When the lease ends, or has ended.
         until: Timestamp,
     },
 }
@@ -554,13 +557,13 @@ pub enum LeaseStatus {
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "next-request"))]
 pub enum NextRequest {
-    /// The request was not read.
+    /// The reconcile queue was not checked for a delayed request.
     Unknown,
-    /// There is none: the next resync reconciles the fleet.
+    /// There is no delayed request. The next resync reconciles the fleet.
     None,
-    /// A request is delayed.
+    /// A request is delayed until a time.
     At {
-        /// When it is delivered.
+        /// When the request is delivered.
         at: Timestamp,
     },
 }

@@ -1,4 +1,5 @@
-//! Which commands are available now: for each, what the planner would respond if it were sent now.
+//! The commands that are available now. For each of them, the planner is asked how it would respond if the command were
+//! sent now.
 
 use driftless_planner::decide;
 use driftless_planner::decision::Decision;
@@ -16,9 +17,9 @@ use crate::rollback_path::{RollbackPath, RollbackPathKind};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "available-action"))]
 pub struct OpenOrder {
-    /// The command, as in the request to the operator API.
+    /// The command, in the format of a request to the operator API.
     pub command: Command,
-    /// The message with which the planner would respond.
+    /// The message with which the planner would respond to the command.
     #[serde(rename = "response")]
     pub answer: UntrustedText,
 }
@@ -26,7 +27,7 @@ pub struct OpenOrder {
 /// What the planner would do with one command.
 pub(crate) struct Trial {
     pub(crate) decision: Decision,
-    /// Whether the command would be carried out, and the response. None: there would be no response.
+    /// Whether the command would be carried out, and the message. None: there would be no response.
     pub(crate) answer: Option<(bool, UntrustedText)>,
 }
 
@@ -56,7 +57,7 @@ pub(crate) fn trial(input: Input<'_>, command: Command) -> Trial {
     Trial { decision, answer }
 }
 
-/// Commands without an argument that would be carried out now and would change something.
+/// The commands without an argument that would be carried out now and would change something.
 pub(crate) fn orders(input: Input<'_>, rollback_path: &RollbackPath) -> Vec<OpenOrder> {
     // A fleet that no reconcile pass has read carries out no command.
     let Some(record) = input.record else { return Vec::new() };
@@ -77,8 +78,8 @@ pub(crate) fn orders(input: Input<'_>, rollback_path: &RollbackPath) -> Vec<Open
     open.collect()
 }
 
-/// Whether the command would change something. Of abort and rollback, which are the same to a cutover, only one is
-/// offered: abort before the new color has traffic, rollback after.
+/// Whether the command would change something. Abort and rollback have the same effect on a cutover, so only one of
+/// them is offered: abort before the new color has traffic, rollback after that.
 fn changes(command: &Command, cutover: Option<&Cutover>, rollback_path: &RollbackPath) -> bool {
     let of_cutover = |changes: fn(&Cutover) -> bool| cutover.is_some_and(changes);
     match command {

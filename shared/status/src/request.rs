@@ -27,9 +27,10 @@ pub enum Question {
     },
     /// Why a fleet, an instance or an image is in its state.
     Why {
-        /// What the query is about. The function looks up the fleet of an instance.
+        /// The subject of the query.
         subject: Subject,
-        /// The fleet, where the subject is an image.
+        /// The fleet of the subject. Absent: the function finds the fleet by the group of the instance or the tag of
+        /// the image.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fleet: Option<FleetName>,
     },
@@ -37,13 +38,13 @@ pub enum Question {
     History {
         /// The fleet.
         fleet: FleetName,
-        /// Only entries about this instance.
+        /// Return only entries about this instance.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         instance: Option<InstanceId>,
-        /// Only entries before this time.
+        /// Return only entries before this time.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         before: Option<Timestamp>,
-        /// At most so many entries, the newest. 1 to 1000.
+        /// The most entries to return, 1 to 1000. The newest ones are returned.
         limit: usize,
     },
 }
@@ -74,11 +75,11 @@ pub struct Order {
     /// again with the same key has no further effect and gets the same response. A freeze or a thaw is written again,
     /// with the same effect.
     pub request: String,
-    /// Why, for the history. A freeze must have a reason.
+    /// The reason of the sender, which the history shows. A freeze must have a reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<UntrustedText>,
-    /// The id of the cutover that a command is about: while another cutover is in progress, the command is not
-    /// carried out. Absent: the cutover in progress.
+    /// The id of the cutover that a command is about. The command is not carried out while another cutover is in
+    /// progress. Absent: the command is about the cutover in progress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cutover: Option<String>,
     /// What the request does.
@@ -98,7 +99,7 @@ pub enum RequestedAction {
         /// The command.
         command: Command,
     },
-    /// Pause all changes but rollbacks.
+    /// Pause all changes except rollbacks.
     Freeze {
         /// What the freeze applies to.
         scope: FreezeScope,
@@ -121,14 +122,14 @@ pub struct CommandResult {
     pub request: String,
     /// Who sent the command: the name that AWS verified, or `unverified` for a direct invocation.
     pub actor: UntrustedText,
-    /// What became of the command.
+    /// The result of the command.
     pub result: OrderResult,
-    /// The state that the command led to, or why it was not carried out, in a sentence.
+    /// The state that resulted from the command, or the reason why the command was not carried out, in a sentence.
     #[serde(rename = "message")]
     pub says: UntrustedText,
 }
 
-/// What became of a command.
+/// The result of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "result"))]
@@ -137,7 +138,7 @@ pub enum OrderResult {
     Done,
     /// The command was not carried out; the message says why.
     NotDone,
-    /// The command is stored, and no reconcile pass has applied it yet; the history will say what became of it.
+    /// The command is stored, and no reconcile pass has applied it yet. The history will show the result.
     Pending,
 }
 
@@ -157,14 +158,14 @@ pub enum Reply {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline, rename = "refusal"))]
 pub struct Refusal {
-    /// What kind of problem it is.
+    /// The kind of the problem.
     pub cause: RefusalCause,
-    /// Why the request failed, and what to do, in a sentence.
+    /// Why the request failed and what to do, in a sentence.
     #[serde(rename = "message")]
     pub says: UntrustedText,
 }
 
-/// What kind of problem a request met.
+/// The kind of the problem that made a request fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "cause"))]
@@ -173,17 +174,17 @@ pub enum RefusalCause {
     BadRequest,
     /// The fleet, the instance or the image does not exist.
     NotFound,
-    /// AWS did not respond, or refused a call: the same request may succeed later.
+    /// AWS did not respond, or refused a call. The same request may succeed later.
     Unavailable,
 }
 
 impl Refusal {
-    /// The request cannot be read, or its values are invalid.
+    /// Creates a refusal: the request cannot be read, or its values are invalid.
     pub fn bad_request(says: impl Into<UntrustedText>) -> Self {
         Self { cause: RefusalCause::BadRequest, says: says.into() }
     }
 
-    /// What the request is about does not exist.
+    /// Creates a refusal: the subject of the request does not exist.
     pub fn not_found(says: impl Into<UntrustedText>) -> Self {
         Self { cause: RefusalCause::NotFound, says: says.into() }
     }

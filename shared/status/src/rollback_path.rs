@@ -1,4 +1,5 @@
-//! Whether a rollback is possible, to which release, and how fast: what the planner would do with the command `rollback` now.
+//! Whether a rollback is possible, to which release, and how fast. The answer is what the planner would do with the
+//! command `rollback` now.
 
 use driftless_planner::action::Action;
 use driftless_planner::decision::Decision;
@@ -18,27 +19,28 @@ use crate::model::{ReleaseStatus, WaitStatus};
 use crate::orders::{Trial, trial};
 use crate::words;
 
-/// The rollback path of a fleet.
+/// The way in which a fleet can roll back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "rollback"))]
 pub struct RollbackPath {
-    /// Whether a rollback that is requested now starts now.
+    /// Whether a rollback would start at once if it were requested now.
     pub is_open: bool,
     /// How the rollback runs.
     pub kind: RollbackPathKind,
-    /// The release to which it returns. Null: there is none, or it is unknown.
+    /// The release that the rollback returns to. Null: there is none, or it is unknown.
     pub to: Option<ReleaseStatus>,
     /// How long the rollback takes and what it does, or why it is not possible.
     #[serde(rename = "message")]
     pub says: UntrustedText,
-    /// How long the rollback takes at least. Null: seconds, or unknown; `message` says which.
+    /// The shortest time that the rollback takes. Null: it takes only seconds, or the time is unknown; `message` says
+    /// which.
     pub at_least_seconds: Option<i64>,
-    /// What would block the rollback. Null: nothing.
+    /// What would block the rollback. Null: nothing would block it.
     #[serde(rename = "waiting_for")]
     pub waits: Option<WaitStatus>,
-    /// The command that an operator types for it. Null: the rollback is in progress, or not possible.
+    /// The command that an operator types to start the rollback. Null: the rollback is in progress or not possible.
     pub command: Option<String>,
-    /// Whether the release to which it returns can still be launched.
+    /// Whether the release that the rollback returns to can still be launched.
     #[serde(default)]
     pub target: Target,
 }
@@ -48,21 +50,21 @@ pub struct RollbackPath {
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "rollback-target"))]
 pub enum Target {
-    /// It was not read, or there is no release to return to.
+    /// The release was not read, or there is no release to return to.
     #[default]
     Unknown,
     /// The image is available, and the launch template version exists.
     Launchable,
     /// The release can no longer be launched.
     Unlaunchable {
-        /// Why it cannot be launched.
+        /// Why the release cannot be launched.
         why: UntrustedText,
     },
 }
 
 impl Target {
-    /// Whether a release can be launched, by its image and template as just read. None: EC2 does not know it, or this
-    /// account may not see it.
+    /// Whether a release can be launched, according to its image and its launch template version as they were just
+    /// read. None, in either of the two: EC2 does not know it, or this account has no access to it.
     pub fn of(to: &ReleaseStatus, image: Option<&Image>, template: Option<&TemplateContent>) -> Self {
         let why = match (image, template) {
             (None, _) => format!("{} no longer exists, or is not shared with this account", to.image),
@@ -81,26 +83,26 @@ impl Target {
 pub enum RollbackPathKind {
     /// One write moves all traffic to the old color at once.
     OneWrite,
-    /// The old color is attached first; the new color is detached once enough instances of the old color are healthy.
+    /// The old color is attached first. The new color is detached once enough instances of the old color are healthy.
     AttachFirst,
     /// The old color gets the share of the traffic that its healthy instances can take, and the rest once more of
     /// them are healthy.
     InParts,
-    /// The old color has no healthy instance: its instances are launched first.
+    /// The old color has no healthy instance, so its instances are launched first.
     #[serde(rename = "launches-old-color")]
     GrowsFirst,
     /// The rollback starts and then waits for something other than healthy instances.
     #[serde(rename = "blocked")]
     Waits,
-    /// Auto Scaling rolls the instance refresh back, instance by instance.
+    /// Auto Scaling rolls back the instance refresh, instance by instance.
     Refresh,
-    /// The new color has no traffic: it is scaled to zero.
+    /// The new color has no traffic and is scaled to zero.
     #[serde(rename = "scale-to-zero")]
     ScaledToZero,
     /// The cutover has changed nothing yet and ends at once.
     #[serde(rename = "ends-at-once")]
     JustEnds,
-    /// A new cutover to the last good release, without waits: its instances are launched first.
+    /// The rollback is a new cutover to the last good release, without waits. Its instances are launched first.
     #[serde(rename = "new-cutover")]
     LaunchesFirst,
     /// The rollback is in progress.
@@ -214,8 +216,8 @@ fn turned_back(cutover: &Cutover, asked: &Decision) -> RollbackPath {
     }
 }
 
-/// The weighted rollback. `stays`: the share of the traffic that the first write leaves on the new color. None: there
-/// is no write yet.
+/// The kind and the message of a rollback by weights. `stays` is the share of the traffic that the first write leaves
+/// on the new color. None: there is no write yet.
 fn weighted(group: &str, stays: Option<u32>, waits: Option<&Waiting>) -> (RollbackPathKind, String) {
     match (stays, waits) {
         (Some(0), _) => (RollbackPathKind::OneWrite, format!("one write, in seconds: {group} takes all traffic")),
@@ -270,7 +272,8 @@ fn grows_first(group: &str) -> (RollbackPathKind, String) {
     )
 }
 
-/// A rollback that moves no traffic, or must not move any for a reason other than healthy instances.
+/// The kind and the message of a rollback that moves no traffic, or must not move any for another reason than too few
+/// healthy instances.
 fn without_traffic(group: &str, waits: Option<&Waiting>) -> (RollbackPathKind, String) {
     match waits {
         None | Some(Waiting::OldColorDown { .. }) => (

@@ -1,4 +1,5 @@
-//! The schemas of the documents of the operator API and of `driftless --json`, made from their types, for `docs/schemas`.
+//! The JSON schemas of the documents of the operator API and of `driftless --json`. They are generated from the Rust
+//! types and published in `docs/schemas`.
 
 use driftless_planner::notification::schema_settings;
 use schemars::generate::SchemaSettings;
@@ -30,7 +31,7 @@ fn written<T: JsonSchema>() -> Schema {
     of::<T>(schema_settings())
 }
 
-/// The schema of a document that Driftless reads: what has a default may be absent.
+/// The schema of a document that Driftless reads. A field that has a default may be absent.
 fn read<T: JsonSchema>() -> Schema {
     of::<T>(schema_settings().for_deserialize())
 }

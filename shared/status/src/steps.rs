@@ -7,7 +7,8 @@ use driftless_planner::record::Record;
 use crate::model::NextStep;
 use crate::words;
 
-/// The adoption, the changes of phase, and then the actions, in their order.
+/// Lists the adoption of the fleet, then the changes of phase, and then the actions in the order in which they would
+/// run.
 pub(crate) fn next(record: Option<&Record>, decision: &Decision) -> Vec<NextStep> {
     let is_adopted = record.is_some_and(|record| record.release.is_some());
     let adopts = decision.next.release.as_ref().filter(|_| !is_adopted).map(|release| NextStep {

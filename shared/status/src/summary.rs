@@ -23,7 +23,7 @@ pub struct FleetsSummary {
     pub fleets: Vec<FleetSummary>,
     /// Fleets that could not be read, each with the reason.
     pub unread: Vec<Unread>,
-    /// Tag values that are no valid fleet names, with the groups that carry them.
+    /// Values of the fleet tag that are not valid fleet names, each with the groups that have it.
     pub misnamed: Vec<UntrustedText>,
 }
 
@@ -54,7 +54,7 @@ pub struct FleetSummary {
     pub release: Option<ReleaseStatus>,
     /// The fleet's groups, blue first.
     pub colors: Vec<ColorSummary>,
-    /// How many instances are drifted.
+    /// The number of drifted instances.
     pub drifted: usize,
     /// The keys of the conditions that notifications report.
     pub conditions: Vec<String>,
@@ -63,11 +63,12 @@ pub struct FleetSummary {
     pub coming: Option<ImageId>,
     /// The phase of the cutover. Null: no cutover is in progress.
     pub phase: Option<String>,
-    /// The share of the cutover's steps that are done, in percent. Null: no cutover is in progress, or it is undone
-    /// or needs an operator.
+    /// The share of the cutover's steps that are done, in percent. Null: no cutover is in progress, or the cutover is
+    /// being undone or needs an operator.
     #[cfg_attr(feature = "schema", schemars(range(max = 100)))]
     pub progress_percent: Option<u32>,
-    /// What blocks the cutover, or without one the oldest drifted instance. Null: nothing is blocked.
+    /// What blocks the cutover or, if nothing blocks a cutover, the oldest drifted instance that is blocked. Null:
+    /// nothing is blocked.
     #[serde(rename = "waiting_for")]
     pub waits: Option<WaitStatus>,
     /// How a rollback would run.
@@ -82,14 +83,14 @@ pub struct FleetSummary {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "color-summary"))]
 pub struct ColorSummary {
-    /// The color. Null: a single group, or groups that form no pair.
+    /// The color of the group. Null: a single group, or groups that form no pair.
     pub color: Option<Color>,
     /// Whether the group is live or idle.
     pub role: Role,
-    /// How many instances are healthy: InService, and healthy in every target group of the group.
+    /// The number of healthy instances: those that are InService, and healthy in every target group of the group.
     #[serde(rename = "healthy")]
     pub serving: u32,
-    /// The desired capacity.
+    /// The desired capacity of the group.
     pub desired: u32,
     /// The traffic that the group gets.
     pub traffic: Traffic,

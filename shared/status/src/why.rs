@@ -1,4 +1,5 @@
-//! Why a fleet, an instance or an image is in its state: the result of every guard, in the order in which the planner checks them.
+//! Explains why a fleet, an instance or an image is in its state, by the result of every guard in the order in which
+//! the planner checks them.
 
 use std::str::FromStr;
 
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{FleetStatus, GuardResult, GuardStatus, SCHEMA, WaitStatus};
 
-/// What the query is about.
+/// The subject of a query.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "id", rename_all = "kebab-case")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "subject"))]
@@ -25,7 +26,8 @@ pub enum Subject {
 impl FromStr for Subject {
     type Err = IdError;
 
-    /// Ids begin with `i-` or `ami-`. A text that begins so and is no id is the name of a fleet.
+    /// Parses an instance id, which begins with `i-`, or an image id, which begins with `ami-`. Any other text is the
+    /// name of a fleet, even if it begins in this way.
     fn from_str(text: &str) -> Result<Self, IdError> {
         let instance = text.parse().map(Self::Instance);
         let image = text.parse().map(Self::Image);
@@ -42,16 +44,16 @@ pub struct Why {
     pub schema: u32,
     /// The fleet.
     pub fleet: FleetName,
-    /// What the query was about.
+    /// The subject of the query.
     pub subject: Subject,
     /// When the fleet was read.
     pub at: Timestamp,
-    /// The response in a sentence.
+    /// The answer to the query in a sentence.
     #[serde(rename = "message")]
     pub says: UntrustedText,
-    /// What else is known, the most important first.
+    /// Further known facts, the most important first.
     pub because: Vec<UntrustedText>,
-    /// The first guard that blocks. Null: no guard blocks.
+    /// The first guard that blocks, with what it found. Null: no guard blocks.
     #[serde(rename = "waiting_for")]
     pub waits: Option<WaitStatus>,
     /// The result of every guard, in the order in which the planner checks them. Empty: no guard applies.
@@ -61,10 +63,10 @@ pub struct Why {
     pub may_change_at: Option<Timestamp>,
 }
 
-/// Why there is no response.
+/// Why a query cannot be answered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WhyError {
-    /// The status is of another fleet.
+    /// The status is that of another fleet than the query is about.
     #[error("the status is of fleet {answered}, and the query is about fleet {asked}")]
     OtherFleet {
         /// The fleet of the query.
@@ -78,7 +80,7 @@ pub enum WhyError {
 ///
 /// # Errors
 ///
-/// The status is of another fleet.
+/// The status is that of another fleet.
 pub fn why(status: &FleetStatus, subject: &Subject) -> Result<Why, WhyError> {
     match subject {
         Subject::Fleet(asked) if *asked != status.fleet => {
@@ -113,7 +115,7 @@ fn answer(
     }
 }
 
-/// The guards of the cutover; without a cutover, those of the oldest drifted instance.
+/// Explains a fleet by the guards of its cutover or, without a cutover, by those of its oldest drifted instance.
 fn of_fleet(status: &FleetStatus, subject: &Subject) -> Why {
     let conditions = status.conditions.iter().map(|known| format!("{}: {}", known.condition, known.detail).into());
     let because = conditions.collect();
@@ -204,7 +206,7 @@ fn of_image(status: &FleetStatus, subject: &Subject, id: &ImageId) -> Why {
     answer(status, subject, says, because, asked)
 }
 
-/// Whether a candidate is of this image. A candidate with a new template names the template after the image.
+/// Whether a candidate has this image. The text of a candidate with a new template names the template after the image.
 fn is_of(candidate: &str, id: &ImageId) -> bool {
     candidate.split('@').next() == Some(id.as_str())
 }

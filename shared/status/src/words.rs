@@ -1,4 +1,4 @@
-//! Translates the planner's decisions into the documents.
+//! Converts the planner's decisions to the types of the documents.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use driftless_planner::waiting::{GuardId, PreflightCheck, PreflightProblem, Wait
 
 use crate::model::{BorrowedSettingsStatus, FindingStatus, GuardResult, GuardStatus, ReleaseStatus, WaitStatus};
 
-/// What blocks something.
+/// Converts a guard that blocks.
 pub(crate) fn wait(waiting: &Waiting) -> WaitStatus {
     WaitStatus {
         guard: waiting.guard().to_string(),
@@ -22,19 +22,19 @@ pub(crate) fn wait(waiting: &Waiting) -> WaitStatus {
     }
 }
 
-/// The result of a guard.
+/// Converts the result of a guard.
 pub(crate) fn guard(verdict: &CheckResult<GuardId, Waiting>) -> GuardStatus {
     said(verdict.id.to_string(), verdict, wait)
 }
 
-/// The result of a preflight check. All of them have one name.
+/// Converts the result of a preflight check. All preflight checks have the same name.
 pub(crate) fn preflight(verdict: &CheckResult<PreflightCheck, PreflightProblem>) -> GuardStatus {
     said(GuardId::Preflight.to_string(), verdict, |problem| {
         wait(&Waiting::PreflightFailed { problem: problem.clone() })
     })
 }
 
-/// The result of a check of an image.
+/// Converts the result of a check of an image.
 pub(crate) fn image(verdict: &CheckResult<ImageCheck, ImageProblem>) -> GuardStatus {
     let guard = "image".to_owned();
     said(guard.clone(), verdict, |problem| WaitStatus {
@@ -53,7 +53,7 @@ fn said<I, R>(guard: String, verdict: &CheckResult<I, R>, wait: impl Fn(&R) -> W
     GuardStatus { guard, asks: verdict.asks.to_owned(), verdict: said, holds }
 }
 
-/// A release.
+/// Converts a release.
 pub(crate) fn release(release: &Release) -> ReleaseStatus {
     ReleaseStatus {
         image: release.image.clone(),
@@ -63,7 +63,7 @@ pub(crate) fn release(release: &Release) -> ReleaseStatus {
     }
 }
 
-/// What AWS Config reported, by rule.
+/// Converts the findings of AWS Config, which are ordered by rule.
 pub(crate) fn findings(findings: &BTreeMap<RuleName, Finding>) -> Vec<FindingStatus> {
     let finding = |(rule, finding): (&RuleName, &Finding)| FindingStatus {
         rule: rule.clone(),
@@ -73,7 +73,7 @@ pub(crate) fn findings(findings: &BTreeMap<RuleName, Finding>) -> Vec<FindingSta
     findings.iter().map(finding).collect()
 }
 
-/// A setting to restore.
+/// Converts a setting that must be restored.
 pub(crate) fn borrowed_settings(entry: &BorrowedSetting) -> BorrowedSettingsStatus {
     let numbers = |wrote: &BTreeSet<u32>| {
         let numbers: Vec<String> = wrote.iter().map(ToString::to_string).collect();
@@ -105,7 +105,7 @@ pub(crate) fn borrowed_settings(entry: &BorrowedSetting) -> BorrowedSettingsStat
     }
 }
 
-/// Why a replacement is being cancelled, or why Driftless stopped trying.
+/// The reason why a replacement is being cancelled, or why Driftless stopped trying.
 pub(crate) fn abandoned(phase: &Phase) -> Option<UntrustedText> {
     let says = match phase {
         Phase::Cancelling(cancelling) => cancelling.because.to_string(),
@@ -132,7 +132,7 @@ pub(crate) fn abandoned(phase: &Phase) -> Option<UntrustedText> {
     Some(says.into())
 }
 
-/// An action, in a sentence.
+/// Describes an action in a sentence.
 pub(crate) fn action(action: &Action) -> UntrustedText {
     let decrement = |capacity: &CapacityChange| match capacity {
         CapacityChange::Decrement => " and lower the desired capacity by 1",

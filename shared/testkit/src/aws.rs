@@ -1,5 +1,5 @@
-//! The effect of decisions on AWS. The simulated AWS computes the effect of a call and the moves of Auto Scaling; the
-//! stage decides when they occur.
+//! The effect of decisions on AWS. The simulated AWS computes the effect of a call and what Auto Scaling does after it;
+//! the stage decides when this occurs.
 
 use driftless_planner::action::{Action, ActionResult, CapacityChange, Outcome};
 use driftless_planner::ids::{GroupName, InstanceId};
@@ -16,7 +16,7 @@ use driftless_simulator::rng::Rng;
 use crate::{Stage, fleet, id, image_id};
 
 impl Stage {
-    /// Executes the actions in order, until one does not have the planned result.
+    /// Executes the actions in order, up to the first one whose result is not the planned result.
     pub fn act(&mut self, actions: &[Action]) -> Vec<Outcome> {
         let mut outcomes = Vec::new();
         for action in actions {
@@ -34,7 +34,7 @@ impl Stage {
         outcomes
     }
 
-    /// The read of the loop right before a write.
+    /// What the production loop reads right before a write, as the input of the precondition.
     fn live(&self, action: &Action) -> Live {
         let needs = needs(action);
         let group = action.group();
@@ -47,7 +47,8 @@ impl Stage {
         }
     }
 
-    /// The result of a write. For most refusals by AWS the precondition of the planner prevents the call.
+    /// Executes a write and returns its result. AWS may refuse only a new desired capacity or a launch: for other
+    /// refusals the precondition of the planner prevents the call.
     fn write(&mut self, action: &Action) -> ActionResult {
         if let Action::SetMaximum { group, maximum, .. } = action {
             let known = self.groups.iter().find(|known| known.name == *group).unwrap();
@@ -62,7 +63,7 @@ impl Stage {
         }
     }
 
-    /// The effect of a call on AWS.
+    /// Executes a call on AWS.
     pub fn call(&mut self, action: &Action) -> CallResult<ActionResult> {
         match action {
             Action::TakeSlot if self.is_without_a_slot() => return Ok(ActionResult::NoSlot),
@@ -117,7 +118,7 @@ impl Stage {
         ActionResult::Started(id)
     }
 
-    /// Terminates an instance, as AWS, an operator or a policy would.
+    /// Terminates an instance, as AWS, an operator or a scaling policy would.
     pub fn take(&mut self, instance: &InstanceId, capacity: CapacityChange) {
         let group = self.groups.iter().find(|group| group.member(instance).is_some()).unwrap().name.clone();
         self.on_aws(|cloud| {
@@ -132,13 +133,13 @@ impl Stage {
         self.balance();
     }
 
-    /// Auto Scaling compares every group with its desired capacity.
+    /// Auto Scaling compares every group with its desired capacity, and launches or terminates instances.
     pub fn balance(&mut self) {
         let names: Vec<GroupName> = self.groups.iter().map(|group| group.name.clone()).collect();
         self.on_aws(|cloud| names.iter().for_each(|name| cloud.balance(name)));
     }
 
-    /// Pending instances come into service, except deferred ones.
+    /// Pending instances come into service, except those in `deferred`.
     pub fn arrive(&mut self) {
         for group in &mut self.groups {
             let protects = group.protects_new_instances;
@@ -152,7 +153,7 @@ impl Stage {
         self.balance();
     }
 
-    /// Terminating instances are gone.
+    /// Instances that are terminating leave their groups.
     pub fn leave(&mut self) {
         for group in &mut self.groups {
             group.members.retain(|member| member.lifecycle != Lifecycle::Terminating);
@@ -164,7 +165,7 @@ impl Stage {
 
     pub fn health(&self, member: &Member) -> TargetHealth {
         match &member.lifecycle {
-            Lifecycle::InService if self.unjudged.contains(&member.id) => TargetHealth::Initial,
+            Lifecycle::InService if self.unreported.contains(&member.id) => TargetHealth::Initial,
             Lifecycle::InService if self.sick.contains(&member.id) => TargetHealth::Unhealthy("timeout".into()),
             Lifecycle::InService => TargetHealth::Healthy,
             Lifecycle::Pending => TargetHealth::Initial,
@@ -174,7 +175,7 @@ impl Stage {
         }
     }
 
-    /// Runs a change of the groups on the simulated AWS.
+    /// Executes a change of the groups on the simulated AWS, and copies the result.
     fn on_aws<T>(&mut self, does: impl FnOnce(&mut Cloud) -> T) -> T {
         let mut cloud = self.cloud();
         let answer = does(&mut cloud);
@@ -230,7 +231,7 @@ impl Stage {
         }
     }
 
-    /// Copies the groups from the simulated AWS.
+    /// Copies the groups and the launch templates from the simulated AWS.
     fn follow(&mut self, cloud: &mut Cloud) {
         self.templates.clone_from(cloud.templates());
         for group in &mut self.groups {
@@ -258,7 +259,7 @@ impl Stage {
     }
 }
 
-/// The response of the simulated AWS to a call about a group.
+/// Executes an action on a group or a launch template in the simulated AWS, and returns the response.
 fn answer(cloud: &mut Cloud, action: &Action) -> CallResult<ActionResult> {
     match action {
         Action::Launch { group, zone, token, .. } => {
@@ -289,7 +290,7 @@ fn answer(cloud: &mut Cloud, action: &Action) -> CallResult<ActionResult> {
     Ok(ActionResult::Done)
 }
 
-/// The lifecycle state in the simulator. States that Auto Scaling does not count are not distinguished.
+/// The corresponding lifecycle state of the simulator. `Detaching` and unknown states become `Standby`.
 const fn life(lifecycle: &Lifecycle) -> Life {
     match lifecycle {
         Lifecycle::Pending => Life::Pending,

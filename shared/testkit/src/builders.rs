@@ -13,11 +13,11 @@ use driftless_planner::refresh::{Refresh, RefreshStatus};
 use driftless_planner::template::{TemplateContent, TemplateReference, TemplateVersion};
 use jiff::{SignedDuration, Timestamp};
 
-/// The rule of the list.
+/// The Config rule in the policy of the test fleet.
 pub const RULE: &str = "sg-closed";
-/// A second rule of the list.
+/// A second Config rule, for policies with two rules.
 pub const OTHER_RULE: &str = "imds-v2";
-/// The name of the group.
+/// The name of the group, if the fleet has a single group.
 pub const GROUP: &str = "app-asg";
 
 /// The start time of every test.
@@ -33,7 +33,7 @@ pub fn mins(minutes: i64) -> SignedDuration {
     SignedDuration::from_mins(minutes)
 }
 
-/// A boundary in threes: just under, equal, just over.
+/// Three durations around a boundary: one second below it, equal to it, and one second above it.
 pub fn around(boundary: SignedDuration) -> [SignedDuration; 3] {
     [boundary - secs(1), boundary, boundary + secs(1)]
 }
@@ -42,7 +42,7 @@ pub fn fleet() -> FleetName {
     "app".parse().unwrap()
 }
 
-/// The instance id of this number. The lowest numbers are the initial instances.
+/// The id of the instance with this number. The lowest numbers are the initial instances.
 pub fn id(number: u32) -> InstanceId {
     format!("i-{number:017x}").parse().unwrap()
 }
@@ -61,7 +61,7 @@ pub fn target_group(name: &str) -> TargetGroupArn {
         .unwrap()
 }
 
-/// A member in service. Zones alternate: a, b, c.
+/// An instance in service, as a member of a group. Its number determines its zone: a, b or c.
 pub fn member(number: u32) -> Member {
     let zone = ["eu-central-1a", "eu-central-1b", "eu-central-1c"][(number as usize + 2) % 3];
     Member {
@@ -101,7 +101,7 @@ pub fn group(size: u32) -> Group {
     }
 }
 
-/// A launch template version that names this image.
+/// The content of a launch template version that names this image.
 pub const fn content(image: Option<ImageId>) -> TemplateContent {
     TemplateContent { image, written_for: None, settings: BTreeMap::new() }
 }
@@ -138,7 +138,7 @@ pub fn quiet_alarm() -> Alarm {
     }
 }
 
-/// The forward action of a listener.
+/// The forward action of the listener with this number.
 pub fn forward(number: usize, weights: BTreeMap<TargetGroupArn, u32>) -> Forward {
     let listener = format!(
         "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/web/50dc6c495c0c9188/f2f7dc8efc52{number:04x}"
@@ -151,7 +151,7 @@ pub fn forward(number: usize, weights: BTreeMap<TargetGroupArn, u32>) -> Forward
     }
 }
 
-/// An instance refresh that has just begun.
+/// An instance refresh with this status, which has just begun.
 pub fn refresh(status: RefreshStatus) -> Refresh {
     Refresh {
         id: "08b91cf7-8fa6-48af-b6a6-d227f40f1b9b".parse().unwrap(),
@@ -163,12 +163,12 @@ pub fn refresh(status: RefreshStatus) -> Refresh {
     }
 }
 
-/// A finding that Config recorded a minute before the start.
+/// A finding that Config recorded a minute before the start of the test.
 pub fn finding() -> Finding {
     Finding { recorded_at: t0() - mins(1), annotation: Some("port 22 is open".into()) }
 }
 
-/// A report of Config.
+/// The fact that Config reports this compliance of the instance with this number.
 pub fn report(number: u32, name: &str, verdict: ComplianceType, observed_at: Timestamp) -> Fact {
     Fact::Compliance(ComplianceFact {
         instance: id(number),

@@ -1,4 +1,4 @@
-//! Pairs of colors, and the steps of a cutover in a test.
+//! Fleets with two colors, and the steps of a cutover in a test.
 
 use driftless_planner::alarm::{AlarmState, AlarmSubject};
 use driftless_planner::fact::{Command, CommandFact, Fact};
@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 
 use crate::{Stage, fleet, group, image, secs, target_group, version};
 
-/// Blue with `size` instances and an idle green, each behind its own target group.
+/// A live blue group with `size` instances and an idle green group, each behind its own target group.
 pub fn pair(size: u32) -> Vec<Group> {
     let colored = |color: &str, template: TemplateVersion, size: u32| {
         let mut group = group(size);
@@ -28,14 +28,14 @@ pub fn pair(size: u32) -> Vec<Group> {
     vec![blue, green]
 }
 
-/// [`pair`], where both colors share one target group.
+/// The groups of [`pair`], but both colors share one target group, to which only blue is attached.
 pub fn pair_that_shares(size: u32) -> Vec<Group> {
     let mut groups = pair(size);
     (groups[0].target_groups, groups[1].target_groups) = (vec![target_group("app")], Vec::new());
     groups
 }
 
-/// [`pair`] without a load balancer.
+/// The groups of [`pair`] without a load balancer.
 pub fn pair_without_balancer(size: u32) -> Vec<Group> {
     let mut groups = pair(size);
     for group in &mut groups {
@@ -49,7 +49,7 @@ fn green_version() -> TemplateVersion {
 }
 
 impl Stage {
-    /// These groups behind target groups of these weights.
+    /// A stage with these groups and one forward action, which gives these weights to these target groups.
     pub fn colored(groups: Vec<Group>, weights: &[(&str, u32)]) -> Self {
         let mut stage = Self::with(groups);
         stage.templates.insert(green_version(), stage.templates[&version(1)].clone());
@@ -57,32 +57,32 @@ impl Stage {
         stage
     }
 
-    /// The forward action has these target groups and weights.
+    /// Sets the target groups and the weights of the forward action.
     pub fn weigh(&mut self, weights: &[(&str, u32)]) {
         self.traffic = weights.iter().map(|(name, weight)| (target_group(name), vec![*weight])).collect();
     }
 
-    /// One pass; then AWS proceeds and `pause` passes.
+    /// Runs one reconcile pass. Then AWS proceeds, and the time `pause` passes.
     pub fn step(&mut self, pause: SignedDuration) {
         self.reconcile();
         self.pass(pause);
     }
 
-    /// `count` passes, with a pause after each.
+    /// Runs `count` reconcile passes. After each of them AWS proceeds, and the time `pause` passes.
     pub fn steps(&mut self, count: u32, pause: SignedDuration) {
         for _ in 0..count {
             self.step(pause);
         }
     }
 
-    /// AWS proceeds and `pause` passes, without a reconcile pass.
+    /// AWS proceeds, and the time `pause` passes without a reconcile pass.
     pub fn pass(&mut self, pause: SignedDuration) {
         self.arrive();
         self.leave();
         self.wait(pause);
     }
 
-    /// Repeats passes until the condition is true.
+    /// Repeats reconcile passes until the condition is true.
     pub fn until(&mut self, is_so: impl Fn(&Self) -> bool) {
         for _ in 0..2000 {
             if is_so(self) {
@@ -93,7 +93,7 @@ impl Stage {
         panic!("never: {:#?}\n{:#?}", self.record().cutover, self.history);
     }
 
-    /// Repeats passes until the cutover is in this phase.
+    /// Repeats reconcile passes until the cutover is in this phase.
     pub fn until_phase(&mut self, phase: &str) {
         self.until(|stage| stage.cutover_phase() == Some(phase));
     }
@@ -103,7 +103,7 @@ impl Stage {
         self.record().cutover.as_ref().map(|cutover| cutover.phase().name())
     }
 
-    /// The weight of a color's target group, by its name.
+    /// The weight of a target group in the first forward action.
     pub fn weight(&self, name: &str) -> u32 {
         self.traffic[&target_group(name)][0]
     }
@@ -113,7 +113,7 @@ impl Stage {
         self.images.push(image(number));
     }
 
-    /// An alarm is in ALARM for the color, or for none.
+    /// Puts an alarm into ALARM for the target group of a color. None: the alarm names no resource.
     pub fn go_into_alarm(&mut self, name: &str, of: Option<Color>) {
         let now = self.now;
         let alarm = self.alarms.get_mut(&name.parse().unwrap()).unwrap();
@@ -130,14 +130,14 @@ impl Stage {
         self.say_of(None, command);
     }
 
-    /// An operator gives a command about one cutover.
+    /// An operator gives a command that is meant for one cutover only.
     pub fn say_of(&mut self, cutover: Option<String>, command: Command) {
         let request = format!("r-{}", self.history.len() + self.facts.len());
         let (fleet, actor, at) = (fleet(), "ana".into(), self.now);
         self.facts.push(Fact::Command(CommandFact { request, fleet, actor, at, reason: None, cutover, command }));
     }
 
-    /// The result of the last command: whether it was applied, and the message.
+    /// The result of the last command that was answered: whether Driftless applied the command, and the message.
     pub fn answer(&self) -> (bool, String) {
         let answer = |told: &Notification| {
             let Details::CommandAnswered { is_done, answer, .. } = &told.details else { return None };

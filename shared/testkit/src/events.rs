@@ -1,10 +1,11 @@
-//! The events that detectors read, as AWS and pipelines send them, and variants with one field changed.
+//! The events that the detectors read, as AWS and pipelines send them. Tests use them as they are, or with one field
+//! changed.
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, reason = "a helper of a test fails the test")]
 
 use serde_json::Value;
 
-/// The account that every event is from.
+/// The AWS account of every event.
 pub const ACCOUNT: &str = "123456789012";
 
 /// Every event, by the name of its file.
@@ -20,19 +21,20 @@ const EVENTS: [(&str, &str); 9] = [
     ("imagebuilder-available", include_str!("../../../tests/events/imagebuilder-available.json")),
 ];
 
-/// The event in the file of this name, without its ending.
+/// The event from the file with this name. The name has no file extension.
 pub fn event(name: &str) -> &'static str {
     let known = EVENTS.iter().find(|(known, _)| *known == name);
     known.unwrap_or_else(|| panic!("no event is called {name}")).1
 }
 
-/// The events of all files that are not among these.
+/// The events from all files except these.
 pub fn events_but(own: &[&str]) -> Vec<&'static str> {
     let own: Vec<&str> = own.iter().map(|name| event(name)).collect();
     EVENTS.iter().map(|(_, event)| *event).filter(|event| !own.contains(event)).collect()
 }
 
-/// An event with a field replaced, or taken away by None. `parent` points to the object that has the field.
+/// An event in which one field has another value. None: the field is removed. `parent` is the JSON pointer to the
+/// object that has the field.
 pub fn with(event: &str, parent: &str, key: &str, value: Option<Value>) -> String {
     let mut event: Value = serde_json::from_str(event).unwrap();
     let fields = event.pointer_mut(parent).unwrap().as_object_mut().unwrap();
@@ -43,7 +45,7 @@ pub fn with(event: &str, parent: &str, key: &str, value: Option<Value>) -> Strin
     event.to_string()
 }
 
-/// Helpers for the tests of a detector: `fact` of its kind, `refused` and `assert_ignored`.
+/// Defines helpers for the tests of a detector: `read`, `fact`, `refused` and `assert_ignored`.
 #[macro_export]
 macro_rules! reads_events {
     ($kind:ident, $fact:ty) => {

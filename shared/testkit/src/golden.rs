@@ -1,4 +1,4 @@
-//! The golden files of the status crate, for all crates that draw them.
+//! The golden files of the status crate, for all crates that show the status of a fleet.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../status/tests/status/snapshots")
 }
 
-/// Reads a golden file.
+/// Reads the document from a golden file.
 pub fn read<T: DeserializeOwned>(name: &str) -> T {
     let path = folder().join(format!("status__golden__{name}.snap"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -17,7 +17,7 @@ pub fn read<T: DeserializeOwned>(name: &str) -> T {
     serde_json::from_str(json).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The names of the golden files that hold the status of a fleet, one for each state.
+/// The names of the golden files with the status of a fleet, one for each state that a fleet can be in.
 pub fn worlds() -> Vec<String> {
     let files = std::fs::read_dir(folder()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
     let name = |file: String| Some(file.strip_prefix("status__golden__")?.strip_suffix(".snap")?.to_owned());

@@ -1,4 +1,4 @@
-//! Helpers for the tests of several crates. No shipped crate depends on it.
+//! Helpers for the tests of several crates. No shipped crate depends on this crate.
 //!
 //! [`builders`] makes single resources. A [`Stage`] is a fleet with the state that Driftless stores for it; the
 //! simulated AWS computes the effect of each call. [`golden`] reads the documents of the status crate for fleets in

@@ -9,14 +9,14 @@ const TOP: f64 = 54.0;
 const ROW: f64 = 26.0;
 const BAR: f64 = 16.0;
 
-/// The color of a bar says what it shows.
+/// The color of a bar, which tells what the bar shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Color {
-    /// Green: Driftless.
+    /// Green: a value of Driftless.
     Own,
-    /// Grey, close below the bar before: the value that bar is compared with.
+    /// Grey, close below the bar before: a value with which to compare that bar.
     Below,
-    /// Orange: other tools.
+    /// Orange: a value of other tools.
     Peer,
 }
 
@@ -33,13 +33,13 @@ impl Color {
 /// A bar.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bar {
-    /// Its label.
+    /// The text to the left of the bar.
     pub label: String,
     pub value: f64,
     pub color: Color,
 }
 
-/// An SVG of bars; each shows its value with the unit after it. Empty if there are no bars.
+/// Draws the bars as an SVG. Each bar shows its value followed by the unit. The result is empty if there are no bars.
 pub fn svg(title: &str, unit: &str, bars: &[Bar]) -> String {
     let values = || bars.iter().map(|bar| bar.value).filter(|value| *value > 0.0);
     let Some((low, high)) = values().min_by(f64::total_cmp).zip(values().max_by(f64::total_cmp)) else {

@@ -36,14 +36,15 @@ use crate::{
     target_group, version,
 };
 
-/// The state of one test.
+/// The state of one test: a fleet, what Driftless stores for it, and what happened so far.
 #[derive(Debug, Clone, Default)]
 pub struct Stage {
     pub now: Timestamp,
     pub groups: Vec<Group>,
+    /// The weights of each target group, one for each forward action.
     pub traffic: BTreeMap<TargetGroupArn, Vec<u32>>,
     pub compliance: Compliance,
-    /// Rules that the test does not let Driftless read from Config.
+    /// Config rules that the reconcile pass does not read.
     pub unread: BTreeSet<RuleName>,
     pub machines: BTreeMap<InstanceId, Ec2Instance>,
     pub templates: BTreeMap<TemplateVersion, TemplateContent>,
@@ -61,17 +62,17 @@ pub struct Stage {
     pub defaults: Defaults,
     pub record: Option<Record>,
     pub outcomes: Vec<Outcome>,
-    /// Instances that fail their target health checks.
+    /// Instances that fail the health checks of their target groups.
     pub sick: BTreeSet<InstanceId>,
     /// Instances whose health the load balancer has not determined.
-    pub unjudged: BTreeSet<InstanceId>,
-    /// Images whose instances fail their target health checks.
+    pub unreported: BTreeSet<InstanceId>,
+    /// Images whose instances fail the health checks of their target groups.
     pub broken: BTreeSet<ImageId>,
-    /// Instances that do not come into service.
+    /// Instances that stay pending when the others come into service.
     pub deferred: BTreeSet<InstanceId>,
-    /// The scripted result of an action with this name; the action has no effect then.
+    /// The scripted results, by the name of the action. An action with a scripted result has no effect.
     pub scripted: BTreeMap<&'static str, ActionResult>,
-    /// Whether Auto Scaling launches what is missing.
+    /// Whether Auto Scaling launches missing instances.
     pub launches: bool,
     pub launched: BTreeMap<String, InstanceId>,
     pub last_id: u32,
@@ -81,7 +82,7 @@ pub struct Stage {
     pub told: Vec<Notification>,
 }
 
-/// A committed decision. The caller may ignore it, unlike a decision that is not committed.
+/// A committed decision. The caller may ignore it, because it is stored already.
 #[derive(Debug)]
 pub struct Reconciled(Decision);
 
@@ -99,7 +100,7 @@ impl Stage {
         Self::with(vec![group(size)])
     }
 
-    /// A stage with these groups.
+    /// A stage with these groups, before the first pass.
     pub fn with(groups: Vec<Group>) -> Self {
         let machine = Ec2Instance {
             image: "ami-00000000000000001".parse().unwrap(),
@@ -124,8 +125,8 @@ impl Stage {
         }
     }
 
-    /// A managed group of `size` instances, some of them drifted for longer than the debounce: the next pass admits the
-    /// replacements that the guards allow.
+    /// A managed group of `size` instances, in which instances with these numbers have been drifted for longer than the
+    /// debounce. The next pass admits the replacements that the guards allow.
     pub fn drifted(size: u32, drifted: &[u32]) -> Self {
         let mut stage = Self::new(size);
         for number in drifted {
@@ -138,7 +139,8 @@ impl Stage {
         stage
     }
 
-    /// [`Self::drifted`], with the replacement of instance 1 under way: its replacement instance is pending.
+    /// A stage as from [`Self::drifted`], in which the replacement of instance 1 is under way and its replacement
+    /// instance is pending. Returns the stage and the replacement instance.
     pub fn verifying(size: u32) -> (Self, InstanceId) {
         let mut stage = Self::drifted(size, &[1]);
         stage.reconcile();
@@ -147,7 +149,7 @@ impl Stage {
         (stage, successor)
     }
 
-    /// [`Self::verifying`], with a healthy replacement instance.
+    /// A stage as from [`Self::verifying`], in which the replacement instance is healthy.
     pub fn serving(size: u32) -> (Self, InstanceId) {
         let (mut stage, successor) = Self::verifying(size);
         stage.arrive();
@@ -155,8 +157,8 @@ impl Stage {
         (stage, successor)
     }
 
-    /// A replacement whose drifted instance is about to be terminated: the decision is committed, and AWS refuses the
-    /// call as busy.
+    /// A stage as from [`Self::verifying`], in which drifted instance 1 is about to be terminated: the decision is
+    /// committed, and AWS refuses the call as busy.
     pub fn retiring(size: u32) -> (Self, InstanceId) {
         let (mut stage, successor) = Self::serving(size);
         stage.wait(crate::mins(1));
@@ -194,7 +196,7 @@ impl Stage {
         self.now += duration;
     }
 
-    /// An operator suspends a process of the group.
+    /// An operator suspends a process of the first group.
     pub fn suspend(&mut self, process: &str) {
         self.group().suspended.insert(process.to_owned());
     }
@@ -203,7 +205,7 @@ impl Stage {
         &mut self.groups[0]
     }
 
-    /// The instance with this number, a member of the only group or of the live one.
+    /// The instance with this number, which is a member of the first group: the only group or the live one.
     pub fn member_mut(&mut self, number: u32) -> &mut Member {
         self.groups[0].members.iter_mut().find(|member| member.id == id(number)).unwrap()
     }
@@ -217,7 +219,7 @@ impl Stage {
         member.is_some_and(|member| member.lifecycle != Lifecycle::Terminating)
     }
 
-    /// An alarm that names these instances is in this state.
+    /// Adds an alarm in this state, whose dimensions name these instances.
     pub fn alarm(&mut self, name: &str, state: AlarmState, instances: &[u32]) {
         let instances = instances.iter().map(|number| id(*number)).collect();
         let subject = AlarmSubject { instances, ..AlarmSubject::default() };
@@ -234,7 +236,7 @@ impl Stage {
         self.record().replacements.get(&id(number))
     }
 
-    /// The phase of a drifted instance, or `-` when the record does not hold it.
+    /// The phase of the replacement of an instance, or `-` if the record has no such replacement.
     pub fn phase(&self, number: u32) -> &'static str {
         self.replacement(number).map_or("-", |replacement| replacement.phase().name())
     }
@@ -255,7 +257,8 @@ impl Stage {
         self.record().replacements.values().filter(|replacement| replacement.phase().surge().is_some()).count()
     }
 
-    /// The kinds of the notifications, in order. Conditions have their key.
+    /// The kinds of the notifications so far, in order. The kind of a condition is followed by the key of the
+    /// condition.
     pub fn kinds(&self) -> Vec<String> {
         let kind = |told: &Notification| {
             if let Details::Entered { condition, .. } | Details::Lasts { condition, .. } = &told.details {
@@ -271,7 +274,7 @@ impl Stage {
         self.told.iter().map(kind).collect()
     }
 
-    /// The names of the executed actions, in order.
+    /// The names of the actions that were executed so far, in order.
     pub fn done(&self) -> Vec<&'static str> {
         self.acted.iter().map(|outcome| outcome.action.name()).collect()
     }
@@ -286,14 +289,14 @@ impl Stage {
 
     // ---- looking -----------------------------------------------------------------------------------------------------
 
-    /// The images with the fleet's tag. Every pass reads them.
+    /// The images that are tagged for the fleet. Every pass reads them.
     fn tagged(&self) -> Vec<Image> {
         let is_tagged =
             |image: &&Image| image.is_own && image.image_for.as_ref().is_some_and(|fleet| fleet.as_str() == "app");
         self.images.iter().filter(is_tagged).cloned().collect()
     }
 
-    /// The registered targets of these target groups, with their health.
+    /// The targets of these target groups, each with its health.
     pub fn targets(
         &self,
         asked: &BTreeSet<TargetGroupArn>,
@@ -306,7 +309,7 @@ impl Stage {
         asked.iter().map(|arn| (arn.clone(), members(arn))).collect()
     }
 
-    /// The observation of a reconcile pass: only what the planner's read plan contains.
+    /// What a reconcile pass observes: only what the planner's read plan contains.
     pub fn observation(&self) -> Observation {
         let policy = read_plan::policy(&fleet(), &self.groups, &self.defaults);
         let policy = policy.as_ref();
@@ -357,7 +360,7 @@ impl Stage {
         seen
     }
 
-    /// One forward action for each column of weights.
+    /// The forward actions, one for each column of weights in `traffic`.
     pub(crate) fn forwards(&self) -> Vec<Forward> {
         let columns = self.traffic.values().map(Vec::len).max().unwrap_or_default();
         let weights = |column: usize| {
@@ -368,7 +371,7 @@ impl Stage {
         forwards.map(|forward| Forward { stickiness: self.stickiness, ..forward }).collect()
     }
 
-    /// Decides and checks the decision, without a commit.
+    /// Makes a decision and checks it, without a commit.
     pub fn decide(&self) -> Decision {
         self.with_input(|input| {
             let decision = decide(input);
@@ -379,7 +382,7 @@ impl Stage {
         })
     }
 
-    /// The results of the guards now.
+    /// Explains what Driftless would decide now, with the results of all guards.
     pub fn explain(&self) -> Explanation {
         self.with_input(explain::explain)
     }
@@ -398,7 +401,7 @@ impl Stage {
         })
     }
 
-    /// Commits a decision without executing it, like a crash right after the commit.
+    /// Commits a decision without executing its actions, like a crash right after the commit.
     pub fn commit(&mut self, decision: &Decision) {
         self.record = Some(decision.next.clone());
         self.facts.retain(|fact| !decision.consumed.contains(&fact.key()));
@@ -408,28 +411,28 @@ impl Stage {
         self.outcomes.clear();
     }
 
-    /// One pass: decides, commits and acts. The next pass gets the outcomes.
+    /// Runs one pass: decides, commits and executes the actions. The next pass gets their outcomes.
     pub fn reconcile(&mut self) -> Reconciled {
         let decision = self.reconcile_and_crash();
         self.outcomes = self.act(&decision.actions);
         decision
     }
 
-    /// A pass whose function dies right after its commit: no action is executed.
+    /// Runs a pass whose function dies right after the commit: no action is executed.
     pub fn reconcile_and_crash(&mut self) -> Reconciled {
         let decision = self.decide();
         self.commit(&decision);
         Reconciled(decision)
     }
 
-    /// One pass, and another one after the debounce.
+    /// Runs one pass, and another pass after the debounce.
     pub fn debounce(&mut self) {
         self.reconcile();
         self.wait(crate::mins(5));
         self.reconcile();
     }
 
-    /// Repeats passes while AWS proceeds and time passes until the fleet is idle, and asserts the fixed point.
+    /// Repeats passes, while AWS proceeds and time passes, until the fleet is idle. Then asserts [`Self::assert_idle`].
     pub fn settle(&mut self) {
         for _ in 0..500 {
             let decision = self.reconcile();
@@ -444,13 +447,13 @@ impl Stage {
         panic!("it does not settle: {:#?}\n{:#?}", self.record().replacements, self.groups);
     }
 
-    /// [`Self::settle`], and asserts that nothing is left: see [`Self::assert_clean`].
+    /// Repeats passes as [`Self::settle`] does. Then asserts that nothing is left: see [`Self::assert_clean`].
     pub fn settle_clean(&mut self, size: u32) {
         self.settle();
         self.assert_clean(size);
     }
 
-    /// Asserts the fixed point: another decision on the unchanged world changes nothing.
+    /// Asserts that the fleet is idle: another decision on the unchanged world changes nothing.
     pub fn assert_idle(&self) {
         let again = self.decide();
         assert!(again.actions.is_empty(), "{:?}", again.actions);
@@ -459,7 +462,8 @@ impl Stage {
         assert_eq!(Some(&again.next), self.record.as_ref());
     }
 
-    /// Asserts that no work and no borrowed setting is left, and that the group is full with this size.
+    /// Asserts that no replacement and no borrowed setting is left, and that the group has this desired capacity and as
+    /// many active instances.
     pub fn assert_clean(&self, size: u32) {
         assert!(self.record().replacements.is_empty(), "{:#?}", self.record().replacements);
         assert!(self.record().borrowed_settings.is_empty(), "{:#?}", self.record().borrowed_settings);
@@ -470,7 +474,7 @@ impl Stage {
     }
 }
 
-/// The explanation has the same decision, and the guard results on which the decision is based.
+/// Asserts that the explanation has the same decision, and the guard results on which the decision is based.
 fn is_explained(input: Input<'_>, decision: &Decision) {
     let explained = explain::explain(input);
     assert_eq!(explained.decision, *decision);
@@ -490,7 +494,7 @@ fn is_explained(input: Input<'_>, decision: &Decision) {
     }
 }
 
-/// The reasons of the blocking guards in order, each under the name of its guard.
+/// The reasons of the guards that block, in order. Asserts that each reason belongs to its guard.
 fn blocking(verdicts: &[CheckResult<GuardId, Waiting>]) -> Vec<&Waiting> {
     let mut blocking = Vec::new();
     for CheckResult { id, answer, .. } in verdicts {

@@ -1,4 +1,5 @@
-//! What can be clicked: an element, followed by the `cwdb-action` that the console runs when the element is clicked.
+//! Buttons and links. Each is an element that is followed by the `cwdb-action` that the console runs when the element
+//! is clicked.
 
 use driftless_planner::fact::Command;
 use driftless_planner::ids::FleetName;
@@ -12,10 +13,10 @@ use serde::Serialize;
 
 use crate::frame::Frame;
 
-/// The reason in the history for a command that came from a button.
+/// The reason that the history shows for a command that came from a button.
 const REASON: &str = "from the dashboard";
 
-/// The buttons of a fleet: the available commands, and freeze or thaw.
+/// Draws the buttons of a fleet: the available commands, and freeze or thaw.
 pub(crate) fn buttons(frame: &Frame, status: &FleetStatus) -> Markup {
     let Some(operator) = &frame.operator else { return html! {} };
     let is_frozen = status.freezes.iter().any(|freeze| !freeze.is_of_account);
@@ -27,7 +28,7 @@ pub(crate) fn buttons(frame: &Frame, status: &FleetStatus) -> Markup {
     }
 }
 
-/// A link to one fleet in full.
+/// Draws a link to the page about one fleet.
 pub(crate) fn to_fleet(frame: &Frame, fleet: &FleetName) -> Markup {
     #[derive(Serialize)]
     struct To<'a> {
@@ -36,7 +37,7 @@ pub(crate) fn to_fleet(frame: &Frame, fleet: &FleetName) -> Markup {
     link(frame, fleet.as_str(), &To { fleet })
 }
 
-/// A link to all fleets.
+/// Draws a link to the page of all fleets.
 pub(crate) fn to_all(frame: &Frame) -> Markup {
     #[derive(Serialize)]
     struct Nothing {}
@@ -101,8 +102,8 @@ fn thaw(operator: &str, status: &FleetStatus) -> Markup {
     button(operator, "Thaw", false, &lines, &order(status, "Thaw", action))
 }
 
-/// The idempotency key follows from what was drawn: a double click is one command, and so is a click on a page that was
-/// drawn again before the command was carried out.
+/// The request that a button sends. Its idempotency key is derived from what was drawn: a double click sends one
+/// command, and so does a click on a page that was drawn again before the command was carried out.
 fn order(status: &FleetStatus, label: &str, action: RequestedAction) -> Order {
     let version = status.record_version.unwrap_or_default();
     let request = format!("dashboard-{}-{version}", label.to_lowercase().replace(' ', "-"));
@@ -122,8 +123,9 @@ fn button(operator: &str, label: &str, is_grave: bool, lines: &[String], order: 
     }
 }
 
-/// JSON that reads the same whether the console takes the element's text or its markup: HTML escapes only its quotes,
-/// and both readings restore them. None: the value cannot be serialized, and the button is left out.
+/// Serializes a value as JSON that stays the same whether the console takes the element's text or its markup: HTML
+/// escapes only the quotes in it, and both readings restore them. None: the value cannot be serialized, and the button
+/// is left out.
 fn json(value: &impl Serialize) -> Option<String> {
     let json = serde_json::to_string(value).ok()?;
     Some(json.replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e"))

@@ -1,11 +1,11 @@
-//! The result of a command, and the page for a request that failed.
+//! The page for the result of a command, and the page for a request that failed.
 
 use driftless_status::request::{CommandResult, OrderResult, Refusal, RefusalCause, Reply};
 use maud::html;
 
 use crate::frame::{Theme, page};
 
-/// The result of a command.
+/// Draws the result of a command.
 pub fn command_result(theme: Theme, reply: &Reply) -> String {
     match reply {
         Reply::Refused(refused) => refusal(theme, refused),
@@ -31,7 +31,7 @@ fn taken(theme: Theme, command_result: &CommandResult) -> String {
     page(theme, &body)
 }
 
-/// Why a request failed.
+/// Draws the reason why a request failed.
 pub fn refusal(theme: Theme, refusal: &Refusal) -> String {
     let heading = match refusal.cause {
         RefusalCause::BadRequest => "Invalid request",

@@ -1,6 +1,6 @@
 //! The documentation that CloudWatch shows where an operator adds the widget to a dashboard.
 
-/// In the markdown of CloudWatch.
+/// The text of the documentation, in the Markdown that CloudWatch supports.
 pub const DOCUMENTATION: &str = "\
 ## Driftless
 

@@ -1,4 +1,4 @@
-//! One fleet in full.
+//! The page about one fleet.
 
 use driftless_status::FleetStatus;
 use driftless_status::history::{History, HistoryLine};
@@ -12,7 +12,7 @@ use crate::parts::{self, LISTED_MAX};
 use crate::timeline::{self, Lane};
 use crate::words::{self, Tone, lasting, when};
 
-/// Draws a fleet with its history. `history`: None, where it could not be read.
+/// Draws a fleet with its history. `history` is None if the history could not be read.
 pub fn fleet(frame: &Frame, status: &FleetStatus, history: Option<&History>) -> String {
     let lines = history.map(|history| history.lines.as_slice()).unwrap_or_default();
     let body = html! {
@@ -59,7 +59,7 @@ fn head(frame: &Frame, status: &FleetStatus) -> Markup {
     }
 }
 
-/// Whether a rollback is possible, to which release, and how fast.
+/// Draws whether a rollback is possible, to which release, and how fast.
 fn rollback_path(status: &FleetStatus) -> Markup {
     let way = &status.rollback_path;
     let (answer, tone) = match (way.is_open, way.kind) {
@@ -111,7 +111,7 @@ fn conditions(status: &FleetStatus) -> Markup {
     }
 }
 
-/// The newest entries as text.
+/// Draws the newest history entries as a table.
 fn told(lines: &[HistoryLine]) -> Markup {
     html! {
         table {

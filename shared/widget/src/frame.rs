@@ -1,4 +1,5 @@
-//! What a page is drawn for: the theme, the functions that its buttons call, and the parameters.
+//! The settings for which a page is drawn: the theme, the width, the functions that links and buttons call, and the
+//! parameters of the widget.
 
 use driftless_planner::ids::FleetName;
 use maud::{Markup, html};
@@ -7,20 +8,20 @@ use serde_json::Value;
 
 use crate::style::STYLE;
 
-/// The colors of the console.
+/// The color theme of the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Theme {
     Light,
     Dark,
 }
 
-/// What every page of one response has in common.
+/// The settings that all pages of one response share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
     pub theme: Theme,
-    /// How wide the widget is, in pixels.
+    /// The width of the widget, in pixels.
     pub width: u32,
-    /// The ARN of the function that draws: links call it again.
+    /// The ARN of the function `status`, which draws the page. Links call it again.
     pub status: String,
     /// The ARN of the function `operator`. None: the page has no buttons for commands.
     pub operator: Option<String>,
@@ -34,13 +35,13 @@ pub struct Parameters {
     pub fleet: Option<FleetName>,
 }
 
-/// The widths for which a page is drawn, in pixels. A narrower widget scrolls.
+/// The range of widths for which a page is drawn, in pixels. A narrower widget gets a scroll bar.
 const WIDTHS: std::ops::RangeInclusive<u64> = 360..=1_800;
-/// The width where the console does not say it, in pixels.
+/// The width that is used if the console does not state one, in pixels.
 const WIDTH: u64 = 900;
 
 impl Frame {
-    /// The frame of a request, by its `widgetContext`.
+    /// Reads the frame of a request from its `widgetContext`.
     pub fn of(context: &Value, status: &str, operator: Option<&str>) -> Self {
         let width = context.get("width").and_then(Value::as_u64).unwrap_or(WIDTH);
         let width = width.clamp(*WIDTHS.start(), *WIDTHS.end());
@@ -54,7 +55,7 @@ impl Frame {
 }
 
 impl Theme {
-    /// The theme of a `widgetContext`; light, the default of the console, where it has none.
+    /// Reads the theme from a `widgetContext`. Without a theme, it is light, as in the console.
     pub fn of(context: &Value) -> Self {
         if context.get("theme").and_then(Value::as_str) == Some("dark") { Self::Dark } else { Self::Light }
     }
@@ -67,7 +68,7 @@ impl Theme {
     }
 }
 
-/// A whole page.
+/// Draws a complete page with its style sheet.
 pub(crate) fn page(theme: Theme, body: &Markup) -> String {
     let page = html! {
         div class="cwdb-no-default-styles" {}

@@ -1,10 +1,11 @@
-//! What fleets do as HTML, for the custom widget of a CloudWatch dashboard.
+//! HTML pages about what fleets do, for the custom widget of a CloudWatch dashboard.
 //!
-//! The console shows the response of a function: HTML and SVG, without scripts. A button is an element with a `cwdb-action`
-//! after it, which calls a function with the viewer's own permissions once the viewer has confirmed it.
+//! The CloudWatch console shows the response of a function: HTML and SVG, without scripts. A button is an element that
+//! is followed by a `cwdb-action`. After the viewer has confirmed it, the console calls a function with the viewer's
+//! own permissions.
 //!
-//! The macro escapes every value that it writes. [`driftless_status::orders`] decides which commands have a button, and
-//! [`driftless_status::effect`] what a confirmation says.
+//! The macro `html!` escapes every value that it writes. [`driftless_status::orders`] decides which commands have a
+//! button, and [`driftless_status::effect`] gives the text of a confirmation.
 
 mod buttons;
 mod command_result;

@@ -1,4 +1,4 @@
-//! All fleets, the most urgent first.
+//! The page of all fleets, the most urgent first.
 
 use driftless_planner::ids::FleetName;
 use driftless_planner::text::UntrustedText;
@@ -15,21 +15,22 @@ use crate::parts;
 use crate::timeline::{self, Lane};
 use crate::words;
 
-/// The most characters of a sentence in a row: a page of a hundred fleets stays far below CloudWatch's limit.
+/// The most characters of a sentence in a row. With this limit, a page of a hundred fleets stays far below CloudWatch's
+/// limit.
 const SENTENCE_MAX: usize = 110;
-/// How many fleets have their buttons in the table; the others show them after a click on the name.
+/// The number of fleets whose buttons are in the table. The other fleets show their buttons after a click on the name.
 const IN_FULL_MAX: usize = 5;
 
 /// What the page of all fleets shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overview {
-    /// The time of the reads.
+    /// The time at which the fleets were read.
     pub at: Timestamp,
     /// The fleets, in any order.
     pub fleets: Vec<FleetStatus>,
     /// Fleets that could not be read, each with the reason.
     pub unread: Vec<Unread>,
-    /// Tag values that are no fleet names.
+    /// Values of the fleet tag that are not valid fleet names.
     pub misnamed: Vec<UntrustedText>,
     /// The histories that were read.
     pub histories: Vec<History>,
@@ -41,14 +42,14 @@ impl Overview {
         self.fleets.sort_by(|one, other| (one.state, &one.fleet).cmp(&(other.state, &other.fleet)));
     }
 
-    /// The fleets whose last transitions are drawn, the most urgent first.
+    /// The fleets whose last transitions are drawn: those that are not steady, the most urgent first.
     pub fn most_urgent(&self, count: usize) -> Vec<FleetName> {
         let busy = self.fleets.iter().filter(|fleet| fleet.state != State::Steady);
         busy.take(count).map(|fleet| fleet.fleet.clone()).collect()
     }
 }
 
-/// Draws all fleets, in the given order.
+/// Draws all fleets in the given order.
 pub fn overview(frame: &Frame, known: &Overview) -> String {
     let body = html! {
         div class="head" {
@@ -79,7 +80,7 @@ fn count(known: &Overview) -> String {
     format!("{count} {noun}, {steady} steady")
 }
 
-/// Draws the account's freeze once. A fleet's freeze is drawn in its row.
+/// Draws the freeze of the account once. The freeze of a single fleet is drawn in the row of that fleet.
 fn freezes(known: &Overview) -> Markup {
     let of_account = known.fleets.iter().find_map(|fleet| fleet.freezes.iter().find(|freeze| freeze.is_of_account));
     html! { @if let Some(freeze) = of_account { (parts::freeze(freeze, known.at)) } }
@@ -135,7 +136,7 @@ fn color(color: &ColorStatus) -> Markup {
     }
 }
 
-/// The oldest drift of all fleets, with its reason.
+/// Draws the drifted instances of all fleets, the oldest drift first, each with its reason.
 fn drifted(known: &Overview) -> Markup {
     let drifted = known.fleets.iter().flat_map(|fleet| fleet.drifted.iter().map(move |work| (&fleet.fleet, work)));
     let mut drifted: Vec<_> = drifted.collect();

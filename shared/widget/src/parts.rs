@@ -1,4 +1,4 @@
-//! Parts of several pages.
+//! Elements that appear on several pages.
 
 use driftless_planner::fleet::Color;
 use driftless_status::cutover::{CutoverStatus, Progress};
@@ -8,16 +8,16 @@ use maud::{Markup, html};
 
 use crate::words::{self, lasting, when};
 
-/// The most rows of a list; the page counts the rest.
+/// The most rows of a list. Below the list, the page states how many more items there are.
 pub(crate) const LISTED_MAX: usize = 8;
 
-/// A state, as a badge.
+/// Draws the state of a fleet as a badge.
 pub(crate) fn badge(state: State) -> Markup {
     let (word, tone) = words::state(state);
     html! { span class={ "badge " (tone.of_text()) } { (word) } }
 }
 
-/// A group, as a box.
+/// Draws a group as a box.
 pub(crate) fn color(color: &ColorStatus) -> Markup {
     let class = match color.color {
         Some(Color::Blue) => "box blue",
@@ -48,7 +48,7 @@ pub(crate) fn color(color: &ColorStatus) -> Markup {
     }
 }
 
-/// The steps of a cutover, and the current one.
+/// Draws the steps of a cutover and marks the current one.
 pub(crate) fn cutover(cutover: &CutoverStatus, now: Timestamp) -> Markup {
     html! {
         div class="track" {
@@ -87,7 +87,7 @@ pub(crate) fn cutover(cutover: &CutoverStatus, now: Timestamp) -> Markup {
     }
 }
 
-/// How much time of the phase is left.
+/// The time that is left in the phase of a cutover, as text.
 pub(crate) fn left(cutover: &CutoverStatus, now: Timestamp) -> String {
     let left = cutover.phase_left_seconds.map(|seconds| lasting(SignedDuration::from_secs(seconds)));
     match (left, cutover.paused_since) {
@@ -101,7 +101,7 @@ pub(crate) fn left(cutover: &CutoverStatus, now: Timestamp) -> String {
     }
 }
 
-/// A freeze.
+/// Draws a freeze.
 pub(crate) fn freeze(freeze: &FreezeStatus, now: Timestamp) -> Markup {
     html! {
         div class="note" {
@@ -117,7 +117,7 @@ pub(crate) fn freeze(freeze: &FreezeStatus, now: Timestamp) -> Markup {
     }
 }
 
-/// Drifted instances, each with its reason.
+/// Draws the drifted instances, each with the reason for its drift.
 pub(crate) fn drifted(drifted: &[DriftedStatus], now: Timestamp) -> Markup {
     html! {
         table {
@@ -142,7 +142,7 @@ pub(crate) fn drifted(drifted: &[DriftedStatus], now: Timestamp) -> Markup {
     }
 }
 
-/// The number of items that a list leaves out.
+/// Draws the number of items that a list leaves out.
 pub(crate) fn more(count: usize, of_what: &str) -> Markup {
     let more = count.saturating_sub(LISTED_MAX);
     html! { @if more > 0 { p class="soft" { "and " (more) " more " (of_what) } } }

@@ -1,4 +1,5 @@
-//! Draws the last transitions: time goes to the right, and each instance, fleet or cutover has its own lane.
+//! Draws the last transitions. Time goes to the right, and each instance, each fleet or the cutovers have their own
+//! lane.
 
 use driftless_planner::history::{Change, ChangeKind};
 use driftless_planner::record::{CutoverOutcome, CutoverPhaseKind, PhaseKind};
@@ -9,18 +10,19 @@ use maud::{Markup, html};
 
 use crate::words::{Tone, cut};
 
-/// The time span of the drawing, back from the newest transition.
+/// The longest time span that is drawn before the newest transition.
 const WINDOW: SignedDuration = SignedDuration::from_hours(3);
-/// The most time that is drawn after the newest transition.
+/// The longest time span that is drawn after the newest transition.
 const AFTER: SignedDuration = SignedDuration::from_mins(30);
 const LANES_MAX: usize = 8;
-/// In pixels: the start of the lanes, the height of a lane, and the margin of the drawing.
+/// Lengths in pixels: the left end of the lanes (`LEFT`), the height of a lane, the height of a bar in it, the margin
+/// of the drawing, and the height of the time axis.
 const LEFT: u32 = 150;
 const LANE: u32 = 24;
 const BAR: u32 = 14;
 const MARGIN: u32 = 36;
 const AXIS: u32 = 18;
-/// The approximate width of a label's character, in pixels.
+/// The approximate width of one character of a label, in pixels.
 const CHARACTER: u32 = 7;
 const LABEL_MAX: usize = 20;
 const TICKS_MAX: i32 = 4;
@@ -33,7 +35,8 @@ pub(crate) struct Lane<'a> {
 }
 
 impl<'a> Lane<'a> {
-    /// The lanes of a fleet, whose entries come newest first: its cutovers, commands and conditions, and each instance.
+    /// The lanes of one fleet, from its history, whose newest entry comes first: one lane for its cutovers, one for its
+    /// commands and conditions, and one for each instance.
     pub(crate) fn of_fleet(history: &'a [HistoryLine]) -> Vec<Self> {
         let mut lanes: Vec<Self> = vec![
             Self { label: "cutover".to_owned(), lines: Vec::new() },
@@ -54,7 +57,7 @@ impl<'a> Lane<'a> {
         lanes
     }
 
-    /// A lane for each fleet.
+    /// Creates one lane for each fleet.
     pub(crate) fn of_fleets(histories: &'a [History]) -> Vec<Self> {
         let known = histories.iter().filter(|history| !history.lines.is_empty());
         let lane = |history: &'a History| Self {
@@ -77,12 +80,12 @@ fn lasts(line: &HistoryLine) -> bool {
     )
 }
 
-/// A step as text.
+/// The change that an entry records, as text: the state before and the state after.
 pub(crate) fn step(line: &HistoryLine) -> String {
     if line.from.as_str().is_empty() { line.to.to_string() } else { format!("{} → {}", line.from, line.to) }
 }
 
-/// The tone of a step.
+/// The tone of the change that an entry records.
 pub(crate) fn tone(line: &HistoryLine) -> Tone {
     match line.change() {
         Some(Change::Replacement { to, .. }) => of_replacement(to),
@@ -183,8 +186,8 @@ pub(crate) fn draw(lanes: &[Lane<'_>], now: Timestamp, width: u32) -> Markup {
     }
 }
 
-/// Draws the times below the lanes, as many as fit. The first label begins at its tick and the next one is centred on
-/// its own, so the two need the width of one and a half labels between them.
+/// Draws the times below the lanes, as many as fit. The first label begins at its tick and the second one is centered
+/// on its tick, so the two ticks need a distance of one and a half labels.
 fn axis(scale: &Scale, lanes_high: u32) -> Markup {
     let span = scale.to.duration_since(scale.from);
     let (format, characters) = if span < SignedDuration::from_mins(10) { ("%H:%M:%SZ", 9) } else { ("%H:%MZ", 6) };
@@ -200,7 +203,7 @@ fn axis(scale: &Scale, lanes_high: u32) -> Markup {
     }
 }
 
-/// The text anchor of a tick's label: the labels at the ends stay within the drawing.
+/// The text anchor of a tick's label, chosen so that the labels at both ends stay within the drawing.
 const fn anchor(tick: i32, ticks: i32) -> &'static str {
     match tick {
         0 => "start",
@@ -221,7 +224,7 @@ fn draw_lane(lane: &Lane<'_>, scale: &Scale, top: u32) -> Markup {
     }
 }
 
-/// Draws a phase from its start until the next entry of its lane, with its name if it fits.
+/// Draws a phase as a bar from its start to the next entry of its lane, with the name of the phase if it fits.
 fn bar(line: &HistoryLine, end: Timestamp, scale: &Scale, top: u32) -> Markup {
     let (left, right) = (scale.x(line.at), scale.x(end));
     let width = right.saturating_sub(left).max(3) - 1;
@@ -237,7 +240,7 @@ fn dot(line: &HistoryLine, x: u32, middle: u32) -> Markup {
     html! { circle class=(tone(line).of_fill()) cx=(x) cy=(middle) r="5" { (hint(line)) } }
 }
 
-/// The tooltip of a phase.
+/// Draws the tooltip of a phase.
 fn hint(line: &HistoryLine) -> Markup {
     html! { title { (line.at.strftime("%Y-%m-%d %H:%M:%SZ")) " " (step(line)) ": " (line.why) } }
 }
@@ -249,7 +252,7 @@ mod tests {
 
     use super::*;
 
-    /// The status document's entry for a change.
+    /// The entry of the history document for a change.
     fn line(change: Change) -> HistoryLine {
         let entry = HistoryEntry { at: Timestamp::UNIX_EPOCH, actor: "driftless".to_owned(), change, why: "".into() };
         let history = driftless_status::history::history("app".parse().unwrap(), [entry], 1);
@@ -288,7 +291,7 @@ mod tests {
         assert_eq!(tone(&line(image)), Tone::Busy);
     }
 
-    /// The number of times below a drawing of this width in pixels and this span in minutes.
+    /// The number of times on the axis of a drawing with this width in pixels and this span in minutes.
     fn times(width: u32, minutes: i64) -> usize {
         let from = Timestamp::UNIX_EPOCH;
         let scale = Scale { from, to: from + SignedDuration::from_mins(minutes), width };

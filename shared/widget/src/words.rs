@@ -1,11 +1,11 @@
-//! The words and times on all pages.
+//! The texts, tones and times on all pages.
 
 use driftless_planner::fleet::Color;
 use driftless_planner::text::UntrustedText;
 use driftless_status::model::{ReleaseStatus, Role, State, Traffic};
 use jiff::{SignedDuration, Timestamp};
 
-/// How much attention something needs.
+/// The tone of a text or a shape: how much attention it needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tone {
     Good,
@@ -16,7 +16,7 @@ pub(crate) enum Tone {
 }
 
 impl Tone {
-    /// The class of a text.
+    /// The CSS class of a text in this tone.
     pub(crate) const fn of_text(self) -> &'static str {
         match self {
             Self::Good => "good",
@@ -27,7 +27,7 @@ impl Tone {
         }
     }
 
-    /// The class of what is filled in a drawing.
+    /// The CSS class of a shape that is filled in this tone.
     pub(crate) const fn of_fill(self) -> &'static str {
         match self {
             Self::Good => "f-good",
@@ -39,7 +39,7 @@ impl Tone {
     }
 }
 
-/// A state in two words, and its tone.
+/// The name of a state in one or two words, and the tone of the state.
 pub(crate) const fn state(state: State) -> (&'static str, Tone) {
     match state {
         State::NeedsOperator => ("needs operator", Tone::Bad),
@@ -59,7 +59,7 @@ pub(crate) const fn state(state: State) -> (&'static str, Tone) {
     }
 }
 
-/// A color's name.
+/// The name of a color.
 pub(crate) const fn color(color: Option<Color>) -> &'static str {
     match color {
         Some(Color::Blue) => "blue",
@@ -77,7 +77,7 @@ pub(crate) const fn role(role: Role) -> &'static str {
     }
 }
 
-/// What traffic a group gets, in a line.
+/// The traffic that a group gets, as one line of text.
 pub(crate) fn traffic(traffic: &Traffic) -> String {
     match traffic {
         Traffic::Weighted { percent: Some(percent), .. } => format!("{percent} %"),
@@ -92,7 +92,7 @@ pub(crate) fn traffic(traffic: &Traffic) -> String {
     }
 }
 
-/// The same in a cell.
+/// The traffic that a group gets, as a short text for a table cell.
 pub(crate) fn traffic_in_short(traffic: &Traffic) -> String {
     match traffic {
         Traffic::Weighted { percent: Some(percent), .. } => format!("{percent} %"),
@@ -104,13 +104,13 @@ pub(crate) fn traffic_in_short(traffic: &Traffic) -> String {
     }
 }
 
-/// A release, in a line.
+/// A release as one line of text.
 pub(crate) fn release(release: &ReleaseStatus) -> String {
     let build = release.build.as_ref().map(|build| format!("build {build}, ")).unwrap_or_default();
     format!("{} ({build}{})", release.image, release.template)
 }
 
-/// A duration in whole seconds; beyond a day in days and hours.
+/// A duration as text: in whole seconds, or in days and hours if it is a day or longer.
 pub(crate) fn lasting(duration: SignedDuration) -> String {
     let seconds = duration.as_secs().max(0);
     let (days, hours) = (seconds / 86_400, seconds % 86_400 / 3_600);
@@ -133,14 +133,14 @@ pub(crate) fn when(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// Shortens each ARN in a text to the part after the account: a fleet belongs to one account and region.
+/// Shortens each ARN in a text to the part after the account id, because a fleet belongs to one account and region.
 pub(crate) fn short(text: &UntrustedText) -> String {
     let resource = |word| if str::starts_with(word, "arn:") { word.splitn(6, ':').nth(5) } else { None };
     let words = text.as_str().split(' ').map(|word| resource(word).unwrap_or(word));
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// A text of at most `length` characters, with a mark where it was cut.
+/// Cuts a text to at most `length` characters. A cut text ends with `…`.
 pub(crate) fn cut(text: &str, length: usize) -> String {
     if text.chars().count() <= length {
         return text.to_owned();

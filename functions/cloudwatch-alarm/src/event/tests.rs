@@ -10,12 +10,12 @@ const TARGET_GROUP: &str = include_str!("../../../../tests/events/alarm-target-g
 
 const METRIC: &str = "/detail/configuration/metrics/0/metricStat/metric";
 
-/// The event of an instance's alarm with one field replaced, or removed by None.
+/// The event about an alarm of one instance, with one field replaced, or removed if `value` is None.
 fn with(parent: &str, key: &str, value: Option<Value>) -> String {
     events::with(INSTANCE, parent, key, value)
 }
 
-/// The event of an alarm with these metrics.
+/// The event about an alarm that has these metrics.
 fn with_metrics(metrics: Value) -> String {
     with("/detail/configuration", "metrics", Some(metrics))
 }

@@ -11,7 +11,7 @@ const COMPLIANT: &str = include_str!("../../../../tests/events/config-compliant.
 
 const RESULT: &str = "/detail/newEvaluationResult";
 
-/// The event of a non-compliant instance with one field replaced, or removed by None.
+/// The event about a non-compliant instance with one field replaced, or removed if `value` is None.
 fn with(parent: &str, key: &str, value: Option<Value>) -> String {
     events::with(NON_COMPLIANT, parent, key, value)
 }

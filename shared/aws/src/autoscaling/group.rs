@@ -1,4 +1,4 @@
-//! Maps a group of Auto Scaling to the planner's types.
+//! Maps an Auto Scaling group to the planner's types.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,8 @@ use jiff::SignedDuration;
 
 use crate::error::{parsed, required, unreadable};
 
-/// Maps a group. A missing field that AWS always sends is an error: a guess could terminate instances.
+/// Maps a group. It is an error if a field is missing that AWS always sends: with a guessed value, Driftless could
+/// terminate the wrong instances.
 pub(crate) fn group(operation: &'static str, raw: &AutoScalingGroup) -> CallResult<Group> {
     let mut unsupported = unsupported(raw);
     let template = template(operation, raw, &mut unsupported)?;
@@ -52,14 +53,15 @@ fn size(operation: &'static str, field: &'static str, value: Option<i32>) -> Cal
     u32::try_from(value).map_err(|_negative| unreadable(operation, format!("{field} is {value}")))
 }
 
-/// The default instance warm-up. AWS reports -1 after it was unset; then the health check grace period applies, as in
-/// Auto Scaling.
+/// The default instance warm-up of the group. AWS reports -1 after it was unset; then the health check grace period
+/// applies, as in Auto Scaling itself.
 fn warm_up(raw: &AutoScalingGroup) -> SignedDuration {
     let warm_up = raw.default_instance_warmup().filter(|seconds| *seconds >= 0);
     SignedDuration::from_secs(warm_up.or(raw.health_check_grace_period()).unwrap_or_default().into())
 }
 
-/// Features of the group that Driftless does not support, beside those of its template and target groups.
+/// Features of the group that Driftless does not support. Those of its launch template and its target groups are found
+/// elsewhere.
 fn unsupported(raw: &AutoScalingGroup) -> Vec<String> {
     let mut traits = Vec::new();
     if raw.warm_pool_configuration().is_some() {
@@ -82,7 +84,7 @@ fn unsupported(raw: &AutoScalingGroup) -> Vec<String> {
     traits
 }
 
-/// The launch template, also inside a mixed instances policy.
+/// The launch template of the group, which may be stored in a mixed instances policy.
 fn template(
     operation: &'static str,
     raw: &AutoScalingGroup,
@@ -104,7 +106,8 @@ fn template(
     })
 }
 
-/// The attached target groups, by either attachment API. All other traffic sources are unsupported.
+/// The target groups that are attached through either of the two attachment APIs of Auto Scaling. All other traffic
+/// sources are added to `unsupported`.
 fn target_groups(
     operation: &'static str,
     raw: &AutoScalingGroup,
@@ -132,10 +135,10 @@ fn target_groups(
     arns.into_iter().map(|arn| parsed(operation, "TargetGroupARNs", Some(arn))).collect()
 }
 
-/// The API family that attached the target groups. `TargetGroupARNs` lists only those of
-/// `AttachLoadBalancerTargetGroups`; the traffic sources list those of both families. Only the family that attached a
-/// target group can detach it. A group without target groups accepts either family and gets the older one, which every
-/// tool knows.
+/// The attachment API through which the target groups were attached; only this API can detach them. `TargetGroupARNs`
+/// lists only those attached by `AttachLoadBalancerTargetGroups`; the traffic sources list those of both APIs. A group
+/// without target groups accepts both APIs and gets the older one, which every tool knows. A mix of both is added to
+/// `unsupported`.
 fn attachment_api(
     raw: &AutoScalingGroup,
     target_groups: &[TargetGroupArn],
@@ -167,13 +170,14 @@ fn member(operation: &'static str, raw: &Instance) -> CallResult<Member> {
     })
 }
 
-/// The template version that an instance was launched with. Only a number identifies it.
+/// The template version that an instance was launched with. None: the version is not given as a number, which alone
+/// identifies it.
 pub(crate) fn version(specification: &LaunchTemplateSpecification) -> Option<TemplateVersion> {
     let template = specification.launch_template_id()?.parse().ok()?;
     Some(TemplateVersion { template, version: specification.version()?.parse().ok()? })
 }
 
-/// Matched by text, not by the SDK's enum: a state that a newer API adds must become unknown.
+/// Maps a lifecycle state. The text is compared, not the SDK's enum, so that a state of a newer API becomes `Unknown`.
 pub(crate) fn lifecycle(state: &str) -> Lifecycle {
     match state {
         "Pending" | "Pending:Wait" | "Pending:Proceed" => Lifecycle::Pending,

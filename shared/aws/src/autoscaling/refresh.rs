@@ -1,4 +1,4 @@
-//! Instance refreshes: Auto Scaling's own rolling replacement of a group.
+//! Instance refreshes, by which Auto Scaling itself replaces the instances of a group.
 
 use aws_sdk_autoscaling::types::{
     AlarmSpecification, DesiredConfiguration, InstanceRefresh, InstanceRefreshStatus, RefreshPreferences,
@@ -20,7 +20,7 @@ pub(crate) const DESCRIBE_REFRESHES: &str = "autoscaling:DescribeInstanceRefresh
 pub(crate) const START: &str = "autoscaling:StartInstanceRefresh";
 pub(crate) const ROLL_BACK: &str = "autoscaling:RollbackInstanceRefresh";
 
-/// Refreshes come newest first, and only the newest is read.
+/// The number of instance refreshes that are read. AWS lists the newest first, and only that one is needed.
 const REFRESHES_PAGE: i32 = 1;
 
 /// The newest instance refresh of a group, in any status.
@@ -73,7 +73,7 @@ fn seconds(bake: SignedDuration) -> CallResult<i32> {
     i32::try_from(bake.as_secs()).map_err(|_too_long| refused(START, format!("{bake:#} is no bake time")))
 }
 
-/// Maps an instance refresh. AWS reports no start time while a refresh is pending; `now` stands for it.
+/// Maps an instance refresh. AWS reports no start time while a refresh is pending; then `now` is used.
 fn refresh(raw: &InstanceRefresh, now: Timestamp) -> CallResult<Refresh> {
     let status = required(DESCRIBE_REFRESHES, "Status", raw.status())?;
     let started_at = match (status, raw.start_time()) {

@@ -1,4 +1,4 @@
-//! The launch template version of a group: where the group stores it, and how a write names it.
+//! The launch template version of a group: where the group stores it, and how a write sets it.
 
 use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchTemplate, LaunchTemplateSpecification, MixedInstancesPolicy};
 use driftless_planner::ids::GroupName;
@@ -12,13 +12,13 @@ use crate::error::call_error;
 
 /// The place where a group stores its launch template.
 pub(crate) enum Holder {
-    /// In a field of its own.
+    /// The group's own field for its launch template.
     Group(LaunchTemplateSpecification),
-    /// In a mixed instances policy. A write replaces the whole policy, so the rest of it is written as it was read.
+    /// A mixed instances policy. A write replaces the whole policy, so its other fields are written as they were read.
     Policy(Box<MixedInstancesPolicy>),
 }
 
-/// Sets the template version in the place where the group stores its template.
+/// Sets the template version in the place where the group stores its launch template.
 pub(crate) async fn set(aws: &Aws, group: &GroupName, template: &TemplateVersion) -> CallResult<()> {
     let request = aws.autoscaling().update_auto_scaling_group().auto_scaling_group_name(group.as_str());
     let request = match held(aws, UPDATE_GROUP, group, template).await? {
@@ -29,7 +29,8 @@ pub(crate) async fn set(aws: &Aws, group: &GroupName, template: &TemplateVersion
     answer.map(|_| ()).map_err(|error| call_error(UPDATE_GROUP, error))
 }
 
-/// Reads the group and returns what `operation` must write so that the group uses the version.
+/// Reads the group and returns what `operation` must write so that the group uses the version. Fails with `Gone` if the
+/// group does not exist.
 pub(crate) async fn held(
     aws: &Aws,
     operation: &'static str,

@@ -1,5 +1,5 @@
-//! The commit: writes record, history and outbox in one transaction, on condition that record and lease are unchanged
-//! since they were read.
+//! The commit of a decision. One transaction writes the record, history, outbox and events and deletes the consumed
+//! facts, on condition that the record has the version that was read and that the caller still holds the lease.
 
 use std::collections::BTreeSet;
 
@@ -28,13 +28,14 @@ use crate::error::{call_error, refused};
 
 const WRITE: &str = "dynamodb:BatchWriteItem";
 
-/// DynamoDB's limit of items in one transaction.
+/// DynamoDB's limit of parts (writes and checks) in one transaction.
 const PARTS_MAX: usize = 100;
-/// The most rows for the history, and the most for the outbox. Record and lease take two parts more and events eight,
-/// so at least 10 facts fit beside them. With more entries than rows, one row holds several entries: a decision about a
-/// thousand instances must commit too, because a decision that cannot commit would be made again and again.
+/// The most rows that the history may take in a transaction; the outbox may take as many. The record and the lease take
+/// one part each, and events at most eight, so at least 10 parts are left for drift times and facts. If there are more
+/// entries than rows, one row holds several entries: a decision about a thousand instances must commit too, because a
+/// decision that cannot commit would be made again and again.
 const ROWS_MAX: usize = 40;
-/// The index of the record's part in the transaction; the lease's follows.
+/// The positions of the record and of the lease among the parts of the transaction.
 const STATE_PART: usize = 0;
 const LEASE_PART: usize = 1;
 
@@ -42,17 +43,18 @@ const LEASE_PART: usize = 1;
 enum Attempt {
     Committed,
     Conflict,
-    /// Record and lease are unchanged, but new facts were stored since they were read.
+    /// The record and the lease are unchanged, but new facts were stored since the lease was read.
     FactsCame,
 }
 
 /// Whether the commit deletes the consumed facts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Facts {
-    /// Delete them, on condition that no fact was stored since the lease was read: a newer report has the same key and
+    /// Deletes the facts, on condition that no fact was stored since the lease was read: a newer fact with the same key
     /// would be deleted unread.
     Drop,
-    /// Keep them. The newer fact has counted a request, and the pass that follows consumes both.
+    /// Keeps the facts. The newer fact has counted a reconcile request, so another pass follows and consumes all of
+    /// them.
     Leave,
 }
 
@@ -95,7 +97,7 @@ impl Table<'_> {
             Ok(_) => Ok(Attempt::Committed),
             Err(error) => match error.as_service_error() {
                 Some(TransactWriteItemsError::TransactionCanceledException(cancellation)) => {
-                    judged(cancellation.cancellation_reasons(), lease, now, facts)
+                    checked(cancellation.cancellation_reasons(), lease, now, facts)
                 }
                 // Another commit has used this token.
                 Some(TransactWriteItemsError::IdempotentParameterMismatchException(_)) => Ok(Attempt::Conflict),
@@ -148,7 +150,7 @@ impl Table<'_> {
         Ok(parts)
     }
 
-    /// Replaces the record, on condition that the stored version is the one that was read.
+    /// Replaces the record, on condition that the stored record has the version that was read.
     fn state(&self, read_version: Option<u64>, decision: &Decision) -> CallResult<TransactWriteItem> {
         let item = to_item(TRANSACT, &StateRow::of(&decision.next))?;
         let put = Put::builder().table_name(self.name).set_item(Some(item));
@@ -162,7 +164,8 @@ impl Table<'_> {
         Ok(TransactWriteItem::builder().put(put.build().map_err(invalid)?).build())
     }
 
-    /// Checks that the caller still holds the lease and that the lease has not ended.
+    /// Checks that the caller still holds the lease and that the lease has not ended. With [`Facts::Drop`] it also
+    /// checks that no reconcile request was counted since the lease was read.
     fn holds(&self, lease: &Lease, now: Timestamp, facts: Facts) -> CallResult<TransactWriteItem> {
         let mut condition = "holder = :me AND fence = :fence AND until_ms > :now".to_owned();
         let mut check = ConditionCheck::builder()
@@ -189,8 +192,8 @@ impl Table<'_> {
         Ok(TransactWriteItem::builder().put(put.build().map_err(invalid)?).build())
     }
 
-    /// Removes sent notifications from the outbox. A row of several notifications is named by its last one, so marking
-    /// an earlier one removes nothing; after a crash in between, all of the row are sent again.
+    /// Removes sent notifications from the outbox. A row with several notifications has the id of its last one as its
+    /// key, so an earlier id removes nothing. After a crash in between, all notifications of the row are sent again.
     pub(crate) async fn mark_delivered(&self, fleet: &FleetName, ids: &[String]) -> CallResult<()> {
         let ids: BTreeSet<&String> = ids.iter().collect();
         let items = ids.into_iter().flat_map(|id| [outbox_key(id), partial_delivery_key(id)]);
@@ -198,13 +201,13 @@ impl Table<'_> {
         self.write_all(deletes.collect::<CallResult<Vec<_>>>()?).await
     }
 
-    /// Removes published batches of events from the outbox.
+    /// Removes batches of events from the outbox after they were published.
     pub(crate) async fn mark_published(&self, scope: &FreezeScope, ids: &[String]) -> CallResult<()> {
         let deletes = ids.iter().map(|id| delete(WRITE, key(freeze_partition(scope), events_key(id))));
         self.write_all(deletes.collect::<CallResult<Vec<_>>>()?).await
     }
 
-    /// Marks that only one audience has received a notification.
+    /// Marks that one audience has received a notification and the other has not.
     pub(crate) async fn mark_partially_delivered(
         &self,
         fleet: &FleetName,
@@ -217,12 +220,12 @@ impl Table<'_> {
     }
 }
 
-/// The number of entries in one row that keeps the rows within [`ROWS_MAX`].
+/// The number of entries in each row with which the rows stay within [`ROWS_MAX`].
 fn chunk_size(entries: usize) -> usize {
     entries.div_ceil(ROWS_MAX).max(1)
 }
 
-fn judged(reasons: &[CancellationReason], lease: &Lease, now: Timestamp, facts: Facts) -> CallResult<Attempt> {
+fn checked(reasons: &[CancellationReason], lease: &Lease, now: Timestamp, facts: Facts) -> CallResult<Attempt> {
     if has_failed(reasons, STATE_PART) {
         return Ok(Attempt::Conflict);
     }

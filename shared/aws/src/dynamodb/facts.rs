@@ -20,18 +20,20 @@ use crate::dynamodb::rows::{
 };
 use crate::error::{call_error, refused};
 
-/// Facts are ordered by their reporter's clock: a late or repeated fact changes nothing.
+/// The condition that no fact with this key is stored, or only an older one by the clock of the reporter. A late or
+/// repeated fact therefore changes nothing.
 const IS_NEWER: &str = "attribute_not_exists(pk) OR observed_at_ms < :new";
 
-/// The index of the part with that condition in the transaction.
+/// The position in the transaction of the part with the condition [`IS_NEWER`].
 const ORDERED_PART: usize = 0;
 
 const BATCH_GET: &str = "dynamodb:BatchGetItem";
 const UPDATE: &str = "dynamodb:UpdateItem";
 
 impl Table<'_> {
-    /// Stores a fact. In the same transaction it counts a request, so that a run that releases its lease has either
-    /// read the fact or must reconcile again; for a fact that can wait it writes a deduplication mark instead.
+    /// Stores a fact and counts a reconcile request in one transaction, so that a run cannot release its lease without
+    /// having read the fact. For a fact that can wait, the transaction writes a deduplication mark and counts no
+    /// request.
     pub(crate) async fn store(&self, fleet: &FleetName, fact: &Fact, now: Timestamp) -> CallResult<StoreResult> {
         let row = FactRow::of(fleet, fact, now);
         let item = to_item(TRANSACT, &row)?;
@@ -64,8 +66,8 @@ impl Table<'_> {
         }
     }
 
-    /// Reads deduplication marks and the fleets' pending requests. Eventually consistent: a missed mark costs a write
-    /// that changes nothing.
+    /// Reads the deduplication marks of facts and the pending requests of their fleets. The read is eventually
+    /// consistent: a missed mark only causes a write that changes nothing.
     pub(crate) async fn deduplication(&self, facts: &[(&FleetName, &Fact)]) -> CallResult<Deduplication> {
         let deduplication = facts.iter().map(|(fleet, fact)| (deduplication_partition(fleet), fact.key()));
         let fleets: BTreeSet<&FleetName> = facts.iter().map(|(fleet, _)| *fleet).collect();
@@ -91,8 +93,8 @@ impl Table<'_> {
         Ok(deduplication)
     }
 
-    /// Takes one of this minute's immediate runs from a shared counter. If the response is lost, the retry counts
-    /// twice; the pass is then coalesced and comes later.
+    /// Takes one of this minute's immediate runs from a counter that all fleets share. If the response is lost, the
+    /// retry counts a second run, and a pass may be deferred needlessly.
     pub(crate) async fn take_immediate_run(&self, now: Timestamp) -> CallResult<bool> {
         let kept = AttributeValue::N((now + IMMEDIATE_RUNS_KEPT).as_second().to_string());
         let request = self

@@ -1,4 +1,4 @@
-//! Freezes: an operator's command writes them, every run reads them.
+//! Freezes. The command of an operator writes them, and every run reads them.
 
 use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_reconciler::ports::CallResult;

@@ -1,4 +1,5 @@
-//! Items about several fleets: the index of instances and groups, fleets with open work, and fingerprints.
+//! Items about several fleets: the index of subjects (instances, groups, target groups and alarms), the list of fleets
+//! with open work, and the fingerprints.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,12 +23,12 @@ const BATCH_WRITE: &str = "dynamodb:BatchWriteItem";
 const PUT: &str = "dynamodb:PutItem";
 const QUERY: &str = "dynamodb:Query";
 
-/// The sparse index over items with open work.
+/// The name of the sparse index, which contains only the items with open work.
 const OPEN_WORK_INDEX: &str = "open-work";
 
 impl Table<'_> {
-    /// The fleets of subjects. Eventually consistent: an entry that was just written may be missed, and then AWS is
-    /// asked.
+    /// Reads the fleets of subjects from the index, without expired entries. The read is eventually consistent: if it
+    /// misses an entry that was just written, the caller asks AWS instead.
     pub(crate) async fn indexed(
         &self,
         subjects: &BTreeSet<Subject>,
@@ -58,8 +59,8 @@ impl Table<'_> {
         self.write_all(writes).await
     }
 
-    /// Fleets with an item in the sparse index or with a cutover slot, each with the start of its oldest work.
-    /// Eventually consistent: a fleet with newer work has its own request on the queue.
+    /// Reads the fleets that have an item in the sparse index or a cutover slot, each with the start of its oldest
+    /// work. The read is eventually consistent: work that it misses is new, and its request is still on the queue.
     pub(crate) async fn open_fleets(&self) -> CallResult<BTreeMap<FleetName, Option<Timestamp>>> {
         let request = self
             .client
@@ -83,7 +84,7 @@ impl Table<'_> {
         Ok(open)
     }
 
-    /// The stored fingerprints. Eventually consistent: an old fingerprint costs one needless pass.
+    /// Reads the stored fingerprints. The read is eventually consistent: an old fingerprint causes one needless pass.
     pub(crate) async fn fingerprints(&self) -> CallResult<BTreeMap<FleetName, String>> {
         let items = self.query(ACCOUNT, FLEET_PREFIX, Freshness::Eventual).await?;
         let mut fingerprints = BTreeMap::new();
@@ -111,8 +112,8 @@ fn keep_older(oldest: &mut Option<Timestamp>, since: Option<Timestamp>) {
     *oldest = oldest.iter().copied().chain(since).min();
 }
 
-/// The start of an item's work. An unreadable time must not keep the resync from the other fleets: the item's fleet is
-/// requested, only its age is unknown.
+/// The time at which the work of an item began. None: the work waits for a guard, or the time is unreadable. An
+/// unreadable time must not keep the resync from the other fleets, so the item's fleet still gets a request.
 fn since(item: &Item) -> Option<Timestamp> {
     let since = text(item, "open_since");
     if since == WAITING {
@@ -126,7 +127,8 @@ fn since(item: &Item) -> Option<Timestamp> {
         .ok()
 }
 
-/// The fleet of a partition key. One invalid key must not keep the resync from the other fleets.
+/// The fleet that a partition key names. An invalid key is logged and ignored, so that it does not keep the resync from
+/// the other fleets.
 fn fleet_of(key: &str) -> Option<FleetName> {
     let fleet = key.strip_prefix(FLEET_PREFIX).and_then(|name| name.parse().ok());
     if fleet.is_none() {

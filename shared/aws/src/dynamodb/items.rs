@@ -1,4 +1,4 @@
-//! Batch reads and writes, and the reasons of cancelled transactions.
+//! Reads and writes items in batches, and maps the reasons of cancelled transactions.
 
 use std::collections::HashMap;
 
@@ -21,11 +21,12 @@ pub(crate) const TRANSACT: &str = "dynamodb:TransactWriteItems";
 const GETS_MAX: usize = 100;
 const WRITES_MAX: usize = 25;
 
-/// The rounds in which the unprocessed rest of a batch is sent again. A rest after that many rounds counts as
-/// throttled.
+/// The most calls for one batch; each call after the first sends the items that DynamoDB has not yet processed. If
+/// items are left after the last call, the batch counts as throttled.
 const BATCH_ROUNDS: u32 = 5;
 
-/// The reason code of a part whose own condition failed. Parts without a fault say `None`.
+/// The reason code of a part of a cancelled transaction whose own condition failed. Parts that are not the cause have
+/// the code `None`.
 pub(crate) const CONDITION_FAILED: &str = "ConditionalCheckFailed";
 const NOT_AT_FAULT: &str = "None";
 
@@ -39,7 +40,7 @@ pub(crate) enum Freshness {
 }
 
 impl Table<'_> {
-    /// The existing items among the keys, in no particular order.
+    /// Reads the items that exist among the keys, in no particular order.
     pub(crate) async fn get_all(&self, keys: Vec<Item>, freshness: Freshness) -> CallResult<Vec<Item>> {
         let mut items = Vec::with_capacity(keys.len());
         for chunk in keys.chunks(GETS_MAX) {
@@ -89,7 +90,7 @@ impl Table<'_> {
         Ok(())
     }
 
-    /// All items of a partition whose sort keys begin with a prefix, in key order, from all pages.
+    /// Reads all items of a partition whose sort keys begin with a prefix, in key order, from all pages.
     pub(crate) async fn query(&self, pk: &str, sk_prefix: &str, freshness: Freshness) -> CallResult<Vec<Item>> {
         let mut request = self
             .client
@@ -118,13 +119,13 @@ fn left_over(operation: &'static str, count: usize) -> CallResult<()> {
     Err(CallError { operation, kind: CallErrorKind::Throttled, message, source: None })
 }
 
-/// A put for a batch.
+/// A put request for a batch.
 pub(crate) fn put(operation: &'static str, item: Item) -> CallResult<WriteRequest> {
     let request = PutRequest::builder().set_item(Some(item)).build();
     Ok(WriteRequest::builder().put_request(request.map_err(|error| refused(operation, error.to_string()))?).build())
 }
 
-/// A delete for a batch.
+/// A delete request for a batch.
 pub(crate) fn delete(operation: &'static str, key: Item) -> CallResult<WriteRequest> {
     let request = DeleteRequest::builder().set_key(Some(key)).build();
     Ok(WriteRequest::builder().delete_request(request.map_err(|error| refused(operation, error.to_string()))?).build())
@@ -135,30 +136,31 @@ pub(crate) fn values<const N: usize>(pairs: [(&str, AttributeValue); N]) -> Hash
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// A text value.
+/// A value of the type string.
 pub(crate) fn string(text: impl Into<String>) -> AttributeValue {
     AttributeValue::S(text.into())
 }
 
-/// A number value.
+/// A value of the type number.
 pub(crate) fn number(number: impl Into<u64>) -> AttributeValue {
     AttributeValue::N(number.into().to_string())
 }
 
 /// Whether a failed write may succeed a moment later. The SDK retries throttled calls, but it treats a cancelled
-/// transaction as a final response whatever its reasons are.
+/// transaction as a final response, whatever its reasons.
 pub(crate) fn passes(error: &CallError) -> bool {
     let is_cancelled = error.operation == TRANSACT && error.source.is_none();
     error.kind == CallErrorKind::Busy || (error.kind == CallErrorKind::Throttled && is_cancelled)
 }
 
-/// The error of a transaction that was cancelled for other reasons than our conditions: the first failed part names it.
+/// The error for a transaction that was cancelled for another reason than a failed condition of ours. The first part
+/// that is a cause determines the code and the message.
 pub(crate) fn cancelled(reasons: &[CancellationReason]) -> CallError {
-    let blamed = reasons.iter().find_map(|reason| {
+    let failed = reasons.iter().find_map(|reason| {
         let code = reason.code().filter(|code| *code != NOT_AT_FAULT)?;
         Some((code, reason.message().unwrap_or_default()))
     });
-    let (code, message) = blamed.unwrap_or(("TransactionCanceledException", "without a reason"));
+    let (code, message) = failed.unwrap_or(("TransactionCanceledException", "without a reason"));
     CallError {
         operation: TRANSACT,
         kind: kind(code, message, Some(400)),
@@ -167,7 +169,7 @@ pub(crate) fn cancelled(reasons: &[CancellationReason]) -> CallError {
     }
 }
 
-/// Whether the condition of a part failed.
+/// Whether the condition of this part of the transaction failed.
 pub(crate) fn has_failed(reasons: &[CancellationReason], part: usize) -> bool {
     reasons.get(part).and_then(CancellationReason::code) == Some(CONDITION_FAILED)
 }

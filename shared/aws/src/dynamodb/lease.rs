@@ -1,5 +1,5 @@
-//! The lease of a fleet: item `LEASE`. The item also counts reconcile requests, so that one conditional write releases
-//! the lease and misses no request.
+//! The lease of a fleet, in the item `LEASE`. The same item counts reconcile requests, so that one conditional write
+//! releases the lease only when no new request was counted.
 
 use aws_sdk_dynamodb::config::Builder as ConfigOverride;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
@@ -18,22 +18,23 @@ use crate::error::{call_error, required};
 
 const UPDATE: &str = "dynamodb:UpdateItem";
 
-/// The attempts to claim a request: as many as the SDK makes of other calls.
+/// The most attempts to claim a request, which equal those that the SDK makes of other calls.
 const CLAIM_ATTEMPTS: u32 = 3;
 
-/// Rows with another schema version are not overwritten.
+/// The condition that the item does not exist or has the schema version of this code. It keeps items with another
+/// version from being overwritten.
 const KNOWN_SHAPE: &str = "(attribute_not_exists(schema_version) OR schema_version = :schema)";
 
 /// The result of a conditional write to the lease.
 enum Written {
-    /// Written; the item after the write.
+    /// The write took place. Holds the item after the write.
     Yes(Item),
-    /// The condition failed; the current item, if there is one.
+    /// The condition failed. Holds the current item, if there is one.
     No(Option<Item>),
 }
 
 impl Table<'_> {
-    /// Acquires the lease if it is free, if it has ended, or if the caller already holds it.
+    /// Acquires the lease if it is free, if it has ended, or if the caller already holds it. Raises its fencing number.
     pub(crate) async fn acquire(
         &self,
         fleet: &FleetName,
@@ -62,7 +63,7 @@ impl Table<'_> {
         }
     }
 
-    /// Releases the lease unless requests were counted since it was read.
+    /// Releases the lease if the caller still holds it, unless requests were counted since the caller read it.
     pub(crate) async fn release(&self, lease: &Lease, next_request: Option<Timestamp>) -> CallResult<Released> {
         let condition = format!(
             "{KNOWN_SHAPE} AND holder = :me AND fence = :fence AND \
@@ -97,11 +98,12 @@ impl Table<'_> {
         }
     }
 
-    /// Claims a delayed request unless an earlier one is on the queue. A request whose time has passed does not count:
-    /// it has arrived or is lost.
+    /// Claims the sending of a delayed request, unless an earlier one is on the queue. A stored request whose time has
+    /// passed does not count: it has arrived or is lost.
     ///
-    /// If the response to a successful claim is lost, the next attempt finds a request for the same time and takes it
-    /// for its own. If another run made that claim, one request too many is sent, and none is missed.
+    /// If the response to a successful claim is lost, the next attempt finds a request with the same due time and
+    /// counts it as its own claim. If another run made that claim, two requests are sent instead of one, and none is
+    /// missed.
     pub(crate) async fn claim_request(&self, fleet: &FleetName, at: Timestamp, now: Timestamp) -> CallResult<bool> {
         let mut may_be_made = false;
         for attempt in 1..CLAIM_ATTEMPTS {
@@ -182,7 +184,7 @@ impl Table<'_> {
     }
 }
 
-/// Parses the row of a lease item.
+/// Parses the item of a lease.
 pub(crate) fn lock(item: Item) -> CallResult<LeaseRow> {
     from_item(UPDATE, item, SCHEMA_VERSION)
 }

@@ -1,4 +1,5 @@
-//! Loads everything that is stored about a fleet: one query of its partition, and the account's items that concern it.
+//! Loads everything that is stored about a fleet: its partition, by one query, and the items of the account that
+//! concern the fleet.
 
 use driftless_planner::event::EventBatch;
 use driftless_planner::ids::FleetName;
@@ -19,7 +20,7 @@ const QUERY: &str = "dynamodb:Query";
 const BATCH_GET: &str = "dynamodb:BatchGetItem";
 
 impl Table<'_> {
-    /// Reads the fleet's partition strongly consistent, and the account's items in parallel.
+    /// Reads the fleet's partition with strong consistency and, in parallel, the items of the account.
     pub(crate) async fn load(&self, fleet: &FleetName, now: Timestamp) -> CallResult<Stored> {
         let partition = fleet_key(fleet);
         let of_account = vec![key(ACCOUNT, FREEZE), key(ACCOUNT, SLOTS), key(ACCOUNT, partition.clone())];
@@ -81,7 +82,7 @@ impl Table<'_> {
         Ok(stored)
     }
 
-    /// The account's events that were not published.
+    /// Reads the events of the account that were not yet published.
     pub(crate) async fn account_events(&self) -> CallResult<Vec<EventBatch>> {
         // Eventually consistent: the next resync publishes a row that this read misses.
         let items = self.query(ACCOUNT, EVENTS_PREFIX, Freshness::Eventual).await?;
@@ -89,7 +90,7 @@ impl Table<'_> {
         Ok(EventsRow::batches(rows.collect::<CallResult<Vec<_>>>()?))
     }
 
-    /// The freezes of a fleet and of the account.
+    /// Reads the freezes of a fleet and of the account.
     pub(crate) async fn freezes(&self, fleet: &FleetName) -> CallResult<Vec<Freeze>> {
         let keys = vec![key(fleet_key(fleet), FREEZE), key(ACCOUNT, FREEZE)];
         let items = self.get_all(keys, Freshness::Strong).await?;

@@ -1,5 +1,5 @@
-//! Reads the history and the lease for operators, and writes freezes, which take effect without a reconcile pass, with
-//! their history entries.
+//! Reads the history and the lease for operators, and writes freezes with their history entries. A freeze takes effect
+//! without a reconcile pass.
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use driftless_planner::event::EventBatch;
@@ -23,8 +23,8 @@ use crate::time::sortable;
 const QUERY: &str = "dynamodb:Query";
 const BATCH_GET: &str = "dynamodb:BatchGetItem";
 
-/// The rows of a history that one response reads: a day of a busy fleet, and at most half a megabyte when every row
-/// keeps evidence.
+/// The most history rows that one response reads: a day of a busy fleet, and at most half a megabyte when every row
+/// holds evidence.
 const ROWS_MAX: i32 = 500;
 
 impl OperatorApi for Aws {
@@ -77,7 +77,8 @@ impl Table<'_> {
         request.send().await.map(|_| ()).map_err(|error| call_error(TRANSACT, error))
     }
 
-    /// The newest entries of a partition, oldest first.
+    /// Reads the newest entries of a history partition, only those before the time `before` if it is given. Returns the
+    /// oldest first.
     async fn newest_lines(&self, partition: &str, before: Option<Timestamp>) -> CallResult<HistoryPage> {
         let string = |text: String| AttributeValue::S(text);
         let mut request = self.client.query().table_name(self.name).scan_index_forward(false).limit(ROWS_MAX);
@@ -101,8 +102,8 @@ impl Table<'_> {
     }
 }
 
-/// Merges two histories by time. When one of them was cut, older entries of the other are left out too: the cut part
-/// may hold entries between them.
+/// Merges two histories by time. If one of them was cut, the result begins where that one begins: among the older
+/// entries of the other, the entries that were cut off would be missing.
 fn merged(one: HistoryPage, other: HistoryPage) -> HistoryPage {
     let begin = |history: &HistoryPage| history.entries.first().map(|entry| entry.at).filter(|_| history.is_cut);
     let begin = begin(&one).max(begin(&other));

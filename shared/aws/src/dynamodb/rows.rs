@@ -1,5 +1,5 @@
-//! The rows of the table: serde structs, each with a schema version. A row with another version, or one that does not
-//! fit its struct, is an error that names the item.
+//! The rows of the table: serde structs, each with a schema version. A row that has another version or does not fit its
+//! struct causes an error that names the item.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -20,34 +20,35 @@ use serde::{Deserialize, Serialize};
 use crate::error::{refused, unreadable};
 use crate::time::sortable;
 
-/// An item, or the key of one.
+/// A DynamoDB item, or only the key of one.
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
-/// The schema version of all rows but the record's, which has its own ([`record::SCHEMA_VERSION`]).
+/// The schema version of all rows except that of the record, which has its own ([`record::SCHEMA_VERSION`]).
 pub(crate) const SCHEMA_VERSION: u32 = 1;
 
-/// The value of `open_work`, the key of the sparse index `open-work`.
+/// The value of the attribute `open_work` of every item with open work. The attribute is the partition key of the
+/// sparse index `open-work`.
 pub(crate) const OPEN: &str = "open";
 
-/// Facts expire after two weeks: long enough to investigate an incident, and far longer than any decision waits for a
-/// fact.
+/// The time for which facts are kept: two weeks. That is long enough to investigate an incident, and far longer than
+/// any decision waits for a fact.
 const FACT_KEPT: SignedDuration = SignedDuration::from_hours(14 * 24);
-/// Deduplication marks expire after two days: EventBridge retries for a day, and the queues keep messages longer. A
-/// fact that arrives later causes one more pass.
+/// The time for which deduplication marks are kept: two days. EventBridge retries for a day, and the queues can delay a
+/// message further. A fact that arrives still later causes one more pass.
 const DEDUPLICATION_KEPT: SignedDuration = SignedDuration::from_hours(2 * 24);
-/// An index entry of an instance without a fleet expires after an hour: the instance may join a fleet, and until then
-/// Config evaluates it with all others.
+/// The time for which the index remembers that an instance belongs to no fleet: one hour. AWS Config evaluates every
+/// instance of the account, so the entry saves calls; the instance may still join a fleet later.
 const NOBODYS_KEPT: SignedDuration = SignedDuration::from_hours(1);
-/// Index entries expire after 30 days. An instance never changes its group, and a group rarely its tag; a miss costs
-/// one call.
+/// The time for which index entries are kept: 30 days. An instance never changes its group, and a group rarely changes
+/// its fleet tag. A missing entry costs one call.
 const INDEX_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// History entries expire after a year and a month.
+/// The time for which history entries are kept: 400 days, a year and a month.
 const HISTORY_KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
 
-/// Partial deliveries expire after 60 days: longer than a topic stays broken.
+/// The time for which marks of partial deliveries are kept: 60 days, longer than a topic stays broken.
 const PARTIAL_DELIVERY_KEPT: SignedDuration = SignedDuration::from_hours(60 * 24);
 
-/// The record of a fleet.
+/// The row with the record of a fleet.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StateRow {
@@ -63,8 +64,8 @@ pub(crate) struct StateRow {
     pub(crate) record: Record,
 }
 
-/// The lease, the count of reconcile requests, and the due time of the delayed request. A write of any of the three may
-/// create the row.
+/// The row with the lease of a fleet, the count of its reconcile requests, and the due time of its delayed request. A
+/// write of any of the three may create the row.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LeaseRow {
@@ -81,7 +82,7 @@ pub(crate) struct LeaseRow {
     pub(crate) next_request_ms: Option<i64>,
 }
 
-/// A freeze.
+/// The row with the freeze of a fleet or of the account.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FreezeRow {
@@ -91,7 +92,7 @@ pub(crate) struct FreezeRow {
     pub(crate) freeze: Freeze,
 }
 
-/// A fact.
+/// The row with one fact.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FactRow {
@@ -105,8 +106,8 @@ pub(crate) struct FactRow {
     pub(crate) fact: Fact,
 }
 
-/// The observation time of a fact that can wait. It outlives the fact, so that a consumed fact which AWS repeats is
-/// recognized.
+/// The deduplication mark of a fact that can wait: the time at which the fact was observed. The mark is kept longer
+/// than the fact, so that a consumed fact is recognized when AWS reports it again.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DeduplicationRow {
@@ -117,7 +118,7 @@ pub(crate) struct DeduplicationRow {
     pub(crate) expires_at: i64,
 }
 
-/// A history entry.
+/// The row with one or more history entries.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HistoryRow {
@@ -126,38 +127,38 @@ pub(crate) struct HistoryRow {
     pub(crate) schema_version: u32,
     pub(crate) expires_at: i64,
     pub(crate) entry: HistoryEntry,
-    /// Entries that share this row because the transaction had no room for more rows.
+    /// Further entries, which share this row because the transaction had no room for more rows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) more: Vec<HistoryEntry>,
 }
 
-/// A notification that was committed and not sent.
+/// The row with one or more notifications that were committed and not yet sent.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OutboxRow {
     pub(crate) pk: String,
     pub(crate) sk: String,
     pub(crate) schema_version: u32,
-    /// The record version of the commit; with the position in the commit it orders the sending.
+    /// The record version of the commit. Notifications are sent in the order of this version, then of `position`.
     pub(crate) version: u64,
     pub(crate) position: u64,
     pub(crate) open_work: String,
     pub(crate) open_since: String,
     pub(crate) notification: Notification,
-    /// Notifications that share this row because the transaction had no room for more rows. They are sent after the
-    /// first.
+    /// Further notifications, which share this row because the transaction had no room for more rows. They are sent
+    /// after the first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) more: Vec<Notification>,
 }
 
-/// Events that were committed and not published.
+/// The row with a batch of events that were committed and not yet published.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EventsRow {
     pub(crate) pk: String,
     pub(crate) sk: String,
     pub(crate) schema_version: u32,
-    /// Absent for events of the account: they are no fleet's work, and the resync publishes them.
+    /// Absent for events of the account: they are not the work of any fleet, and the resync publishes them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) open_work: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -165,8 +166,8 @@ pub(crate) struct EventsRow {
     pub(crate) batch: EventBatch,
 }
 
-/// The one audience that has received a notification. It is deleted with the notification, and expires if the
-/// notification is already gone.
+/// The mark that only one of the two audiences has received a notification. It is deleted together with the
+/// notification; if the notification is already gone, the mark expires.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PartialDeliveryRow {
@@ -179,7 +180,7 @@ pub(crate) struct PartialDeliveryRow {
     pub(crate) expires_at: i64,
 }
 
-/// The fleets of an instance, a group, a target group or an alarm.
+/// An index entry: the fleets of an instance, a group, a target group or an alarm.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct IndexRow {
@@ -190,7 +191,7 @@ pub(crate) struct IndexRow {
     pub(crate) expires_at: i64,
 }
 
-/// The fingerprint of a fleet as of its last reconcile pass.
+/// The row with the fingerprint of a fleet as of its last reconcile pass.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FingerprintRow {
@@ -200,29 +201,29 @@ pub(crate) struct FingerprintRow {
     pub(crate) fingerprint: String,
 }
 
-/// The cutover slots that fleets hold.
+/// The row with the cutover slots that fleets hold.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SlotsRow {
     pub(crate) pk: String,
     pub(crate) sk: String,
     pub(crate) schema_version: u32,
-    /// Counts writes. A write names the version that it replaces.
+    /// The number of writes so far. A write takes place only if this is still the number that was read.
     pub(crate) version: u64,
-    /// The time since which each fleet holds its slot.
+    /// The time since which each fleet holds its slot, in milliseconds since the Unix epoch.
     #[serde(rename = "slots_ms")]
     pub(crate) slots_ms: BTreeMap<FleetName, i64>,
 }
 
-/// The sort key of a minute's counter of immediate runs.
+/// The sort key of the counter of immediate runs in a minute.
 pub(crate) fn immediate_runs_key(minute: i64) -> String {
     format!("IMMEDIATE-RUNS#{minute}")
 }
 
-/// A minute's counter expires after an hour, when its minute is certainly over.
+/// The time for which the counter of a minute is kept: one hour, when its minute is certainly over.
 pub(crate) const IMMEDIATE_RUNS_KEPT: SignedDuration = SignedDuration::from_hours(1);
 
-/// The time at which instances of a fleet last began to break a rule.
+/// The row with the time at which an instance of a fleet last began to break a rule of AWS Config.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DriftingRow {
@@ -235,7 +236,7 @@ pub(crate) struct DriftingRow {
     pub(crate) expires_at: i64,
 }
 
-/// The sort position in the sparse index of open work that only waits for a guard: behind all times.
+/// The sort key in the sparse index of work that only waits for a guard. It sorts after all times.
 pub(crate) const WAITING: &str = "waiting";
 pub(crate) const ACCOUNT: &str = "ACCOUNT";
 pub(crate) const STATE: &str = "STATE";
@@ -249,12 +250,12 @@ pub(crate) const EVENTS_PREFIX: &str = "EVENTS#";
 pub(crate) const PARTIAL_DELIVERY_PREFIX: &str = "PARTIALLY-DELIVERED#";
 pub(crate) const FLEET_PREFIX: &str = "FLEET#";
 
-/// The partition key of a fleet, and the sort key of its fingerprint among the account's items.
+/// The partition key of a fleet. It is also the sort key of the fleet's fingerprint in the partition `ACCOUNT`.
 pub(crate) fn fleet_key(fleet: &FleetName) -> String {
     format!("{FLEET_PREFIX}{fleet}")
 }
 
-/// The sort key of a subject's index entry. None: the subject needs no entry.
+/// The sort key of the index entry of a subject. None: the subject is not indexed.
 pub(crate) fn index_key(subject: &Subject) -> Option<String> {
     match subject {
         Subject::Instance(id) => Some(format!("INDEX#instance#{id}")),
@@ -266,33 +267,34 @@ pub(crate) fn index_key(subject: &Subject) -> Option<String> {
     }
 }
 
-/// The sort key of a notification, by its id.
+/// The sort key of the outbox row with a notification, by the id of the notification.
 pub(crate) fn outbox_key(id: &str) -> String {
     format!("{OUTBOX_PREFIX}{id}")
 }
 
-/// The sort key of a batch of events, by its id.
+/// The sort key of the outbox row with a batch of events, by the id of the batch.
 pub(crate) fn events_key(id: &str) -> String {
     format!("{EVENTS_PREFIX}{id}")
 }
 
-/// The sort key of a partial delivery, by the notification's id.
+/// The sort key of the mark of a partial delivery, by the id of the notification.
 pub(crate) fn partial_delivery_key(id: &str) -> String {
     format!("{PARTIAL_DELIVERY_PREFIX}{id}")
 }
 
-/// The partition of a fleet's deduplication marks. It is separate from the fleet's partition, which each pass reads
-/// whole.
+/// The partition key of a fleet's deduplication marks. They are not in the fleet's own partition, because each pass
+/// reads that partition whole.
 pub(crate) fn deduplication_partition(fleet: &FleetName) -> String {
     format!("DEDUPLICATION#{fleet}")
 }
 
-/// The partition of the history of a fleet, by its name, or of the account: no fleet name has capitals.
+/// The partition key of the history of a fleet (`of` is its name) or of the account (`of` is `ACCOUNT`). The two cannot
+/// collide, because a fleet name has no capitals.
 pub(crate) fn history_partition(of: &str) -> String {
     format!("HISTORY#{of}")
 }
 
-/// The partition of a freeze.
+/// The partition key of the freeze and of the events of a fleet or of the account.
 pub(crate) fn freeze_partition(scope: &FreezeScope) -> String {
     match scope {
         FreezeScope::Account => ACCOUNT.to_owned(),
@@ -321,7 +323,7 @@ impl StateRow {
 }
 
 impl FactRow {
-    /// A fact is open work of its fleet until a pass consumes it.
+    /// The row of a fact. It counts as open work of its fleet until a pass consumes the fact.
     pub(crate) fn of(fleet: &FleetName, fact: &Fact, now: Timestamp) -> Self {
         Self {
             pk: fleet_key(fleet),
@@ -363,7 +365,8 @@ impl DriftingRow {
 }
 
 impl HistoryRow {
-    /// Sorted by time, then by commit, then by position in the commit. None: the commit has no history entry.
+    /// The row of history entries of one commit. Rows sort by time, then by commit, then by position in the commit.
+    /// None: there are no entries.
     pub(crate) fn of(
         fleet: &FleetName,
         version: u64,
@@ -382,7 +385,7 @@ impl HistoryRow {
         })
     }
 
-    /// A history entry outside a commit.
+    /// The row of a history entry that is written without a commit.
     pub(crate) fn alone(scope: &FreezeScope, line: &HistoryEntry) -> Self {
         let partition = match scope {
             FreezeScope::Account => history_partition(ACCOUNT),
@@ -401,8 +404,8 @@ impl HistoryRow {
 }
 
 impl OutboxRow {
-    /// Named by its last notification: notifications are sent in order, so the row is deleted when all of them were
-    /// sent. None: the commit has no notification.
+    /// The row of notifications of one commit. The key is the id of the last one: notifications are sent in order, so
+    /// the row is deleted only after all of them were sent. None: there are no notifications.
     pub(crate) fn of(
         fleet: &FleetName,
         version: u64,
@@ -438,7 +441,7 @@ impl EventsRow {
         }
     }
 
-    /// The batches of the rows, oldest first.
+    /// The batches of events in the rows, oldest first.
     pub(crate) fn batches(rows: Vec<Self>) -> Vec<EventBatch> {
         let mut batches: Vec<EventBatch> = rows.into_iter().map(|row| row.batch).collect();
         batches.sort_by_key(|batch| batch.events.first().map(|event| event.at));
@@ -476,7 +479,7 @@ pub(crate) fn to_item<R: Serialize>(operation: &'static str, row: &R) -> CallRes
     serde_dynamo::aws_sdk_dynamodb_1::to_item(row).map_err(|error| refused(operation, error.to_string()))
 }
 
-/// Converts an item to its row. Fails when the schema version is another one than this code reads.
+/// Converts an item to its row. Fails if the schema version is not the one that this code reads.
 pub(crate) fn from_item<R: DeserializeOwned>(operation: &'static str, item: Item, version: u32) -> CallResult<R> {
     let name = name(&item);
     let found = item.get("schema_version").and_then(|value| value.as_n().ok()).map_or("missing", String::as_str);
@@ -490,7 +493,7 @@ pub(crate) fn from_item<R: DeserializeOwned>(operation: &'static str, item: Item
         .map_err(|error| unreadable(operation, format!("item {name}: {error}")))
 }
 
-/// Converts an item to the record.
+/// Converts an item to the record of a fleet.
 pub(crate) fn record(operation: &'static str, item: Item) -> CallResult<Record> {
     let row: StateRow = from_item(operation, item, record::SCHEMA_VERSION)?;
     if row.version != row.record.version {
@@ -514,12 +517,12 @@ fn name(item: &Item) -> String {
     format!("{}/{}", text(item, "pk"), text(item, "sk"))
 }
 
-/// A time in milliseconds, for conditions.
+/// Converts a time to a value in milliseconds, for conditions.
 pub(crate) fn milliseconds(time: Timestamp) -> AttributeValue {
     AttributeValue::N(time.as_millisecond().to_string())
 }
 
-/// A time from milliseconds.
+/// Converts milliseconds since the Unix epoch to a time.
 pub(crate) fn from_milliseconds(operation: &'static str, field: &'static str, value: i64) -> CallResult<Timestamp> {
     Timestamp::from_millisecond(value).map_err(|error| unreadable(operation, format!("{field}: {error}")))
 }

@@ -1,4 +1,4 @@
-//! The cutover slots, which the fleets of an account and region share.
+//! The cutover slots, which all fleets of an account and region share.
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use driftless_planner::ids::FleetName;
@@ -21,7 +21,8 @@ impl Table<'_> {
         items.into_iter().next().map_or_else(|| Ok(none()), |item| from_item(BATCH_GET, item, SCHEMA_VERSION))
     }
 
-    /// Takes a cutover slot. Returns false when other fleets hold all of them. A fleet that holds a slot keeps it.
+    /// Takes a cutover slot for a fleet. Returns false when other fleets hold all of them. A fleet that already holds a
+    /// slot keeps it and gets true.
     pub(crate) async fn take_slot(&self, fleet: &FleetName, limit: usize, now: Timestamp) -> CallResult<bool> {
         self.patiently(fleet.as_str(), || async {
             let mut row = self.slots(Freshness::Strong).await?;
@@ -37,7 +38,7 @@ impl Table<'_> {
         .await
     }
 
-    /// Returns a fleet's cutover slot.
+    /// Returns the cutover slot of a fleet. Does nothing when the fleet holds none.
     pub(crate) async fn give_slot(&self, fleet: &FleetName) -> CallResult<()> {
         self.patiently(fleet.as_str(), || async {
             let mut row = self.slots(Freshness::Strong).await?;
@@ -49,7 +50,8 @@ impl Table<'_> {
         .await
     }
 
-    /// Replaces the slots that were read. Fails with `Busy` when another write came in between.
+    /// Writes the slots, on condition that they are still those that were read. Fails with `Busy` when another write
+    /// came in between.
     async fn replace_slots(&self, row: SlotsRow) -> CallResult<()> {
         let read = row.version;
         let item = to_item(PUT, &SlotsRow { version: read + 1, ..row })?;

@@ -1,14 +1,16 @@
-//! Tokens and jitter, derived and never random: the same commit sent twice takes effect once.
+//! Tokens of commits, and the hash that spreads the waits of writers. Both are derived from their inputs and never
+//! random, so that a commit that is sent twice takes effect once.
 
 use driftless_planner::hash::fnv1a;
 use driftless_reconciler::ports::Lease;
 use jiff::Timestamp;
 
-/// DynamoDB takes 36 characters.
+/// The most characters of a client request token in DynamoDB.
 const LENGTH_MAX: usize = 36;
 
-/// The token of one commit. It depends on the fleet, the version, the fence and the time of the decision: a new
-/// decision on the same version has other contents, which DynamoDB would refuse under the old token.
+/// The token of one commit. It depends on the fleet, the version, the fencing number of the lease, the time of the
+/// decision and the variant of the commit (with or without deleting facts). A new decision on the same version has
+/// other contents, which DynamoDB would refuse under the old token.
 pub(crate) fn commit_token(lease: &Lease, next_version: u64, now: Timestamp, variant: &str) -> String {
     let hash = hash_of(&[
         lease.fleet.as_str().as_bytes(),
@@ -22,7 +24,7 @@ pub(crate) fn commit_token(lease: &Lease, next_version: u64, now: Timestamp, var
     token.chars().take(LENGTH_MAX).collect()
 }
 
-/// A hash of several parts. Their lengths are hashed too, so that no two lists of parts look alike.
+/// A hash of several parts. The length of each part is hashed too, so that the borders between parts count.
 pub(crate) fn hash_of(parts: &[&[u8]]) -> u64 {
     let lengths_and_bytes = parts.iter().flat_map(|part| {
         let length = u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes();

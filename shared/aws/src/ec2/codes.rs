@@ -16,7 +16,8 @@ use crate::wire::Means::{Answers, Fails};
 use crate::wire::Says::{Else, Error};
 use crate::wire::{Call, EVERYWHERE, Line, Wire, call, meets, words};
 
-/// All calls are reads, except for the write of a template version, which its token makes idempotent.
+/// The calls that the tests cover. All of them are reads, except the write of a template version, which its token makes
+/// idempotent.
 const CALLS: [Call; 7] = [
     call("machines", DESCRIBE_INSTANCES, 3),
     call("template", template::DESCRIBE_VERSIONS, 3),
@@ -120,7 +121,7 @@ async fn a_template_meets_each_of_its_codes() {
     met(&["write_template"], &lines).await;
 }
 
-/// Pages of instances; EC2 does not know the first instance of each.
+/// EC2 returns two pages and does not know the first of the three instances.
 #[tokio::test]
 async fn machines_come_in_pages_and_one_that_was_just_launched_may_be_in_none() {
     let page = |id: &InstanceId, token: &str| {
@@ -145,7 +146,7 @@ async fn machines_come_in_pages_and_one_that_was_just_launched_may_be_in_none() 
     assert_eq!(stub.sent().len(), 2);
 }
 
-/// Maps the description of one image.
+/// Maps an EC2 description of one image with these fields.
 async fn described(fields: &str) -> CallResult<Vec<driftless_planner::image::Image>> {
     let answer = format!(
         "<DescribeImagesResponse><imagesSet><item><imageId>ami-0123456789abcdef0</imageId>{fields}</item></imagesSet>\

@@ -1,4 +1,4 @@
-//! Machine images, by fleet tag and by id.
+//! Amazon Machine Images (AMIs), by fleet tag and by id.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,12 +18,12 @@ use crate::error::{call_error, parsed, required, unreadable};
 
 pub(super) const DESCRIBE_IMAGES: &str = "ec2:DescribeImages";
 
-/// The tag that Image Builder sets on an AMI, with the ARN of its own image.
+/// The tag that EC2 Image Builder sets on an AMI. Its value is the ARN of the Image Builder image.
 const IMAGE_BUILDER_TAG: &str = "Ec2ImageBuilderArn";
-/// Tags that AWS Backup and Data Lifecycle Manager set. Users cannot set them: `aws:` is reserved.
+/// The prefixes of tags that AWS Backup and Data Lifecycle Manager set. Users cannot set them: `aws:` is reserved.
 const BACKUP_TAGS: [&str; 2] = ["aws:backup:", "aws:dlm:"];
 
-/// Images of this account with a tag.
+/// Images of this account that have the tag with this value.
 pub(crate) async fn tagged(aws: &Aws, tag: &str, value: &str) -> CallResult<Vec<Image>> {
     let filter = Filter::builder().name(format!("tag:{tag}")).values(value).build();
     read(aws.ec2().describe_images().owners("self").filters(filter), true).await
@@ -40,13 +40,13 @@ pub(crate) async fn for_any_fleet(aws: &Aws) -> CallResult<Vec<Image>> {
     read(aws.ec2().describe_images().owners("self").filters(filter), true).await
 }
 
-/// Images of this account that an Image Builder build produced.
+/// Images of this account that came from the EC2 Image Builder build with this ARN.
 pub(crate) async fn built_as(aws: &Aws, arn: &str) -> CallResult<Vec<Image>> {
     tagged(aws, IMAGE_BUILDER_TAG, arn).await
 }
 
-/// Images by id. A second request finds those of this account: a description names the owner's id, not whether it is
-/// ours.
+/// Images by id, of any owner. A second request finds those of this account: the description of an image has the
+/// account id of its owner, but this code does not know its own account id.
 pub(crate) async fn by_ids(aws: &Aws, ids: &BTreeSet<ImageId>) -> CallResult<BTreeMap<ImageId, Image>> {
     let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
     let of_all = ids.chunks(FILTER_VALUES_MAX).map(|chunk| read(with_ids(aws, chunk), false));
@@ -57,7 +57,7 @@ pub(crate) async fn by_ids(aws: &Aws, ids: &BTreeSet<ImageId>) -> CallResult<BTr
     Ok(images.map(|image| (image.id.clone(), image)).collect())
 }
 
-/// Reads by filter, not by id: one id that EC2 does not know would fail the whole call.
+/// A request for images, by a filter and not by id: one id that EC2 does not know would fail the whole call.
 fn with_ids(aws: &Aws, ids: &[String]) -> DescribeImagesFluentBuilder {
     let filter = Filter::builder().name("image-id").set_values(Some(ids.to_vec())).build();
     aws.ec2().describe_images().filters(filter)

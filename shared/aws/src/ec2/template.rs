@@ -1,4 +1,4 @@
-//! Launch template versions: reading and writing them.
+//! Reads and writes launch template versions.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -19,14 +19,14 @@ pub(super) const DESCRIBE_TEMPLATES: &str = "ec2:DescribeLaunchTemplates";
 pub(super) const DESCRIBE_VERSIONS: &str = "ec2:DescribeLaunchTemplateVersions";
 pub(super) const CREATE_VERSION: &str = "ec2:CreateLaunchTemplateVersion";
 
-/// The start of the description of a version that Driftless writes, before the token.
+/// The beginning of the description of each version that Driftless writes. The token follows.
 const WRITTEN_FOR: &str = "driftless ";
-/// The text between the token and the number of the version that was copied.
+/// The text between the token and the number of the copied version in that description.
 const WRITTEN_ON: &str = " on ";
-/// Longer values are compared by digest alone.
+/// The most bytes of a value that is kept as text. Of a longer value, only the digest is kept and compared.
 const SHORT: usize = 60;
 
-/// The content of a version. None: it does not exist.
+/// The content of a version. None: the version does not exist.
 ///
 /// Terraform copies the description of the newest version into the version that it writes. So a description alone does
 /// not prove that Driftless wrote a version: its content must also match the version that the description names as its
@@ -64,7 +64,8 @@ fn told(raw: &LaunchTemplateVersion) -> TemplateContent {
     }
 }
 
-/// The token that a version was written with, and the version that was copied.
+/// The token with which Driftless wrote a version, and the number of the version that it copied. None: Driftless did
+/// not write the version.
 fn mark_of(raw: &LaunchTemplateVersion) -> Option<(&str, u64)> {
     let mark = raw.version_description()?.strip_prefix(WRITTEN_FOR)?;
     let (token, source) = mark.rsplit_once(WRITTEN_ON)?;
@@ -83,10 +84,11 @@ pub(crate) async fn newest(aws: &Aws, template: &TemplateId) -> CallResult<Optio
         .map_err(|_negative| unreadable(DESCRIBE_TEMPLATES, format!("LatestVersionNumber is {number}")))
 }
 
-/// Writes a version: the base with another image. AWS copies the base itself, so that no setting is lost.
+/// Writes a template version: a copy of the base version with another image. AWS makes the copy, so that no setting is
+/// lost.
 ///
-/// The base must be a version of the template or have the same content as one: the two colors of a pair each have a
-/// template, and Terraform writes the same content to both.
+/// The base must be a version of the template or have the same content as one: each of the two colors of a pair has its
+/// own template, and Terraform writes the same content to both.
 pub(crate) async fn write(
     aws: &Aws,
     template: &TemplateId,
@@ -116,11 +118,12 @@ pub(crate) async fn write(
     Ok(TemplateVersion { template: template.clone(), version: number(CREATE_VERSION, written)? })
 }
 
-/// The version to copy in a template that does not hold the base itself.
+/// The version to copy when the base belongs to another template.
 enum Source {
     /// The newest version of the template with the same content as the base, except for the image.
     Equal(u64),
-    /// The version was written before. A second write would find another source, and EC2 would refuse the token.
+    /// An earlier call has already written the version. A second write would copy another version, and EC2 would refuse
+    /// the same token.
     Written(TemplateVersion),
 }
 
@@ -153,7 +156,7 @@ fn number(operation: &'static str, raw: &LaunchTemplateVersion) -> CallResult<u6
     u64::try_from(number).map_err(|_negative| unreadable(operation, format!("VersionNumber is {number}")))
 }
 
-/// All settings of a version except the image. User data can hold a secret and appears only as a digest.
+/// All settings of a version except the image. User data can contain a secret, so only its digest appears.
 fn settings(data: &ResponseLaunchTemplateData) -> BTreeMap<String, UntrustedText> {
     let all = [
         ("block device mappings", several(data.block_device_mappings())),
@@ -192,14 +195,14 @@ fn one<T: Debug>(value: Option<T>) -> Option<String> {
     value.map(|value| shortened(&format!("{value:?}")))
 }
 
-/// A list without regard to order: two templates may hold the same list in different orders.
+/// The text of a list, sorted: two templates may hold the same list in different orders.
 fn several<T: Debug>(values: &[T]) -> Option<String> {
     let mut texts: Vec<String> = values.iter().map(|value| format!("{value:?}")).collect();
     texts.sort();
     (!texts.is_empty()).then(|| shortened(&texts.join(", ")))
 }
 
-/// The tags for launched resources. Terraform writes them in a different order each time.
+/// The text of the tags for launched resources, sorted: Terraform writes them in a different order each time.
 fn tags(specifications: &[LaunchTemplateTagSpecification]) -> Option<String> {
     let of_each = specifications.iter().map(|specification| {
         let tags: BTreeMap<Option<&str>, Option<&str>> =
@@ -238,7 +241,7 @@ mod tests {
         version.set_version_description(description.map(str::to_owned)).build()
     }
 
-    /// The versions of both colors' templates.
+    /// A mock that returns these versions for this template.
     fn versions(template: &'static str, all: fn() -> Vec<LaunchTemplateVersion>) -> Rule {
         mock!(Client::describe_launch_template_versions)
             .match_requests(move |request| request.launch_template_id() == Some(template))

@@ -20,7 +20,7 @@ use crate::wire::{Call, EVERYWHERE, Line, Wire, call, meets, words};
 const LISTENER: &str =
     "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/web/50dc6c495c0c9188/f2f7dc8efc522ab2";
 
-/// Weights are read and compared again before each attempt to write them.
+/// The calls that the tests cover. Weights are read and compared again before each attempt to write them.
 const CALLS: [Call; 9] = [
     call("forwards", DESCRIBE_TARGET_GROUPS, 3),
     call("forwards of a load balancer", DESCRIBE_LISTENERS, 3),
@@ -42,7 +42,7 @@ fn target_groups() -> String {
     answer("DescribeTargetGroups", &format!("<TargetGroups>{group}</TargetGroups>"))
 }
 
-/// A listener or a rule that gives blue all traffic, after actions of other types.
+/// The actions of a listener or a rule that gives blue all traffic. Actions of other types (`others`) come first.
 fn forwarding(others: &str) -> String {
     let tuple = |name: &str, weight: u32| {
         format!("<member><TargetGroupArn>{}</TargetGroupArn><Weight>{weight}</Weight></member>", arn(name))
@@ -63,7 +63,7 @@ fn rules(others: &str) -> String {
     answer("DescribeRules", &format!("<Rules><member>{rule}</member></Rules>"))
 }
 
-/// Stubs the reads that a method makes before its action.
+/// Stubs the reads that a method makes before the tested action.
 fn prepared(method: &str) -> StubAws {
     let stub = StubAws::default();
     match method {
@@ -100,7 +100,7 @@ async fn ask(aws: &Aws, method: &str) -> CallResult<String> {
     }
 }
 
-/// Runs the lines against the methods whose names contain this text.
+/// Runs the lines against all calls whose method names contain this text.
 async fn met(methods: &str, lines: &[Line]) {
     let calls: Vec<Call> = CALLS.into_iter().filter(|call| call.method.contains(methods)).collect();
     assert!(!calls.is_empty(), "{methods}");
@@ -203,7 +203,7 @@ async fn weights_meet_each_of_their_codes() {
     met("weights of a listener", &lines).await;
 }
 
-/// A rule with these weights for blue and green.
+/// The response with a rule that has these weights for blue and green.
 fn rule_with(weights: [u32; 2]) -> String {
     rules("")
         .replace("<Weight>100<", &format!("<Weight>{}<", weights[0]))

@@ -1,4 +1,4 @@
-//! Target group settings that a cutover depends on.
+//! The target group settings that a cutover depends on.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::error::{call_error, unreadable};
 
 pub(super) const DESCRIBE_ATTRIBUTES: &str = "elasticloadbalancing:DescribeTargetGroupAttributes";
 
-/// Reads the settings from the target group's attributes, which AWS sends as text.
+/// Reads the settings from the attributes of the target group, which AWS sends as text.
 pub(super) async fn read(aws: &Aws, target_group: &TargetGroupArn) -> CallResult<TargetGroupSettings> {
     let request = aws.elbv2().describe_target_group_attributes().target_group_arn(target_group.as_str());
     let answer = request.send().await.map_err(|error| call_error(DESCRIBE_ATTRIBUTES, error))?;

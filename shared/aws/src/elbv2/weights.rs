@@ -23,11 +23,12 @@ const DESCRIBE_RULES: &str = "elasticloadbalancing:DescribeRules";
 pub(super) const MODIFY_LISTENER: &str = "elasticloadbalancing:ModifyListener";
 pub(super) const MODIFY_RULE: &str = "elasticloadbalancing:ModifyRule";
 
-/// The attempts to write weights: as many as the SDK makes of other calls. The wait between them follows.
+/// The most attempts to write weights, which equal those that the SDK makes of other calls. The constant below is the
+/// wait between them.
 const WRITE_ATTEMPTS: u32 = 3;
 const WAIT: Duration = Duration::from_millis(100);
 
-/// The forward actions of a listener's rules. Its default action counts as the rule `default`.
+/// The forward actions of a listener's rules. A forward action of the default rule belongs to the listener itself.
 pub(super) fn forwards(listener: &str, rules: &[Rule]) -> CallResult<Vec<Forward>> {
     let mut found = Vec::new();
     for rule in rules {
@@ -57,13 +58,13 @@ fn forward(place: &ForwardPlace, listener: &str, action: &Action) -> CallResult<
     }))
 }
 
-/// The kind of a load balancer, from its ARN: `listener/app/…`.
+/// The kind of a load balancer. The listener ARN of an Application Load Balancer contains `listener/app/`.
 fn balancer_of(listener: &str) -> BalancerKind {
     if listener.contains(":listener/app/") { BalancerKind::Application } else { BalancerKind::Other }
 }
 
-/// The target groups and weights of an action. AWS names a single target group in two places, and its weight has no
-/// meaning: it gets all traffic.
+/// The target groups and weights of an action. AWS names a single target group in two places and ignores its weight,
+/// because it gets all traffic; its weight counts as 1.
 fn weights(action: &Action) -> CallResult<BTreeMap<TargetGroupArn, u32>> {
     let arn = |text: Option<&str>| parsed(DESCRIBE_RULES, "TargetGroupArn", text);
     match action.forward_config().map(ForwardActionConfig::target_groups).unwrap_or_default() {
@@ -88,12 +89,12 @@ fn stickiness(action: &Action) -> CallResult<Option<SignedDuration>> {
     Ok(Some(SignedDuration::from_secs(seconds.into())))
 }
 
-/// Writes the weights of one forward action. AWS replaces all actions of a rule at once and has no versions, so the
-/// actions are read right before, compared, and written back with new weights.
+/// Writes the weights of one forward action. AWS replaces all actions of a rule at once and has no versions. So the
+/// actions are read right before the write, compared with the expected ones, and written back with new weights.
 ///
-/// Each attempt reads again, while the total time stays within that of one call. The SDK's own retries would write
-/// without a new read: if the response to the first attempt was lost, a retry would overwrite what an operator wrote
-/// since.
+/// Each attempt reads again, and all attempts together stay within the time limit of one call. The SDK's own retries
+/// would write without a new read: if the response to the first attempt was lost, a retry would overwrite what an
+/// operator wrote in the meantime.
 pub(super) async fn write(aws: &Aws, change: &WeightChange) -> CallResult<()> {
     let budget = Budget::of(aws);
     for attempt in 1..WRITE_ATTEMPTS {
@@ -105,13 +106,14 @@ pub(super) async fn write(aws: &Aws, change: &WeightChange) -> CallResult<()> {
     try_write(aws, change, &budget).await
 }
 
-/// Whether another attempt may succeed. The SDK has already retried the errors of the read.
+/// Whether another attempt may succeed. Only the errors of the write count, because the SDK has already retried the
+/// read.
 fn may_pass(error: &CallError) -> bool {
     matches!(error.kind, CallErrorKind::Unavailable | CallErrorKind::Throttled)
         && [MODIFY_LISTENER, MODIFY_RULE].contains(&error.operation)
 }
 
-/// The time for all attempts to read and write. None: no limit.
+/// The time for all attempts to read and write together. None: no limit.
 pub(super) struct Budget {
     pub(super) begun_at: Timestamp,
     pub(super) whole: Option<SignedDuration>,
@@ -123,12 +125,12 @@ impl Budget {
         Self { begun_at: aws.now(), whole: whole.and_then(|whole| SignedDuration::try_from(whole).ok()) }
     }
 
-    /// Whether half of the time is left: more than enough for requests that take milliseconds.
+    /// Whether at least half of the time is left: more than enough for requests that take milliseconds.
     pub(super) fn allows_another(&self, now: Timestamp) -> bool {
         self.whole.is_none_or(|whole| now.duration_since(self.begun_at) <= whole / 2)
     }
 
-    /// The timeout of a request that may take this part of the remaining time, with all its attempts.
+    /// The time limit of one request with all its attempts: the remaining time divided by `part`.
     fn part(&self, now: Timestamp, part: i32) -> ConfigOverride {
         let left = self.whole.map(|whole| (whole - now.duration_since(self.begun_at)).max(SignedDuration::ZERO) / part);
         let mut timeouts = TimeoutConfig::builder();
@@ -164,8 +166,8 @@ async fn try_write(aws: &Aws, change: &WeightChange, budget: &Budget) -> CallRes
     }
 }
 
-/// The actions with the new weights in the forward action. None: the weights are already in place. Refused when the
-/// live weights differ from the expected ones.
+/// The actions of a rule, with the new weights in the forward action. None: the new weights are already in place. Fails
+/// with `Refused` when the live weights or stickiness differ from the expected ones.
 fn changed(operation: &'static str, actions: &[Action], change: &WeightChange) -> CallResult<Option<Vec<Action>>> {
     let mut is_found = false;
     let mut written = Vec::new();
@@ -192,8 +194,9 @@ fn changed(operation: &'static str, actions: &[Action], change: &WeightChange) -
     if is_found { Ok(Some(written)) } else { Err(refused(operation, "there is no forward action any more")) }
 }
 
-/// An action as it was read, in a form that can be written. AWS never returns a client secret and keeps the stored one.
-/// Refused when this code does not know the action's type: its content would be lost.
+/// An action of a rule as it was read, in a form that can be written. AWS never returns a client secret; the written
+/// form tells AWS to keep the stored one. Fails with `Refused` when this code does not know the type of the action,
+/// because its content would be lost.
 fn kept(operation: &'static str, action: &Action) -> CallResult<Action> {
     let kind = required(operation, "Type", action.r#type())?;
     if !ActionTypeEnum::values().contains(&kind.as_str()) {

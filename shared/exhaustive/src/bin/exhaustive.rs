@@ -9,15 +9,15 @@ use driftless_exhaustive::explore::{Explored, Progress, SAMENESS, Unfinished, ex
 use driftless_exhaustive::setups::{self, Setup, Size};
 use driftless_exhaustive::small::Small;
 
-/// The system allocator would take half of the run time.
+/// An allocator for speed: the system allocator would take half of the run time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The exit code for a property of the planner that does not hold. Every other failure exits with 1, one of the explorer
-/// itself too, so that `make soak` can distinguish a counterexample from a search that failed.
+/// The exit code for a violated property of the planner. Every other failure exits with 1, even a violated property of
+/// the explorer itself, so that `make soak` can distinguish a counterexample from a search that failed.
 const FOUND: u8 = 76;
 
-/// How often it prints its progress.
+/// How often the command prints its progress.
 const TELL_EVERY: Duration = Duration::from_secs(30);
 
 /// Bounded model checking: explores every state of small models.
@@ -111,7 +111,7 @@ fn print_explored(explored: &Explored, took: Duration, with_seen: bool) {
         explored.doubted,
         took.as_secs_f64()
     );
-    for (property, count) in &explored.tally.judged {
+    for (property, count) in &explored.tally.checked {
         println!("  {count:>12} times: {property}");
     }
     if with_seen {

@@ -1,4 +1,5 @@
-//! Settings that a cutover borrows: they follow external changes, move with the traffic, or are restored.
+//! Settings of a group that a cutover borrows. Each is restored at the end, or moves to the group that has the traffic;
+//! the value of an external change stays.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +12,7 @@ use crate::observation::Group;
 use crate::record::{BorrowedSetting, FleetBounds, Setting};
 use crate::template::{TemplateReference, TemplateVersion};
 
-/// Records a setting before it is changed.
+/// Records a borrowed setting before Driftless changes it.
 pub(crate) fn note(draft: &mut Draft<'_>, group: &GroupName, setting: Setting) {
     let entry = BorrowedSetting { group: group.clone(), setting, since: draft.input().now };
     if !draft
@@ -24,7 +25,8 @@ pub(crate) fn note(draft: &mut Draft<'_>, group: &GroupName, setting: Setting) {
     }
 }
 
-/// Raises the minimum to the wanted value, as far as the maximum allows. Never lowers it.
+/// Raises `MinSize` of a group to the wanted value, but not above `MaxSize`, and records it as borrowed. Never lowers
+/// it.
 pub(crate) fn borrow_minimum(draft: &mut Draft<'_>, group: &Group, minimum: u32) {
     let minimum = minimum.min(group.max);
     if group.min >= minimum {
@@ -43,7 +45,7 @@ pub(crate) fn borrow_minimum(draft: &mut Draft<'_>, group: &Group, minimum: u32)
     draft.act(Action::SetMinimum { group: group.name.clone(), expected: group.min, minimum });
 }
 
-/// Raises the maximum to the wanted value. Never lowers it.
+/// Raises `MaxSize` of a group to the wanted value, and records it as borrowed. Never lowers it.
 pub(crate) fn borrow_maximum(draft: &mut Draft<'_>, group: &Group, maximum: u32) {
     if group.max >= maximum {
         return;
@@ -61,7 +63,8 @@ pub(crate) fn borrow_maximum(draft: &mut Draft<'_>, group: &Group, maximum: u32)
     draft.act(Action::SetMaximum { group: group.name.clone(), expected: group.max, maximum });
 }
 
-/// Makes the value of an external change the one to restore at the end.
+/// Notes the next value that Driftless writes. If an external change has written the live value, that value becomes the
+/// one to restore at the end.
 fn follow(had: &mut u32, wrote: &mut BTreeSet<u32>, live: u32, next: u32) {
     if live != *had && !wrote.contains(&live) {
         *had = live;
@@ -70,7 +73,7 @@ fn follow(had: &mut u32, wrote: &mut BTreeSet<u32>, live: u32, next: u32) {
     wrote.insert(next);
 }
 
-/// Gives a group the launch template version of a cutover.
+/// Sets the launch template version that a cutover needs on a group, and records the earlier version as borrowed.
 pub(crate) fn borrow_template(draft: &mut Draft<'_>, group: &Group, live: &TemplateVersion, wanted: &TemplateVersion) {
     let setting = Setting::Template { had: live.clone(), wrote: wanted.clone() };
     // An unchanged entry stays as it is: a pass that changes nothing commits nothing.
@@ -85,8 +88,8 @@ pub(crate) fn borrow_template(draft: &mut Draft<'_>, group: &Group, live: &Templ
     });
 }
 
-/// The maximum that a group had before a cutover borrowed it. If no cutover did, or an external change wrote another
-/// value: the current maximum.
+/// `MaxSize` of a group before a cutover borrowed it. If no cutover borrowed it, or an external change wrote another
+/// value, it is the current `MaxSize`.
 pub(crate) fn maximum_before(draft: &Draft<'_>, group: &Group) -> u32 {
     let before = draft.record().borrowed_settings.iter().filter(|entry| entry.group == group.name).find_map(|entry| {
         let Setting::BorrowedMaximum { had, wrote } = &entry.setting else { return None };
@@ -95,7 +98,7 @@ pub(crate) fn maximum_before(draft: &Draft<'_>, group: &Group) -> u32 {
     before.unwrap_or(group.max)
 }
 
-/// The settings of a group that a cutover borrows.
+/// The recorded settings of a group that a cutover has borrowed.
 fn held(draft: &Draft<'_>, group: &GroupName) -> Vec<BorrowedSetting> {
     let is_held = |entry: &&BorrowedSetting| entry.group == *group && entry.setting.is_of_cutover();
     draft.record().borrowed_settings.iter().filter(is_held).cloned().collect()
@@ -133,8 +136,8 @@ pub(crate) fn restore(draft: &mut Draft<'_>, group: &Group) -> bool {
     is_done
 }
 
-/// Whether a setting cannot be restored yet: the desired capacity exceeds the old maximum. It is restored when the
-/// group fits.
+/// Whether the restoration of a setting must wait, because the desired capacity exceeds the old maximum. Driftless
+/// restores the setting when the group fits under the old maximum.
 fn is_overdue(entry: &BorrowedSetting, group: &Group) -> bool {
     matches!(&entry.setting, Setting::BorrowedMaximum { had, wrote } if group.desired > *had && wrote.contains(&group.max))
 }
@@ -186,8 +189,8 @@ fn forget_for_others(draft: &mut Draft<'_>, entry: &BorrowedSetting, what: &str)
     forget(draft, entry, &format!("{what} after a change outside Driftless, and stays"));
 }
 
-/// Moves the fleet's bounds to the group that has the traffic. True: the group has them, or an external change set
-/// others, or the desired capacity exceeds them by now.
+/// Moves the fleet's minimum and maximum to the group that has the traffic. True: no write remains, because the group
+/// has both values, an external change set others, or the desired capacity exceeds the maximum by now.
 pub(crate) fn hand_over(draft: &mut Draft<'_>, group: &Group, bounds: FleetBounds) -> bool {
     if draft.bounds(&group.name) {
         // This pass still reads the old values. The next one reads the new ones.
@@ -234,14 +237,14 @@ pub(crate) fn hand_over(draft: &mut Draft<'_>, group: &Group, bounds: FleetBound
     held(draft, &group.name).iter().all(|entry| is_overdue(entry, group))
 }
 
-/// Replaces the value that is to be restored at the end.
+/// Replaces the recorded setting of an entry, with the value to restore at the end.
 fn rebase(draft: &mut Draft<'_>, entry: &BorrowedSetting, setting: &Setting) {
     for known in draft.borrowed_settings().iter_mut().filter(|known| *known == entry) {
         known.setting = setting.clone();
     }
 }
 
-/// Forgets what a cutover borrowed from a group.
+/// Removes the settings that a cutover borrowed from a group from the record, without restoring them.
 pub(crate) fn forget_borrowed(draft: &mut Draft<'_>, group: &GroupName, why: &str) {
     for entry in held(draft, group) {
         forget(draft, &entry, why);

@@ -1,8 +1,8 @@
-//! The order of builds.
+//! The order of image builds, as the tag `driftless:build` or an `image.published` event names them.
 
 use std::cmp::Ordering;
 
-/// Compares builds in natural order: runs of digits as numbers, other characters as text. `9` comes before `10`,
+/// Compares two builds in natural order: runs of digits as numbers, other characters as text. `9` comes before `10`,
 /// `1.9.0` before `1.10.0`, and ISO dates in calendar order.
 pub(super) fn compare_builds(one: &str, other: &str) -> Ordering {
     let (one, other) = (chunks(one), chunks(other));

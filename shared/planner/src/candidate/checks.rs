@@ -1,4 +1,4 @@
-//! The checks of every image that was read.
+//! The checks that an image must pass to become a candidate. They run for every image that this pass read.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use crate::text::UntrustedText;
 
 type CheckAnswer = Answer<ImageProblem>;
 
-/// An image under check, with what is known of it.
+/// An image under check, with the data that the checks need.
 pub(super) struct Applicant<'q> {
     draft: &'q Draft<'q>,
     policy: &'q Policy,
@@ -24,7 +24,7 @@ pub(super) struct Applicant<'q> {
     /// The build, from the image's tag or from its `image.published` event.
     pub(super) build: Option<UntrustedText>,
     is_announced: bool,
-    /// The image of the current release.
+    /// The image of the current release. None: this pass has not read it.
     own: Option<&'q Image>,
 }
 
@@ -68,7 +68,7 @@ const CHECKS: [Guard<ImageCheck, Check>; 9] = [
 ];
 
 impl<'q> Applicant<'q> {
-    /// All images that were read, except the release's own.
+    /// All images that were read, except the image of the release.
     pub(super) fn all(
         draft: &'q Draft<'q>,
         policy: &'q Policy,
@@ -84,19 +84,20 @@ impl<'q> Applicant<'q> {
         })
     }
 
-    /// Why the image is not a candidate. None: it may be one.
+    /// Why the image is not a candidate. None: it passes every check.
     pub(super) fn problem(&self) -> Option<ImageProblem> {
         reasons(&CHECKS, self).next()
     }
 }
 
-/// The result of every check for every image that was read, except the release's own.
+/// The result of every check for every image that was read, except the image of the release.
 pub(crate) fn verdicts(draft: &Draft<'_>, policy: &Policy, release: &Release) -> BTreeMap<ImageId, Vec<ImageResult>> {
     let applicants = Applicant::all(draft, policy, release);
     applicants.map(|applicant| (applicant.image.id.clone(), answer::verdicts(&CHECKS, &applicant))).collect()
 }
 
-/// The image belongs to this account and carries the fleet's tag, or the pipeline published it for the fleet.
+/// Passes if the image belongs to this account and carries the fleet's tag, or if the pipeline published the image for
+/// the fleet.
 fn is_for_this_fleet(applicant: &Applicant<'_>) -> CheckAnswer {
     let Applicant { draft, image, .. } = applicant;
     let is_tagged =
@@ -104,8 +105,8 @@ fn is_for_this_fleet(applicant: &Applicant<'_>) -> CheckAnswer {
     (!is_tagged && !applicant.is_announced).then_some(ImageProblem::NotNamed).into()
 }
 
-/// Whether an image is newer than the release. If the release has a build, the builds decide, and an image without a
-/// build is refused. If the release has none, the creation dates decide.
+/// Passes if the image is newer than the release. If the release has a build, the builds decide, and an image without a
+/// build is refused. If the release has no build, the creation dates decide.
 fn is_newer(applicant: &Applicant<'_>) -> CheckAnswer {
     // The release may have been adopted before its image was read.
     let own_build = applicant.own.and_then(|own| own.build.as_ref());

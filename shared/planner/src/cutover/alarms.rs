@@ -1,5 +1,5 @@
-//! Alarms during a cutover: one of the new color or a shared one causes a rollback; if both colors' alarms are in
-//! ALARM, Driftless waits.
+//! CloudWatch alarms during a cutover. An alarm of the new color, or one that belongs to no single color, causes a
+//! rollback. If an alarm of the old color is in ALARM at the same time, Driftless waits instead.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -13,7 +13,7 @@ use crate::observation::Group;
 use crate::record::{Cutover, CutoverPhase};
 use crate::waiting::{PreflightProblem, Waiting};
 
-/// The color that an alarm belongs to.
+/// The color that an alarm belongs to, by its dimensions. `Shared`: both colors or neither.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Whose {
     Old,
@@ -21,8 +21,8 @@ enum Whose {
     Shared,
 }
 
-/// The alarms that guard a cutover: the policy's alarms without an instance dimension. An alarm of one instance is
-/// drift.
+/// The alarms that guard a cutover: the alarms of the policy that name no instance in their dimensions. An alarm that
+/// names one instance is a drift reason of that instance instead.
 fn guards<'a>(context: &CutoverContext<'a>, cutover: &Cutover) -> impl Iterator<Item = (&'a AlarmName, &'a Alarm)> {
     let patterns: Vec<AlarmPattern> = cutover.policy.alarms().cloned().collect();
     context
@@ -49,18 +49,19 @@ fn whose(alarm: &Alarm, context: &CutoverContext<'_>) -> Whose {
     }
 }
 
-/// How long a step is watched.
+/// How long each traffic step of the cutover is watched.
 pub(crate) fn step_time(context: &CutoverContext<'_>, cutover: &Cutover) -> SignedDuration {
     let slowest = guards(context, cutover).filter_map(|(_, alarm)| alarm.window).max();
     slowest.map_or(cutover.policy.cutover.step, |slowest| cutover.step_time(slowest))
 }
 
-/// When a step that took effect at this time has been watched long enough.
+/// When the watch time of a traffic step ends. It began at `effective_since`, when the traffic of the step was in
+/// effect.
 pub(crate) fn step_ends_at(context: &CutoverContext<'_>, cutover: &Cutover, effective_since: Timestamp) -> Timestamp {
     effective_since + step_time(context, cutover)
 }
 
-/// The name of an alarm in the policy that does not exist.
+/// The name of an alarm of the policy that does not exist or was not read. None: every named alarm was found.
 fn missing(context: &CutoverContext<'_>, cutover: &Cutover) -> Option<String> {
     cutover
         .policy
@@ -74,7 +75,8 @@ fn missing(context: &CutoverContext<'_>, cutover: &Cutover) -> Option<String> {
         .map(ToString::to_string)
 }
 
-/// Why the alarms block the start of a cutover: one is missing or already in ALARM.
+/// Why the alarms block the start of a cutover: a named alarm is missing, or a guard alarm is already in ALARM. None:
+/// they do not block it.
 pub(crate) fn preflight(context: &CutoverContext<'_>, cutover: &Cutover) -> Option<PreflightProblem> {
     if let Some(name) = missing(context, cutover) {
         return Some(PreflightProblem::AlarmMissing { alarm: name.into() });
@@ -83,8 +85,10 @@ pub(crate) fn preflight(context: &CutoverContext<'_>, cutover: &Cutover) -> Opti
     in_alarm.map(|(name, alarm)| PreflightProblem::AlarmInAlarm { alarm: name.clone(), reason: alarm.reason.clone() })
 }
 
-/// Rolls back if an alarm of the new color or a shared one is in ALARM. Waits if alarms of both colors are, or if a
-/// guard alarm is missing. Runs before every other step of the phase.
+/// Rolls back if an alarm of the new color, or one that belongs to no single color, is in ALARM. Waits if an alarm of
+/// the old color is in ALARM at the same time. Also waits if a named alarm is missing. Applies in the phases
+/// `Shifting`, `Baking` and `Warm`, before all other work of the phase except an operator's command. None: the phase
+/// continues.
 pub(crate) fn flip_back(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Option<Transition> {
     let is_watched =
         matches!(cutover.phase(), CutoverPhase::Shifting(_) | CutoverPhase::Baking { .. } | CutoverPhase::Warm { .. });
@@ -123,7 +127,8 @@ pub(crate) fn flip_back(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cut
     }
 }
 
-/// Stops the watch timer: time in which the alarms cannot judge the new release does not count.
+/// Stops the timers of the cutover: time in which the alarms cannot show whether the new release is good does not
+/// count.
 fn stop_clock(draft: &mut Draft<'_>, context: &CutoverContext<'_>) {
     draft.change_cutover(|cutover| cutover.stop_clock(context.now));
 }

@@ -1,4 +1,4 @@
-//! The new color scales up: its template, its capacity, and the verification that it is healthy.
+//! The new color scales up: Driftless sets its launch template version, raises its capacity, and verifies its health.
 
 use std::collections::BTreeSet;
 
@@ -16,12 +16,14 @@ use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Route, Shifting};
 use crate::template::TemplateReference;
 use crate::waiting::Waiting;
 
-/// The first instances of a new color. Two of them reveal a broken image as well as two hundred.
+/// How many instances of a new color are launched first. Two instances reveal a broken image as well as two hundred.
 const FIRST_RING: u32 = 2;
-/// This many lost instances are the release's fault, not coincidence.
+/// How many launched instances a new color may lose before the cutover is undone: so many losses are no coincidence,
+/// and the release is at fault.
 const LOST_MAX: usize = 3;
 
-/// Writes the template version of the new release, and sets it on the new color.
+/// Writes the launch template version of the new release and sets it on the group of the new color. In a single group
+/// it only writes the version, which the instance refresh then uses.
 pub(crate) fn prepare(
     draft: &mut Draft<'_>,
     standing: &FleetState<'_>,
@@ -72,8 +74,9 @@ pub(crate) fn prepare(
     Transition::Stay(CutoverPhase::Preparing)
 }
 
-/// Raises the minimum of the new color, first for [`FIRST_RING`] instances and then for the rest. Also raises its
-/// maximum, and the minimum of the old color, so that neither color ends up smaller than the live one.
+/// Raises the minimum of the new color, first to [`FIRST_RING`] instances and then to the full size. Also raises the
+/// maximum of the new color and the minimum of the old color, so that neither color becomes smaller than the live group
+/// was.
 pub(crate) fn scale(
     draft: &mut Draft<'_>,
     standing: &FleetState<'_>,
@@ -108,7 +111,7 @@ pub(crate) fn scale(
     Transition::Stay(CutoverPhase::Scaling)
 }
 
-/// Verifies that all instances of the new color stay healthy for the warm-up, without interruption.
+/// Verifies that all instances of the new color stay healthy for the warm-up without interruption.
 pub(crate) fn verify(
     draft: &mut Draft<'_>,
     standing: &FleetState<'_>,
@@ -138,7 +141,7 @@ pub(crate) fn verify(
     approve_or_shift(cutover, &format!("{serving} instances have been healthy for {:#}", context.new.warm_up))
 }
 
-/// The transition after verification: traffic, or an approval first.
+/// The transition after the verification: the first traffic step, or before it the approval if the policy demands one.
 fn approve_or_shift(cutover: &Cutover, why: &str) -> Transition {
     let is_approved = cutover.is_expedited || cutover.approved.is_some();
     match cutover.policy.cutover.approval {
@@ -151,7 +154,8 @@ fn approve_or_shift(cutover: &Cutover, why: &str) -> Transition {
     }
 }
 
-/// Keeps both colors at the size of the live one when it grows. Returns the cutover with its new size.
+/// Raises the minimum of both colors when the live color has grown, so that both have its size. Returns the cutover
+/// with its new size.
 pub(crate) fn keep_sizes(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,
@@ -169,7 +173,7 @@ pub(crate) fn keep_sizes(
     sized.unwrap_or_else(|| cutover.clone())
 }
 
-/// Stores the instances of the new color, so that lost ones can be counted.
+/// Stores which instances were launched for the new color, so that lost ones can be counted.
 fn note_launched(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) {
     let is_of_release =
         |template: &Option<crate::template::TemplateVersion>| template.is_some() && *template == cutover.template;
@@ -183,23 +187,25 @@ fn note_launched(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &
     draft.change_cutover(|cutover| cutover.launched.extend(launched));
 }
 
-/// The number of launched instances that no longer exist: Auto Scaling replaced them.
+/// The number of launched instances that are no longer in service or pending in the new color. Auto Scaling has
+/// replaced them.
 pub(crate) fn lost(context: &CutoverContext<'_>, cutover: &Cutover) -> usize {
     let is_there = |id: &&InstanceId| context.new.active().any(|member| member.id == **id);
     cutover.launched.iter().filter(|id| !is_there(id)).count()
 }
 
-/// The newest failed launch of the new color since the current phase began.
+/// The newest failed launch of the new color, if it failed after the current phase began.
 fn launch_failure<'a>(context: &CutoverContext<'a>, cutover: &Cutover) -> Option<&'a LaunchFailure> {
     context.seen.launch_failures.get(&context.new.name).found().filter(|failure| failure.at >= cutover.since())
 }
 
-/// The newest failed launch, if AWS had no capacity for it.
+/// The newest failed launch of the new color in the current phase, if AWS had no capacity for it.
 pub(crate) fn shortage<'a>(context: &CutoverContext<'a>, cutover: &Cutover) -> Option<&'a LaunchFailure> {
     launch_failure(context, cutover).filter(|failure| classify(failure.message.as_str()) == LaunchFault::Capacity)
 }
 
-/// Ends the scale-up when waiting cannot help: instances are lost, or AWS says that the launch can never succeed.
+/// Aborts the cutover and vetoes its image if waiting cannot help: [`LOST_MAX`] launched instances were lost, or AWS
+/// reports that the launches cannot succeed. None: the phase continues.
 fn failing(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Option<Transition> {
     let lost = lost(context, cutover);
     let why = if lost >= LOST_MAX {
@@ -215,8 +221,9 @@ fn failing(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutove
     Some(abort(CutoverOutcome::Aborted, why))
 }
 
-/// Undoes the cutover if an instance of the new color breaks a rule of the policy for longer than the debounce and no
-/// instance of the old color breaks it: the release is at fault. If both colors break a rule, the rule is at fault.
+/// Undoes the cutover if an instance of the new color has broken a rule of the policy for longer than the debounce, and
+/// no instance of the old color breaks that rule: the new release is at fault. If both colors break the rule, the rule
+/// is at fault, and the cutover continues.
 pub(crate) fn breaks_rules(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,
@@ -252,7 +259,8 @@ fn newly_broken(context: &CutoverContext<'_>, cutover: &Cutover) -> BTreeSet<Rul
     rules.filter(is_new).cloned().collect()
 }
 
-/// Why the new color must not get traffic, or more of it: it has fewer healthy instances than its minimum healthy.
+/// Why the new color must not get traffic or more traffic: it has fewer healthy instances than its minimum healthy.
+/// None: it has enough.
 pub(crate) fn below_minimum(context: &CutoverContext<'_>, cutover: &Cutover) -> Option<Waiting> {
     let (serving, minimum_healthy) = (serving(context.seen, context.new), minimum_healthy(cutover));
     (serving < minimum_healthy).then_some(Waiting::ColorBelowMinimum { serving, minimum_healthy })

@@ -1,4 +1,4 @@
-//! The preflight of a cutover: everything that can be verified before its first change.
+//! The preflight checks of a cutover: everything that can be verified before the first change.
 
 use jiff::SignedDuration;
 
@@ -16,12 +16,12 @@ use crate::waiting::{PreflightCheck, PreflightProblem};
 
 type CheckAnswer = Answer<PreflightProblem>;
 
-/// The result of a preflight check.
+/// A preflight check with its result.
 pub(crate) type PreflightResult = CheckResult<PreflightCheck, PreflightProblem>;
 
-/// A cutover before its first change.
+/// The input of the preflight checks of one cutover.
 pub(super) struct Question<'q> {
-    /// None: this pass has not read the input of the checks.
+    /// None: this pass has not read everything that the checks need, so no check is evaluated.
     known: Option<Known<'q>>,
 }
 
@@ -41,7 +41,7 @@ impl Ask<Question<'_>> for Check {
     }
 }
 
-/// The preflight checks, in this order.
+/// The preflight checks, in the order in which they are evaluated.
 const CHECKS: [Guard<PreflightCheck, Check>; 7] = [
     Guard {
         id: PreflightCheck::LiveGroup,
@@ -83,17 +83,18 @@ impl<'q> Question<'q> {
     }
 }
 
-/// The first check that blocks.
+/// Why the preflight blocks the cutover: the reason of the first check that blocks. None: no check blocks.
 pub(super) fn problem(question: &Question<'_>) -> Option<PreflightProblem> {
     reasons(&CHECKS, question).next()
 }
 
-/// The result of every check.
+/// The result of every preflight check.
 pub(super) fn verdicts(question: &Question<'_>) -> Vec<PreflightResult> {
     answer::verdicts(&CHECKS, question)
 }
 
-/// The longest hook timeout of both groups. None: this pass has not read the hooks.
+/// The longest lifecycle hook timeout of both groups. None: this pass has not read the lifecycle hooks, or the settings
+/// of the target groups of the route.
 pub(super) fn hook_timeout_if_read(context: &CutoverContext<'_>, cutover: &Cutover) -> Option<SignedDuration> {
     let settings = &context.seen.target_group_settings;
     let are_known = match &cutover.route {

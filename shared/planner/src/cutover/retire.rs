@@ -1,4 +1,5 @@
-//! The end of a cutover: the fleet's bounds move to the new color, and the old color is scaled to zero.
+//! The end of a cutover: the minimum and the maximum of the fleet move to the new color, and the old color is scaled to
+//! zero.
 
 use crate::action::{Action, ActionResult, Bounds, Direction, Outcome};
 use crate::borrowed_settings;
@@ -12,7 +13,7 @@ use crate::observation::Group;
 use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Route};
 use crate::waiting::Waiting;
 
-/// Advances the retiring phase by one pass.
+/// Advances the phase `Retiring` by one pass.
 pub(crate) fn retire(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Transition {
     let done = || {
         Transition::End(
@@ -55,7 +56,7 @@ pub(crate) fn retire(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutove
     Transition::Stay(CutoverPhase::Retiring)
 }
 
-/// Whether Driftless has begun to scale a color to zero: from then on it gives the color no traffic.
+/// Whether Driftless has begun to scale a color to zero. From then on it gives that color no traffic.
 fn is_scaled_to_zero(draft: &Draft<'_>, group: &Group) -> bool {
     let goes = |outcome: &Outcome| {
         matches!(outcome.action, Action::ScaleToZero { .. })
@@ -65,8 +66,8 @@ fn is_scaled_to_zero(draft: &Draft<'_>, group: &Group) -> bool {
     (group.min, group.max, group.desired) == (0, 0, 0) || draft.input().outcomes.iter().any(goes)
 }
 
-/// Waits while the new color is below its minimum healthy, and rolls back at the deadline, or at once if most of it is
-/// unhealthy.
+/// Waits while the new color has fewer healthy instances than its minimum healthy. Rolls back if that lasts until the
+/// deadline, and at once if fewer than half of its instances are healthy. None: it has enough.
 fn too_few_serve(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Option<Transition> {
     if let Some(step) = mostly_unhealthy(draft, context, cutover) {
         return Some(step);
@@ -79,7 +80,8 @@ fn too_few_serve(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &
     Some(roll_back("the new color has too few healthy instances to scale the old one to zero"))
 }
 
-/// Scales a color to zero. True: no instance remains, except those in quarantine.
+/// Scales a color to zero and sets its `MaxSize` to `maximum`. `without_traffic` is the target group whose weight must
+/// be 0 right before the write. Returns whether no instance remains besides those in quarantine.
 pub(crate) fn empty(
     draft: &mut Draft<'_>,
     group: &Group,

@@ -1,4 +1,5 @@
-//! The cutover of a single group: an Auto Scaling instance refresh, which Auto Scaling rolls back on an alarm.
+//! The cutover of a fleet with a single group: an Auto Scaling instance refresh. Auto Scaling rolls it back if an alarm
+//! goes into ALARM.
 
 use jiff::SignedDuration;
 
@@ -10,12 +11,12 @@ use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Shifting};
 use crate::refresh::{Refresh, RefreshPlan, RefreshStatus};
 use crate::template::{TemplateReference, TemplateVersion};
 
-/// The most alarms that Auto Scaling takes for an instance refresh.
+/// The most alarms that Auto Scaling accepts for an instance refresh.
 const ALARMS_MAX: usize = 10;
-/// A describe may report the start of a refresh this much earlier than our clock, because clocks differ.
+/// By how much the start of a refresh, as AWS reports it, may lie before the time of Driftless: clocks differ.
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(5);
 
-/// The refresh to this template version that this cutover started.
+/// The newest instance refresh of the group, if it began during this cutover and launches this template version.
 fn refresh_to<'a>(context: &CutoverContext<'a>, cutover: &Cutover, template: &TemplateVersion) -> Option<&'a Refresh> {
     let newest = context.seen.refreshes.get(&context.new.name).found()?;
     let is_of_this = newest.started_at + CLOCKS_DIFFER >= cutover.started_at;
@@ -35,7 +36,7 @@ fn refresh_plan(cutover: &Cutover, template: &TemplateVersion) -> RefreshPlan {
     }
 }
 
-/// Advances the instance refresh by one pass.
+/// Advances the instance refresh to the new release by one pass.
 pub(crate) fn shift(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,
@@ -76,14 +77,15 @@ pub(crate) fn shift(
     }
 }
 
-/// The progress of a refresh that is rolled back.
+/// The progress of a rollback in a single group.
 pub(crate) enum GoingBack {
     UnderWay,
     There,
     Lost(String),
 }
 
-/// Rolls back the refresh, or starts a refresh to the old release if the first can no longer be rolled back.
+/// Rolls back the instance refresh. If AWS can no longer roll it back, starts another instance refresh to the old
+/// release.
 pub(crate) fn go_back(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> GoingBack {
     let old = &cutover.rollback_to.template;
     let is_old = |template: &TemplateReference| matches!(template, TemplateReference::Numbered(live) if live == old);
@@ -119,8 +121,8 @@ pub(crate) fn go_back(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutov
     }
 }
 
-/// Starts a refresh to the old release, without alarms: the alarm that the new release caused must not stop it, and a
-/// good release needs no watch.
+/// Starts an instance refresh to the old release. It has no alarms, because the alarm that the new release caused must
+/// not stop it, and no bake time, because a good release needs no watch.
 fn roll_to_old(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> GoingBack {
     let forward = refresh_plan(cutover, &cutover.rollback_to.template);
     let back = RefreshPlan { alarms: Vec::new(), bake: SignedDuration::ZERO, ..forward };

@@ -1,4 +1,4 @@
-//! The way in which traffic moves between two groups, which depends on the load balancer setup.
+//! How traffic moves between two groups, which depends on their target groups and the load balancer.
 
 use crate::balancer::BalancerKind;
 use crate::fleet::Layout;
@@ -6,7 +6,7 @@ use crate::observation::{Group, Observation};
 use crate::record::Route;
 use crate::waiting::RouteProblem;
 
-/// The route from one group to the other. Err: why there is none.
+/// The route by which traffic moves from one group to the other. Err: why there is none.
 pub(super) fn route_of(
     layout: Layout<'_>,
     seen: &Observation,

@@ -1,4 +1,4 @@
-//! Traffic moves to the new color, step by step, and Driftless watches alarms and health.
+//! Traffic moves to the new color step by step, and Driftless watches alarms and health.
 
 use std::collections::BTreeMap;
 
@@ -18,10 +18,10 @@ use crate::notification::Condition;
 use crate::record::{Cutover, CutoverPhase, Route, Shifting};
 use crate::waiting::{TrafficChange, Waiting};
 
-/// How long Driftless waits for weights that an external change wrote before it asks an operator which ones are right.
+/// How long weights that an external change wrote may stay before an operator must decide which weights are right.
 const CHANGED_OUTSIDE_MAX: jiff::SignedDuration = jiff::SignedDuration::from_mins(30);
 
-/// Waits for the approval of an operator or a pipeline.
+/// Waits until an operator or a pipeline approves the cutover.
 pub(crate) fn await_approval(
     draft: &mut Draft<'_>,
     standing: &FleetState<'_>,
@@ -49,7 +49,7 @@ pub(crate) fn await_approval(
     Transition::Wait(CutoverPhase::AwaitingApproval, Waiting::AwaitingApproval { until: cutover.deadline() })
 }
 
-/// Advances a step of traffic by one pass.
+/// Advances the current traffic step by one pass.
 pub(crate) fn shift(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,
@@ -85,7 +85,8 @@ pub(crate) fn shift(
     }
 }
 
-/// Runs the watch timer of a step whose traffic is in effect.
+/// Watches a traffic step, whose traffic is in effect, until its watch time is over. Then the next step follows, or the
+/// bake after the step of 100 %.
 fn watch(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,
@@ -110,19 +111,19 @@ fn watch(
     Transition::To(CutoverPhase::Shifting(Shifting::next(next)), format!("healthy at {share}"))
 }
 
-/// The progress of moving the traffic of one step.
+/// The progress of giving the new color the traffic of one step.
 enum Moved {
-    /// A write has been decided but not read back yet, or the warm-up is not over.
+    /// A write has been decided but not read back yet, or the warm-up of the new color is not over.
     NotYet,
-    /// The step waits for this reason to end.
+    /// The step waits until this reason ends.
     Waits(Waiting),
-    /// Only an operator can decide.
+    /// Driftless cannot continue, and an operator must decide. Contains the reason.
     Lost(String),
-    /// A read confirms that the traffic of the step is in effect, or the route has no traffic to move.
+    /// The traffic of the step is in effect according to this pass's read, or the route has no traffic to move.
     There,
 }
 
-/// The forward action of a cutover and the target groups of its colors.
+/// The forward action of a cutover, with the target groups of both colors.
 pub(crate) struct Weights<'c> {
     pub(crate) place: &'c ForwardPlace,
     pub(crate) old: &'c TargetGroupArn,
@@ -130,17 +131,17 @@ pub(crate) struct Weights<'c> {
 }
 
 impl Weights<'_> {
-    /// The action as read in this pass.
+    /// The forward action as this pass has read it. None: it was not read or does not exist.
     pub(crate) fn forward<'s>(&self, context: &CutoverContext<'s>) -> Option<&'s Forward> {
         context.seen.forwards.iter().find(|forward| forward.place == *self.place)
     }
 
-    /// The weights that give the new color this percentage.
+    /// The weights that give this percentage of the traffic to the new color.
     pub(crate) fn at(&self, percent: u32) -> BTreeMap<TargetGroupArn, u32> {
         BTreeMap::from([(self.old.clone(), 100 - percent.min(100)), (self.new.clone(), percent.min(100))])
     }
 
-    /// Whether weights give the new color exactly this percentage.
+    /// Whether the weights give exactly this percentage of the traffic to the new color.
     pub(crate) fn give(&self, weights: &BTreeMap<TargetGroupArn, u32>, percent: u32) -> bool {
         let of_new = weights.get(self.new).copied().unwrap_or(0);
         let all: u32 = weights.values().sum();
@@ -193,8 +194,8 @@ fn weighted(
     Moved::NotYet
 }
 
-/// Keeps weights that an external change wrote: traffic stays, on-call gets a message, and after
-/// [`CHANGED_OUTSIDE_MAX`] an operator must decide.
+/// Handles an external change of the traffic: leaves the traffic as it is, notifies on-call, and demands a decision of
+/// an operator after [`CHANGED_OUTSIDE_MAX`].
 fn changed_outside(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,
@@ -210,8 +211,8 @@ fn changed_outside(
     Moved::Waits(Waiting::TrafficChangedByOthers { change })
 }
 
-/// The route with one target group for both colors: attach the new color, wait until it is healthy, then detach the old
-/// one.
+/// Moves traffic on the route on which both colors share one target group: attaches the new color, waits until it has
+/// been healthy for its warm-up, and then detaches the old color.
 fn shared(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,
@@ -256,8 +257,8 @@ fn shared(
     Moved::NotYet
 }
 
-/// Rolls back at once if fewer than half of the new color are healthy while it has traffic. With a shared target group,
-/// only from the bake on.
+/// Rolls back at once if fewer than half of the instances of the new color are healthy while it has traffic. With a
+/// shared target group this applies only from the bake on. None: no rollback.
 pub(crate) fn mostly_unhealthy(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,
@@ -274,9 +275,9 @@ pub(crate) fn mostly_unhealthy(
     let serving = serving(context.seen, context.new);
     // Newly attached targets have no health result yet; the deadline of the step covers them.
     let is_shared = matches!(cutover.route, Route::Shared { .. });
-    let is_judged = !is_shared
+    let is_checked = !is_shared
         || matches!(cutover.phase(), CutoverPhase::Baking { .. } | CutoverPhase::Warm { .. } | CutoverPhase::Retiring);
-    if !has_some || !is_judged || u64::from(serving) * 2 >= u64::from(cutover.size) {
+    if !has_some || !is_checked || u64::from(serving) * 2 >= u64::from(cutover.size) {
         return None;
     }
     let why = format!("only {serving} of its {} instances are healthy", cutover.size);
@@ -285,7 +286,7 @@ pub(crate) fn mostly_unhealthy(
     Some(roll_back(why))
 }
 
-/// Watches the new color with all of the traffic.
+/// Advances the bake by one pass: watches the new color, which has all traffic.
 pub(crate) fn bake(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,
@@ -314,7 +315,7 @@ pub(crate) fn bake(
     Transition::To(CutoverPhase::Warm { until }, "the bake time is over".to_owned())
 }
 
-/// Keeps the old color at full size for a fast rollback.
+/// Advances the phase `Warm` by one pass: keeps the old color at full size, so that a rollback is fast.
 pub(crate) fn keep_warm(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,
@@ -338,8 +339,8 @@ pub(crate) fn keep_warm(
     Transition::To(CutoverPhase::Retiring, "the keep-warm time is over".to_owned())
 }
 
-/// The external change of the traffic, if the new color no longer has all of it or the forward action is gone. The
-/// phase then waits: it does not end, and the old color is not scaled to zero.
+/// What the cutover waits for if an external change took traffic from the new color or removed the forward action.
+/// While it waits, the phase does not end, and the old color is not scaled to zero. None: no such change.
 pub(crate) fn externally_changed(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,

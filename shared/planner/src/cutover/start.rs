@@ -1,4 +1,4 @@
-//! The start of a cutover: its cutover slot and its preflight, which change no group.
+//! The start of a cutover: it gets a cutover slot and passes the preflight. Neither changes a group.
 
 use crate::action::Action;
 use crate::adopt::FleetState;
@@ -19,8 +19,8 @@ use crate::record::{
 };
 use crate::waiting::{RouteProblem, Waiting};
 
-/// Begins a cutover if there is a candidate: a newer image or template, or an operator's request. In observe mode, only
-/// reports it.
+/// Begins a cutover if there is a candidate: a newer image, a newer launch template version, or a release that an
+/// operator requested. In observe mode, Driftless only reports the candidate.
 pub(crate) fn consider(draft: &mut Draft<'_>, standing: &FleetState<'_>) {
     let (Some(live), Ok(policy), None) = (standing.live, &standing.policy, &standing.obstacle) else { return };
     let Some(release) = draft.record().release.clone() else { return };
@@ -42,7 +42,7 @@ pub(crate) fn consider(draft: &mut Draft<'_>, standing: &FleetState<'_>) {
     begin(draft, policy, candidate, release, live, new, route);
 }
 
-/// In observe mode: reports the cutover that would begin, and stores a new one for the weekly digest.
+/// In observe mode: reports the cutover that would begin, and counts it once for the weekly digest.
 fn would_begin(draft: &mut Draft<'_>, policy: &Policy, candidate: Candidate, problem: Option<RouteProblem>) {
     let why = reason(&candidate);
     let detail = format!("{}: {why}", candidate.image);
@@ -81,8 +81,8 @@ fn begin(
     draft.begin_cutover(begun, why);
 }
 
-/// The id: the fleet and the second, or the next second that no stored cutover has. A unique id keeps a cutover from
-/// finding what another one wrote.
+/// A new id for a cutover: the name of the fleet and the current second, or the next second that no past cutover in the
+/// record has. The id must be unique, because a cutover finds by it what it has written.
 fn id(draft: &Draft<'_>) -> String {
     let mut second = draft.input().now.as_second();
     let named = |second: i64| format!("{}-{second}", draft.input().fleet);
@@ -92,12 +92,12 @@ fn id(draft: &Draft<'_>) -> String {
     named(second)
 }
 
-/// The fleet's bounds: those of its policy, or else those of its live group.
+/// The minimum and the maximum of the fleet: those of its policy, or else those of its live group.
 fn bounds_of(policy: &Policy, live: &Group) -> FleetBounds {
     FleetBounds { min: policy.min.unwrap_or(live.min), max: policy.max.unwrap_or(live.max) }
 }
 
-/// The group that has the traffic, and the group that takes it.
+/// The group that has the traffic, and the group that is to take it. In a fleet with a single group they are the same.
 fn colors<'a>(layout: Layout<'a>, live: &'a Group, color: Option<Color>) -> (&'a Group, &'a Group) {
     match (layout, color) {
         (Layout::Pair { blue, green }, Some(Color::Blue)) => (blue, green),
@@ -106,7 +106,8 @@ fn colors<'a>(layout: Layout<'a>, live: &'a Group, color: Option<Color>) -> (&'a
     }
 }
 
-/// Waits for a cutover slot, and switches to a newer candidate meanwhile.
+/// Keeps a cutover queued until no guard blocks it and it has a cutover slot. Meanwhile switches to a newer candidate,
+/// and ends the cutover if there is no candidate any more.
 pub(crate) fn queued(
     draft: &mut Draft<'_>,
     standing: &FleetState<'_>,
@@ -147,7 +148,7 @@ pub(crate) fn queued(
     Transition::Stay(stay)
 }
 
-/// Returns a cutover slot that no cutover needs.
+/// Returns the cutover slot of a fleet that has no cutover.
 pub(crate) fn give_slot(draft: &mut Draft<'_>) {
     if draft.input().seen.account.slots.contains_key(draft.input().fleet) {
         draft.act(Action::GiveSlot);
@@ -155,7 +156,7 @@ pub(crate) fn give_slot(draft: &mut Draft<'_>) {
     }
 }
 
-/// Runs every check before the first change.
+/// Runs the preflight checks. If all of them pass, the cutover enters the phase `Preparing`, and on-call is notified.
 pub(crate) fn preflight(
     draft: &mut Draft<'_>,
     standing: &FleetState<'_>,
@@ -198,7 +199,8 @@ pub(crate) fn preflight(
     Transition::To(CutoverPhase::Preparing, "every preflight check passed".to_owned())
 }
 
-/// Before the first traffic a newer candidate replaces this one.
+/// Aborts a cutover if there is a newer candidate. Called only before the new color gets traffic. None: there is no
+/// newer candidate, or an operator requested the current one.
 pub(crate) fn superseded(
     draft: &mut Draft<'_>,
     standing: &FleetState<'_>,

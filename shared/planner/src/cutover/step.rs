@@ -1,4 +1,4 @@
-//! The input of a phase of a cutover, and its possible transitions.
+//! The input of a phase of a cutover, and the transitions that a phase can return.
 
 use jiff::Timestamp;
 
@@ -6,7 +6,7 @@ use crate::observation::{Group, Observation};
 use crate::record::{Cutover, CutoverOutcome, CutoverPhase};
 use crate::waiting::Waiting;
 
-/// The input of a phase.
+/// The input of a phase of a cutover.
 pub(crate) struct CutoverContext<'a> {
     pub(crate) now: Timestamp,
     pub(crate) seen: &'a Observation,
@@ -15,33 +15,33 @@ pub(crate) struct CutoverContext<'a> {
     pub(crate) pause: Option<Waiting>,
 }
 
-/// The result of one pass over a phase.
+/// The result of one pass over a phase of a cutover.
 #[derive(Debug)]
 pub(crate) enum Transition {
-    /// The phase stays, perhaps with new data.
+    /// The cutover stays in its phase, perhaps with new data.
     Stay(CutoverPhase),
-    /// The phase stays, and waits for this.
+    /// The cutover stays in its phase and waits for this reason to end.
     Wait(CutoverPhase, Waiting),
     /// The cutover enters another phase.
     To(CutoverPhase, String),
-    /// The cutover is over.
+    /// The cutover ends, with its outcome and the reason.
     End(CutoverOutcome, String),
 }
 
-/// The transition that undoes a cutover before its first traffic.
+/// The transition that undoes a cutover whose new color has had no traffic.
 pub(crate) fn abort(outcome: CutoverOutcome, why: impl Into<String>) -> Transition {
     let why = why.into();
     Transition::To(CutoverPhase::Aborting { outcome, why: why.as_str().into() }, why)
 }
 
-/// The transition that returns traffic to the old color.
+/// The transition that returns all traffic to the old color and then undoes the cutover.
 pub(crate) fn roll_back(why: impl Into<String>) -> Transition {
     let why = why.into();
     Transition::To(CutoverPhase::RollingBack { why: why.as_str().into(), back_since: None }, why)
 }
 
-/// The transition that undoes a cutover in any phase. A cutover that has changed nothing ends at once: it must not
-/// scale the other color to zero, whose instances are not its own.
+/// The transition that undoes a cutover in any phase. A cutover that has changed nothing yet ends at once: it must not
+/// scale the other color to zero, because the instances of that color do not belong to it.
 pub(crate) fn undo(cutover: &Cutover, why: impl Into<String>) -> Transition {
     if cutover.has_traffic() {
         roll_back(why)

@@ -1,4 +1,5 @@
-//! The rollback: traffic first, and everything else later. No freeze, window or pause blocks it.
+//! Undoing a cutover: traffic returns to the old color first, then the new color is scaled to zero and the settings are
+//! restored. No freeze, window or pause blocks this.
 
 use std::collections::BTreeMap;
 
@@ -16,11 +17,12 @@ use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Route, Setting};
 use crate::text::UntrustedText;
 use crate::waiting::{TrafficChange, Waiting};
 
-/// How long a describe of groups may lag behind a write; usually it lags by seconds. A color that was just attached may
-/// still appear detached, and must not be scaled to zero because of that.
+/// How long reads of the groups may lag behind a write at most; usually they lag by seconds. A new color that was just
+/// attached to the shared target group may still appear detached for this long, and must not be scaled to zero because
+/// of that.
 const DESCRIBES_TRAIL: SignedDuration = SignedDuration::from_secs(15);
 
-/// Undoes a cutover before its first traffic.
+/// Undoes a cutover whose new color has had no traffic from Driftless.
 pub(crate) fn abort(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,
@@ -40,7 +42,8 @@ pub(crate) fn abort(
     }
 }
 
-/// Traffic that an external change gave to the new color: scaling it to zero would drop requests.
+/// The external change that gave traffic to the new color. Scaling the new color to zero would drop requests then.
+/// None: there is no such change.
 fn has_traffic_already(context: &CutoverContext<'_>, cutover: &Cutover) -> Option<TrafficChange> {
     match &cutover.route {
         Route::Weighted { place, old, new } => {
@@ -57,14 +60,15 @@ fn has_traffic_already(context: &CutoverContext<'_>, cutover: &Cutover) -> Optio
     }
 }
 
-/// The progress of scaling the new color to zero.
+/// The progress of scaling the new color to zero and restoring the settings.
 enum ScaleDown {
     UnderWay,
     Waits(Waiting),
     Done,
 }
 
-/// Scales the new color to zero and restores every borrowed setting.
+/// Scales the new color to zero and restores every borrowed setting of both groups. A cutover of a single group has
+/// nothing to scale to zero.
 fn scale_new_color_to_zero(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> ScaleDown {
     if cutover.route == Route::Rolling {
         return ScaleDown::Done;
@@ -91,8 +95,8 @@ fn scale_new_color_to_zero(draft: &mut Draft<'_>, context: &CutoverContext<'_>, 
     ScaleDown::UnderWay
 }
 
-/// Keeps the new color while the old one has no healthy instance: its instances are then the only ones that an operator
-/// could send traffic to, whatever their fault. The old color scales up, and on-call gets a message.
+/// Keeps the new color while the old color has no healthy instance: an operator could then send traffic only to
+/// instances of the new color, whatever is wrong with them. Scales up the old color, and on-call gets a message.
 fn keep_last_healthy(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover, left: u32) -> Waiting {
     borrowed_settings::borrow_minimum(draft, context.old, cutover.size);
     let detail =
@@ -101,7 +105,7 @@ fn keep_last_healthy(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutove
     Waiting::OldColorDown { left }
 }
 
-/// Returns traffic to the old color, then undoes the rest.
+/// Returns all traffic to the old color, then scales the new color to zero and restores the borrowed settings.
 pub(crate) fn roll_back(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,
@@ -154,27 +158,30 @@ fn page_when_overdue(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutove
     }
 }
 
-/// How much of the traffic has returned.
+/// The progress of returning the traffic to the old color.
 enum Back {
     NotYet,
     Waits(Waiting),
     There,
 }
 
-/// How much traffic the old color can take, by the health of both colors.
+/// How much of the traffic the old color can take now, which depends on the health of both colors.
 enum Gate {
     All {
-        /// All of it; this many targets must be healthy right before the write.
+        /// The old color can take all traffic. The action requires this many healthy targets of the old color right
+        /// before it writes.
         healthy: u32,
     },
-    /// A share in proportion to its healthy capacity: this percentage stays with the new color.
+    /// The old color can take a share of the traffic in proportion to its healthy instances. This percentage stays with
+    /// the new color.
     Part { stays_percent: u32 },
-    /// None: it has no healthy target.
+    /// The old color can take no traffic, because it has no healthy instance.
     None,
 }
 
-/// All traffic returns at once if the old color has its minimum healthy, or more healthy targets than the new color.
-/// Otherwise traffic returns in proportion to healthy capacity. If the old color has no healthy target, none returns.
+/// Decides how much traffic returns to the old color now. All traffic returns at once if the old color has its minimum
+/// healthy, or more healthy instances than the new color. Otherwise the traffic is split in proportion to the
+/// healthy instances of both colors. If the old color has no healthy instance, no traffic returns.
 fn gate(context: &CutoverContext<'_>, cutover: &Cutover) -> Gate {
     let (old, new) = (serving(context.seen, context.old), serving(context.seen, context.new));
     if old >= minimum_healthy(cutover) {
@@ -189,7 +196,8 @@ fn gate(context: &CutoverContext<'_>, cutover: &Cutover) -> Gate {
     }
 }
 
-/// Scales up the old color, which is below the minimum healthy before it gets the traffic back. On-call gets a message.
+/// Scales up the old color, which has fewer healthy instances than it needs for all of the traffic. On-call gets a
+/// message. Returns what the rollback waits for.
 fn raise_old_color(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Waiting {
     let (serving, minimum_healthy) = (serving(context.seen, context.old), minimum_healthy(cutover));
     // The fleet may have scaled out since, beyond the maximum of the old color.
@@ -241,7 +249,8 @@ fn weighted(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutov
     waiting.map_or(Back::NotYet, Back::Waits)
 }
 
-/// The route with one target group for both colors: attach the old color before the new one is detached.
+/// Rolls back on the route on which both colors share one target group: attaches the old color, and then detaches the
+/// new color.
 fn shared(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,

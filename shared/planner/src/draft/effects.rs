@@ -10,20 +10,20 @@ use crate::ids::{GroupName, InstanceId};
 #[derive(Debug, Default)]
 pub(super) struct Effects {
     actions: Vec<Action>,
-    /// Groups that lose an instance by this decision. At most one at a time: the next removal depends on the capacity
-    /// that this one leaves.
+    /// Groups from which this decision removes an instance. It removes at most one instance from each, because the next
+    /// removal depends on the capacity that the first one leaves.
     taken_from: BTreeSet<GroupName>,
-    /// Instances that are terminated.
+    /// Instances that this decision terminates.
     terminated: BTreeSet<InstanceId>,
-    /// Groups whose desired capacity this decision writes. At most one write at a time: the next one starts from the
-    /// value that this one leaves.
+    /// Groups whose desired capacity this decision writes. It writes each at most once, because the next write starts
+    /// from the value that the first one leaves.
     resized: BTreeSet<GroupName>,
-    /// Groups whose minimum or maximum is written.
+    /// Groups whose minimum or maximum this decision writes.
     bounded: BTreeSet<GroupName>,
 }
 
 impl Effects {
-    /// Adds an action.
+    /// Adds an action after the earlier ones, and its effect to the index.
     pub(super) fn push(&mut self, action: Action) {
         match &action {
             Action::Terminate { group, instance, .. } => {
@@ -55,8 +55,8 @@ impl Effects {
         self.actions.push(action);
     }
 
-    /// Raises a maximum. Two surges that are admitted together need one raise: a second write would not find the value
-    /// that it expects.
+    /// Adds a raise of a group's `MaxSize`, or changes the raise that this decision already has. Two replacements that
+    /// are admitted together need one raise, because a second write would not find the value that it expects.
     pub(super) fn raise_maximum(&mut self, group: &GroupName, expected: u32, maximum: u32) {
         for action in &mut self.actions {
             if let Action::SetMaximum { group: raised, maximum: known, .. } = action
@@ -74,17 +74,17 @@ impl Effects {
         self.taken_from.contains(group)
     }
 
-    /// Whether the instance is terminated.
+    /// Whether this decision terminates the instance.
     pub(super) fn terminates(&self, instance: &InstanceId) -> bool {
         self.terminated.contains(instance)
     }
 
-    /// Whether the desired capacity of the group is written already.
+    /// Whether this decision already writes the desired capacity of the group.
     pub(super) fn resizes(&self, group: &GroupName) -> bool {
         self.resized.contains(group)
     }
 
-    /// Whether the minimum or the maximum of the group is written already.
+    /// Whether this decision already writes the minimum or the maximum of the group.
     pub(super) fn bounds(&self, group: &GroupName) -> bool {
         self.bounded.contains(group)
     }

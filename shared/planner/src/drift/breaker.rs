@@ -1,4 +1,5 @@
-//! Breakers for common causes: many instances of one fleet, or many fleets under one rule, drift at once.
+//! Breakers, which stop replacements when a common cause is likely: many instances of one fleet, or many fleets under
+//! one rule, drift at once.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +12,8 @@ use crate::notification::Condition;
 use crate::policy::BREAKER_INSTANCES_MIN;
 use crate::record::{DriftReason, Record, RuleBreaker};
 
-/// Opens the fleet's breaker if too many instances of the live group drifted at once.
-pub(super) fn judge(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &mut Findings) {
+/// Opens the breaker of the fleet if too many instances of the live group have drifted at once.
+pub(super) fn evaluate(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &mut Findings) {
     let (Some(live), Ok(policy)) = (standing.live, &standing.policy) else { return };
     if findings.is_incomplete(policy) {
         // A rule that was not read does not close an open breaker.
@@ -49,7 +50,8 @@ pub(super) fn judge(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: 
     }
 }
 
-/// Whether the drift of an instance points to a common cause. An old backlog, age and an operator's request do not.
+/// Whether the drift of an instance points to a common cause. Age, an operator's request and the old version of an
+/// instance in the backlog do not.
 fn counts(draft: &Draft<'_>, findings: &Findings, id: &InstanceId) -> bool {
     let is_backlog = draft.record().backlog.contains(id);
     findings.drifted.get(id).is_some_and(|drift| {
@@ -60,7 +62,7 @@ fn counts(draft: &Draft<'_>, findings: &Findings, id: &InstanceId) -> bool {
     })
 }
 
-/// The causes of the drift, in words, without repeats.
+/// The causes of the drift in words, each named once.
 fn causes(findings: &Findings) -> String {
     let named: BTreeSet<String> = findings
         .drifted
@@ -79,13 +81,14 @@ fn causes(findings: &Findings) -> String {
     named.into_iter().collect::<Vec<_>>().join(" and ")
 }
 
-/// Opens the breaker of a rule under which many fleets drifted at once. The open breaker blocks instances of this fleet
-/// that drifted under that rule alone.
+/// Opens the breaker of a rule if many fleets, and this fleet among them, drifted under the rule at once. An open
+/// breaker blocks the instances of this fleet whose drift reasons are all rules with an open breaker.
 ///
-/// It closes when this pass has read the rule, fewer than three fleets began to drift under it within the last 15
-/// minutes, and no instance of this fleet is drifted under it, or fewer than the most since it opened: a fix is then in
-/// effect. An operator can also close it (`driftless retry`).
-pub(super) fn judge_rules(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Findings) {
+/// The breaker closes when three conditions are met: this pass has read the rule, fewer than [`COMMON_CAUSE_FLEETS`]
+/// fleets began to drift under it within the last [`COMMON_CAUSE_WITHIN`], and fewer instances of this fleet are
+/// drifted under it than the most since the breaker opened, or none. A fix is then in effect. An operator can also
+/// close it (`driftless retry`).
+pub(super) fn evaluate_rules(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Findings) {
     let listed = standing.policy.as_ref().map(|policy| policy.rules.clone()).unwrap_or_default();
     let known: BTreeSet<RuleName> = draft.record().rule_breakers.keys().cloned().chain(listed).collect();
     for rule in known {
@@ -126,7 +129,7 @@ pub(super) fn judge_rules(draft: &mut Draft<'_>, standing: &FleetState<'_>, find
     }
 }
 
-/// The number of fleets that recently began to drift under a rule, including this one.
+/// The number of fleets, this fleet included, that began to drift under a rule within the last [`COMMON_CAUSE_WITHIN`].
 fn fleets_drifting(draft: &Draft<'_>, rule: &RuleName) -> usize {
     let now = draft.input().now;
     let known = draft.input().seen.account.drifting.get(rule);
@@ -138,8 +141,8 @@ fn fleets_drifting(draft: &Draft<'_>, rule: &RuleName) -> usize {
     fleets.len()
 }
 
-/// The rule whose breaker blocks an instance with this drift, and the number of fleets. It blocks only if all drift
-/// reasons of the instance are such rules.
+/// A rule whose breaker blocks an instance with this drift, and the number of fleets that drifted under the rule. None:
+/// at least one drift reason of the instance is not a rule with an open breaker.
 pub(crate) fn open_rule_breaker(record: &Record, drift: &BTreeSet<DriftReason>) -> Option<(RuleName, u32)> {
     let mut held = None;
     for reason in drift {

@@ -1,5 +1,5 @@
-//! Drift reasons other than Config rules: the release that an instance runs, its age, its alarms, an operator's
-//! request.
+//! Drift reasons other than Config rules: the release that an instance runs, its age, its alarms, and requests of
+//! operators.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -13,7 +13,8 @@ use crate::policy::Policy;
 use crate::record::{Cutover, DriftReason, Record, Release, Replacement};
 use crate::template::TemplateReference;
 
-/// The drift reasons of the live group's members, and of instances whose replacement is in progress.
+/// The drift reasons, other than Config rules, of members of the live group and of instances whose replacement is in
+/// progress.
 pub(super) fn read(draft: &Draft<'_>, standing: &FleetState<'_>) -> Vec<(InstanceId, DriftReason)> {
     let (seen, record) = (draft.input().seen, draft.record());
     let policy = standing.policy.as_ref().ok();
@@ -48,12 +49,12 @@ pub(super) fn read(draft: &Draft<'_>, standing: &FleetState<'_>) -> Vec<(Instanc
     found
 }
 
-/// Whether a cutover changes which release the groups run.
+/// Whether a cutover in progress changes the release that the groups run.
 fn is_moving(record: &Record) -> bool {
     record.cutover.as_ref().is_some_and(Cutover::stops_replacements)
 }
 
-/// Whether this pass can tell if the reason still applies to the instance.
+/// Whether this pass has read enough to know if a drift reason still applies to the instance.
 pub(super) fn can_be_told(draft: &Draft<'_>, standing: &FleetState<'_>, id: &InstanceId, reason: &DriftReason) -> bool {
     match reason {
         DriftReason::Template { .. } | DriftReason::Image { .. } => {
@@ -65,9 +66,10 @@ pub(super) fn can_be_told(draft: &Draft<'_>, standing: &FleetState<'_>, id: &Ins
     }
 }
 
-/// The drift reason of a member that runs another launch template version or image than the release. The version that
-/// the group launches now is no drift of the instance: its replacement instance would run the same version, and another
-/// check covers the group. An instance without a known version was attached manually, which is no drift.
+/// The drift reason of a member that runs another launch template version or another image than the release. A member
+/// is not drifted if it runs the version that its group launches now, because its replacement instance would run that
+/// version too; another check covers the group. A member without a known version was attached manually and is not
+/// drifted.
 pub fn runs_other(group: &Group, member: &Member, release: &Release) -> Option<DriftReason> {
     let found = member.template.as_ref()?;
     if *found != release.template {
@@ -78,12 +80,14 @@ pub fn runs_other(group: &Group, member: &Member, release: &Release) -> Option<D
     Some(DriftReason::Image { found: image.clone() })
 }
 
-/// Whether an instance has reached the maximum age. An instance that EC2 does not return has no age.
+/// Whether an instance has reached the maximum age. An instance that EC2 does not return has no known age, and counts
+/// as younger.
 pub fn is_older(machine: Option<&Ec2Instance>, max_age: SignedDuration, now: Timestamp) -> bool {
     machine.is_some_and(|machine| now.duration_since(machine.launched_at) >= max_age)
 }
 
-/// The alarms in ALARM whose dimensions name this instance and no other.
+/// The alarms in ALARM whose dimensions name this instance and no other. An alarm counts if it matches one of the
+/// patterns, or if the replacement in progress has it as a drift reason.
 fn in_alarm_for<'s>(
     seen: &'s Observation,
     id: &InstanceId,
@@ -99,7 +103,7 @@ fn in_alarm_for<'s>(
     seen.alarms.found().filter(|(name, alarm)| is_in_alarm(alarm) && is_listed(name)).map(|(name, _)| name).collect()
 }
 
-/// The alarms to read: those of the policy, and those for which an instance in the record is drifted.
+/// The alarms that a pass reads: those of the policy, and those that are a drift reason of an instance in the record.
 pub fn alarms_to_read<'r>(
     listed: impl Iterator<Item = &'r AlarmPattern>,
     record: Option<&'r Record>,

@@ -1,4 +1,4 @@
-//! Compares what AWS Config reported in events with what this pass read.
+//! Compares what AWS Config reported in events with what this pass has read from it.
 
 use std::collections::BTreeSet;
 
@@ -13,8 +13,9 @@ use crate::observation::Finding;
 
 const CONFIRMATION_RECHECK: SignedDuration = SignedDuration::from_secs(20);
 
-/// Merges an event with the read. An event that would start a replacement needs the read to confirm it. An event that
-/// would stop one applies at once, for as long as the read may lag behind it.
+/// Merges the events about compliance with the read. An event that would start a replacement applies only when the read
+/// confirms it. An event that would end drift applies at once, until the read confirms it or [`CONFIRMATION_GRACE`] is
+/// over.
 pub(super) fn weigh(
     draft: &mut Draft<'_>,
     standing: &FleetState<'_>,
@@ -71,7 +72,7 @@ pub(super) fn weigh(
     }
 }
 
-/// Stores a result under a rule that is not in the policy: it is shown, and Driftless never acts on it.
+/// Stores the result of a rule that is not in the policy. The result is shown, and Driftless never acts on it.
 fn show(draft: &mut Draft<'_>, report: &ComplianceFact) {
     let known = draft.shown().entry(report.instance.clone()).or_default();
     let is_newer = known.get(&report.rule).is_none_or(|finding| finding.recorded_at < report.observed_at);

@@ -1,4 +1,4 @@
-//! The guards that keep a cutover from starting, or pause it.
+//! The guards that keep a cutover from starting, or that pause it.
 
 use crate::action::ActionResult;
 use crate::answer::{Answer, Ask, Guard, reasons, verdicts};
@@ -14,10 +14,11 @@ pub(crate) struct CutoverQuestion<'q> {
     pub(crate) cutover: &'q Cutover,
 }
 
-/// The phases in which a guard applies. None applies to a rollback.
+/// The phases of a cutover in which a guard applies. No guard applies while the cutover is undone or needs an operator.
 pub(crate) enum Scope {
-    /// Every phase before a rollback.
+    /// The guard applies in every phase except those: it keeps the cutover from starting, and pauses it later.
     Throughout(fn(&CutoverQuestion<'_>) -> GuardAnswer),
+    /// The guard applies before the first change: it only keeps the cutover from starting.
     Beginning(fn(&CutoverQuestion<'_>) -> GuardAnswer),
 }
 
@@ -67,18 +68,19 @@ const CUTOVER: [Guard<GuardId, Scope>; 8] = [
     },
 ];
 
-/// Why the cutover may not start. None: it may.
+/// Why the cutover may not start now. None: no guard blocks it.
 pub(crate) fn may_not_begin(question: &CutoverQuestion<'_>) -> Option<Waiting> {
     reasons(&CUTOVER, question).next()
 }
 
-/// Why the cutover is paused, in any phase before a rollback. None: it continues.
+/// Why the cutover is paused: the reason of the first blocking guard that applies in every phase. None: it is not
+/// paused.
 pub(crate) fn pause(question: &CutoverQuestion<'_>) -> Option<Waiting> {
     let holds_it = |guard: &&Guard<GuardId, Scope>| matches!(guard.ask, Scope::Throughout(_));
     reasons(CUTOVER.iter().filter(holds_it), question).next()
 }
 
-/// The results of the guards that apply in its phase.
+/// The results of the guards that apply in the current phase of the cutover.
 pub(crate) fn verdicts_on_cutover(question: &CutoverQuestion<'_>) -> Vec<GuardResult> {
     let is_asked = |guard: &&Guard<GuardId, Scope>| match question.cutover.phase() {
         CutoverPhase::Queued | CutoverPhase::Preflight => true,
@@ -114,7 +116,8 @@ fn nothing_is_replaced(question: &CutoverQuestion<'_>) -> GuardAnswer {
     (surges > 0).then_some(Waiting::ReplacementsUnderWay { surges }).into()
 }
 
-/// Applies while the cutover is queued: once it has a cutover slot, it keeps the slot to its end.
+/// Blocks a queued cutover while all cutover slots of the account are taken. A cutover that has a slot keeps it until
+/// its end.
 fn account_has_a_free_slot(question: &CutoverQuestion<'_>) -> GuardAnswer {
     let input = question.fleet.draft.input();
     let slots = &input.seen.account.slots;

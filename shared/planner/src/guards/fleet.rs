@@ -1,4 +1,4 @@
-//! The guards of the whole fleet, which replacements and cutovers share.
+//! The guards about the whole fleet, which are in the lists of replacements and of cutovers.
 
 use jiff::Timestamp;
 
@@ -9,7 +9,7 @@ use crate::guards::GuardAnswer;
 use crate::policy::{Mode, Policy};
 use crate::waiting::Waiting;
 
-/// The input that every guard may use.
+/// The input of the guards about the whole fleet. Every other guard may use it too.
 #[derive(Clone, Copy)]
 pub(crate) struct Fleet<'q> {
     pub(crate) draft: &'q Draft<'q>,
@@ -17,7 +17,7 @@ pub(crate) struct Fleet<'q> {
 }
 
 impl<'q> Fleet<'q> {
-    /// The policy. None: it is invalid, so guards that depend on it are not evaluated.
+    /// The policy. None: it is invalid, so guards that need it are not evaluated.
     pub(super) fn policy(&self) -> Option<&'q Policy> {
         self.standing.policy.as_ref().ok()
     }
@@ -44,7 +44,7 @@ pub(super) fn setup_is_fit(fleet: &Fleet<'_>) -> GuardAnswer {
     fleet.standing.obstacle.clone().map(|obstacle| Waiting::SetupUnfit { obstacle }).into()
 }
 
-/// The wait until the change window opens. None: it is open.
+/// Why work waits outside the change window, with the time when the window opens. None: the window is open.
 pub(crate) fn when_closed(policy: &Policy, now: Timestamp) -> Option<Waiting> {
     let window = &policy.window;
     (!window.is_open(now)).then(|| Waiting::WindowClosed { opens_at: window.next_opening(now) })

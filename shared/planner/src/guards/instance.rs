@@ -1,4 +1,4 @@
-//! The guards of one drifted instance in its group.
+//! The guards about one drifted instance in the live group.
 
 use crate::answer::Answer::{Agrees, Blocks};
 use crate::draft::Draft;
@@ -18,7 +18,7 @@ use crate::template::TemplateReference;
 use crate::text::UntrustedText;
 use crate::waiting::{GroupProblem, Waiting};
 
-/// A drifted instance in the live group, with a valid policy.
+/// A drifted instance in the live group of a fleet with a valid policy.
 pub(crate) struct Instance<'q> {
     pub(super) draft: &'q Draft<'q>,
     pub(super) findings: &'q Findings,
@@ -83,8 +83,8 @@ fn not_at_size(instance: &Instance<'_>) -> Option<GroupProblem> {
     })
 }
 
-/// Blocks an instance that appeared after a launch call without a response: it may be the replacement instance of that
-/// launch, whose replacement evaluates it.
+/// Blocks an instance that may be the replacement instance of another replacement, whose launch call has not returned.
+/// That replacement evaluates the drift of the instance.
 pub(super) fn is_no_successor(instance: &Instance<'_>) -> GuardAnswer {
     let launched_at = instance.draft.input().seen.machines.get(instance.id).found().map(|machine| machine.launched_at);
     let awaits_it = |replacement: &Replacement| {
@@ -97,8 +97,8 @@ pub(super) fn is_no_successor(instance: &Instance<'_>) -> GuardAnswer {
     awaiting.map(|(ancestor, _)| Waiting::MayBeSuccessor { ancestor: ancestor.clone() }).into()
 }
 
-/// Blocks drift that this pass did not read: a replacement starts only from a current read, which the breaker needs
-/// too.
+/// Blocks an instance whose drift this pass has not read. A replacement starts only from a current read, which the
+/// breaker needs too.
 pub(super) fn is_drift_read(instance: &Instance<'_>) -> GuardAnswer {
     let is_read =
         !instance.findings.is_incomplete(instance.policy) && instance.findings.drifted.contains_key(instance.id);
@@ -119,7 +119,8 @@ pub(super) fn rule_breaker_is_closed(instance: &Instance<'_>) -> GuardAnswer {
     open.map(|(rule, fleets)| Waiting::RuleBreakerOpen { rule, fleets }).into()
 }
 
-/// Blocks after repeat drift: a replacement instance drifted for the same reasons, so the next one would too.
+/// Blocks an instance after repeat drift: another replacement instance drifted for the same reasons, so the next one
+/// would drift too.
 pub(super) fn no_successor_inherited_it(instance: &Instance<'_>) -> GuardAnswer {
     let is_held = |reason: &DriftReason, stopped: &Replacement| reason.is_inherited() && stopped.drift.contains(reason);
     let ancestor = instance.draft.record().replacements.iter().find_map(|(id, stopped)| {
@@ -163,13 +164,15 @@ pub(super) fn budget_is_left(instance: &Instance<'_>) -> GuardAnswer {
     (used >= limit).then_some(Waiting::BudgetSpent { used, limit }).into()
 }
 
-/// The desired capacity that a group had before each of its surges.
+/// The base of each surge in progress in a group: the desired capacity that the group had without surges when the surge
+/// was admitted.
 pub(crate) fn bases(draft: &Draft<'_>, group: &Group) -> impl Iterator<Item = u32> {
     let works = draft.record().replacements.values().filter(|work| work.group == group.name);
     works.filter_map(|work| work.phase().surge()).map(|surge| surge.base_desired)
 }
 
-/// Whether surges raise the desired capacity, because AWS recently refused `LaunchInstances`.
+/// Whether surges raise the desired capacity now, because AWS recently refused `LaunchInstances` as an unknown
+/// operation.
 pub(crate) fn launches_by_desired(draft: &Draft<'_>) -> bool {
     draft.record().launches_by_desired_since.is_some_and(|since| draft.input().now < since + LAUNCH_BY_DESIRED_FOR)
 }
@@ -207,7 +210,7 @@ pub(super) fn is_in_service(instance: &Instance<'_>) -> GuardAnswer {
     (!member.healthy || fails).then(|| Waiting::NotInService { state: "unhealthy".into() }).into()
 }
 
-/// In terminate-first mode the group must keep its minimum healthy without the drifted instance.
+/// With terminate-first, blocks if the group would not keep its minimum healthy without the drifted instance.
 pub(super) fn minimum_healthy_leaves_room(instance: &Instance<'_>) -> GuardAnswer {
     if instance.policy.replace != ReplaceBy::TerminateFirst {
         return Agrees;
@@ -218,8 +221,8 @@ pub(super) fn minimum_healthy_leaves_room(instance: &Instance<'_>) -> GuardAnswe
     (serving < minimum_healthy && !costs_nothing).then_some(Waiting::BelowMinimum { serving, minimum_healthy }).into()
 }
 
-/// Whether this pass has read the group's hooks. It reads them only for a group that already had a drifted instance
-/// when the reads were planned.
+/// Blocks until this pass has read the lifecycle hooks of the group. A pass reads them only if the group already had a
+/// drifted instance when its reads were planned.
 pub(super) fn are_hooks_read(instance: &Instance<'_>) -> GuardAnswer {
     let is_asked = instance.draft.input().seen.hook_timeouts.is_asked(&instance.group.name);
     (!is_asked).then_some(Waiting::HooksUnread).into()

@@ -1,4 +1,4 @@
-//! The guards of the replacement of a drifted instance.
+//! The guards that a replacement of a drifted instance must pass.
 
 use crate::adopt::FleetState;
 use crate::answer::{self, Answer, Ask, Guard, reasons};
@@ -16,7 +16,7 @@ use crate::policy::Policy;
 use crate::record::Replacement;
 use crate::waiting::{GuardId, Waiting};
 
-/// The input of the guards for one drifted instance.
+/// The input of the guards of a replacement, for one drifted instance.
 pub(crate) struct Question<'q> {
     fleet: Fleet<'q>,
     findings: &'q Findings,
@@ -25,13 +25,13 @@ pub(crate) struct Question<'q> {
     instance: Option<Instance<'q>>,
 }
 
-/// The input that a guard needs.
+/// Which input a guard needs.
 pub(crate) enum Scope {
-    /// The whole fleet: the guard answers the same for all drifted instances.
+    /// Only the state of the fleet: the guard answers the same for all drifted instances.
     Fleet(fn(&Fleet<'_>) -> GuardAnswer),
-    /// The drift of the instance, and whether it is in its group.
+    /// The drift of the instance, and whether the instance is in the live group.
     Drift(fn(&Question<'_>) -> GuardAnswer),
-    /// The instance in its group. The guard is not evaluated without one.
+    /// The instance as a member of the live group. The guard is not evaluated if the instance is no member of it.
     Instance(fn(&Instance<'_>) -> GuardAnswer),
 }
 
@@ -47,7 +47,7 @@ impl Ask<Question<'_>> for Scope {
     }
 }
 
-/// The guards of a replacement, in this order.
+/// The guards of a replacement, in the order in which they are evaluated.
 const REPLACEMENT: [Guard<GuardId, Scope>; 23] = [
     Guard { id: GuardId::Debounce, asks: "the drift has lasted for the debounce time", ask: Scope::Drift(drift_lasts) },
     Guard { id: GuardId::Member, asks: "the instance is in its group", ask: Scope::Drift(is_there) },
@@ -72,7 +72,7 @@ const REPLACEMENT: [Guard<GuardId, Scope>; 23] = [
     },
     Guard {
         id: GuardId::RuleBreaker,
-        asks: "few fleets drifted at once under its rules",
+        asks: "none of its rules made many fleets drift at once",
         ask: Scope::Instance(rule_breaker_is_closed),
     },
     Guard {
@@ -109,14 +109,14 @@ const REPLACEMENT: [Guard<GuardId, Scope>; 23] = [
 /// Why a drifted instance is not replaced now.
 #[derive(Debug)]
 pub(crate) struct Refusal {
-    /// The first guard that blocks.
+    /// The reason of the first guard that blocks.
     pub(crate) told: Waiting,
-    /// The first guard that blocks besides a freeze and the mode. None: no other guard blocks.
+    /// The reason of the first guard that blocks, leaving out freezes and the mode. None: no other guard blocks.
     pub(crate) otherwise: Option<Waiting>,
 }
 
 impl<'q> Question<'q> {
-    /// The input for one instance. None: it has not drifted.
+    /// The input of the guards for one instance. None: the record has no drift of this instance.
     pub(crate) fn about(
         draft: &'q Draft<'q>,
         standing: &'q FleetState<'q>,
@@ -138,14 +138,14 @@ impl<'q> Question<'q> {
         Some(Self { fleet, findings, replacement, instance })
     }
 
-    /// The policy, if the fleet's groups have no obstacle.
+    /// The policy. None: it is invalid, or the groups of the fleet have an obstacle.
     fn policy_of_fit_groups(&self) -> Option<&'q Policy> {
         let is_fit = self.fleet.standing.obstacle.is_none();
         self.fleet.policy().filter(|_| is_fit)
     }
 }
 
-/// Why the instance may not be replaced. None: no guard blocks.
+/// Why the instance may not be replaced now. None: no guard blocks.
 pub(crate) fn refusal(question: &Question<'_>) -> Option<Refusal> {
     let is_hold = |waiting: &Waiting| matches!(waiting.guard(), GuardId::Freeze | GuardId::Mode);
     let mut reasons = reasons(&REPLACEMENT, question);
@@ -154,17 +154,18 @@ pub(crate) fn refusal(question: &Question<'_>) -> Option<Refusal> {
     Some(Refusal { told, otherwise })
 }
 
-/// The result of every guard.
+/// The result of every guard of the replacement.
 pub(crate) fn verdicts(question: &Question<'_>) -> Vec<GuardResult> {
     answer::verdicts(&REPLACEMENT, question)
 }
 
-/// Whether this pass still lacks the hooks of the group. False if the instance is not in it.
+/// Whether this pass has not read the lifecycle hooks of the instance's group yet. False if the instance is not in the
+/// live group.
 pub(crate) fn lacks_hooks(question: &Question<'_>) -> bool {
     question.instance.as_ref().is_some_and(|instance| are_hooks_read(instance) != Answer::Agrees)
 }
 
-/// Whether this guard examines the instance in its group.
+/// Whether this guard examines the instance as a member of its group.
 pub(crate) fn looks_at_the_instance(guard: GuardId) -> bool {
     REPLACEMENT.iter().any(|known| known.id == guard && matches!(known.ask, Scope::Instance(_)))
 }

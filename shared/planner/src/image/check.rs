@@ -11,19 +11,19 @@ use crate::text::UntrustedText;
 )]
 #[strum(serialize_all = "kebab-case")]
 pub enum ImageCheck {
-    /// Its tag, or an `image.published` event, must name the fleet.
+    /// The tag of the image, or an `image.published` event, must name the fleet.
     Fleet,
-    /// It must be newer than the release.
+    /// The image must be newer than the release.
     Newer,
     Veto,
     Backup,
-    /// A copy of one of the fleet's own instances is no release.
+    /// The image must not be a copy of one of the fleet's own instances.
     Copy,
     Available,
     Architecture,
-    /// It must come from the source that the policy requires.
+    /// The image must come from the source that the policy requires.
     Source,
-    /// It must not be deferred after an earlier try.
+    /// The image must not be deferred after an earlier attempt.
     Deferred,
 }
 
@@ -36,7 +36,7 @@ pub enum ImageProblem {
     NotNewer,
     #[error("the image has no tag driftless:build, so Driftless cannot tell whether it is newer")]
     NoBuild,
-    /// The release's image is unknown, so neither date nor architecture can be compared.
+    /// The image of the release is unknown, so neither creation dates nor architectures can be compared.
     #[error("the image of the release is unknown, so Driftless cannot compare the two")]
     ReleaseUnknown,
     #[error("vetoed by {by}")]
@@ -55,9 +55,9 @@ pub enum ImageProblem {
     NotAnnounced,
     #[error("{why}")]
     Deferred {
-        /// What came of the earlier try.
+        /// The result of the earlier attempt.
         why: UntrustedText,
-        /// When Driftless tries it again. None: when an operator retries it.
+        /// When Driftless tries the image again. None: only when an operator retries it.
         until: Option<Timestamp>,
     },
 }
@@ -66,7 +66,7 @@ pub enum ImageProblem {
 pub type ImageResult = CheckResult<ImageCheck, ImageProblem>;
 
 impl ImageProblem {
-    /// When the result changes by itself. None: it does not.
+    /// When the problem may end by itself. None: it does not end by itself.
     pub const fn may_change_at(&self) -> Option<Timestamp> {
         match self {
             Self::Deferred { until, .. } => *until,

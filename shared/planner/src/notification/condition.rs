@@ -155,7 +155,7 @@ impl Condition {
     /// The condition as a clause, for subjects.
     pub(super) fn headline(&self) -> String {
         match self {
-            Self::Misconfigured => "the groups do not form a fleet".to_owned(),
+            Self::Misconfigured => "the tags of its Auto Scaling groups are invalid".to_owned(),
             Self::NotAdoptable => "Driftless cannot adopt the fleet as it is".to_owned(),
             Self::PolicyInvalid => "the policy is invalid".to_owned(),
             Self::BreakerOpen => "breaker open, no instance is replaced".to_owned(),
@@ -195,8 +195,8 @@ impl Condition {
                  with which it started, and rollbacks still run. Driftless reads the tags again every 5 minutes."
             }
             Self::BreakerOpen => {
-                "Driftless replaces no instance and cancels the replacements that it had started. Check the rule, or \
-                 what changed on the instances. The breaker closes within 5 minutes after fewer instances are drifted."
+                "Driftless replaces no instance. It cancels the replacements in progress and terminates their new \
+                 instances. Check the rule, or what changed on the instances. The breaker closes by itself within 5 minutes after the drifted share is within the limit."
             }
             Self::RuleBreakerOpen { .. } => {
                 "Driftless replaces no instance for this rule alone, in any fleet. Check what changed in the rule. The \
@@ -277,25 +277,27 @@ impl Condition {
 /// The clause for the end of a condition, from its name and what it was about.
 pub(super) fn resolved(name: &str, subject: &str) -> String {
     match name {
-        "misconfigured" => "the groups form a fleet".to_owned(),
+        "misconfigured" => "the tags of its Auto Scaling groups are valid".to_owned(),
         "not-adoptable" => "Driftless can adopt the fleet".to_owned(),
         "policy-invalid" => "the policy is valid".to_owned(),
         "breaker-open" => "the breaker is closed".to_owned(),
         "rule-breaker-open" => format!("the breaker for rule {subject} is closed"),
-        "capacity-short" => "AWS has capacity for its launches, or none is needed".to_owned(),
+        "capacity-short" => "AWS has capacity again, or no launch is pending".to_owned(),
         "backlog" => "all instances run the release".to_owned(),
-        "would-replace" => format!("{subject} needs no replacement in observe mode any more"),
-        "permission-denied" => format!("{} is not denied any more, or not needed", api_call(subject)),
+        "would-replace" => format!("Driftless would no longer replace {subject} (observe)"),
+        "permission-denied" => format!("Driftless no longer needs {} or is no longer denied it", api_call(subject)),
         "drain-overdue" => format!("{subject} is terminated"),
-        "would-cut-over" => format!("{subject} is not pending in observe mode any more"),
-        "cutover-blocked" => "no check blocks a cutover any more".to_owned(),
+        "would-cut-over" => format!("Driftless would no longer cut over to {subject} (observe)"),
+        "cutover-blocked" => "no check blocks the cutover any more".to_owned(),
         "awaiting-approval" => "no cutover waits for approval any more".to_owned(),
         "both-colors-alarm" => "alarms of both colors are not in ALARM together any more".to_owned(),
-        "guard-alarm-missing" => "the guard alarms exist, or are not needed".to_owned(),
-        "traffic-changed" => "traffic is as Driftless set it, or no cutover needs it".to_owned(),
-        "rollback-below-minimum" => "the rollback is not partial any more".to_owned(),
-        "terminate-first-blocked" => "terminate-first can replace an instance, or none has drifted".to_owned(),
-        "old-color-unhealthy" => "the old color has healthy targets, or is not needed".to_owned(),
+        "guard-alarm-missing" => "every guard alarm exists, or no cutover is in progress".to_owned(),
+        "traffic-changed" => "the weights are as Driftless set them, or no cutover is in progress".to_owned(),
+        "rollback-below-minimum" => "the old color can take all traffic, or the rollback ended".to_owned(),
+        "terminate-first-blocked" => {
+            "minimum healthy lets an instance be terminated first, or no instance is drifted".to_owned()
+        }
+        "old-color-unhealthy" => "the old color has healthy targets, or the rollback ended".to_owned(),
         "rollback-overdue" => "the rollback has moved all traffic back".to_owned(),
         "restore-overdue" => "borrowed settings are restored".to_owned(),
         "retire-overdue" => "the old color has no instances any more".to_owned(),

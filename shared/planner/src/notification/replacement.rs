@@ -82,9 +82,8 @@ pub(super) fn cancelled(instance: &InstanceId, because: &CancelReason, next_atte
     let rest = next_attempt.map_or_else(
         || match because {
             CancelReason::Protected { .. } => "Driftless replaces the instance when its protection ends.".to_owned(),
-            CancelReason::Cleared
-            | CancelReason::DriftedGone
-            | CancelReason::BreakerOpen
+            CancelReason::Cleared | CancelReason::DriftedGone => "Nothing is left to replace.".to_owned(),
+            CancelReason::BreakerOpen
             | CancelReason::RuleBreakerOpen(_)
             | CancelReason::NoCapacity(_)
             | CancelReason::DriftedFromTheStart { .. }
@@ -97,7 +96,7 @@ pub(super) fn cancelled(instance: &InstanceId, because: &CancelReason, next_atte
     Wording {
         what: format!("replacement of {instance} cancelled"),
         why: because.to_string(),
-        next: format!("The group has its previous size again. {rest}"),
+        next: format!("The desired capacity of the group is what it was before the replacement. {rest}"),
     }
 }
 
@@ -111,18 +110,18 @@ pub(super) fn stopped(instance: &InstanceId, drift: &[DriftReason], why: &StopRe
                 if failures.len() == 1 { "attempt" } else { "attempts" }
             ),
             why: format!(
-                "{}; the last attempt failed: {}",
+                "the instance has drifted ({}); the last attempt failed: {}",
                 listed(drift),
                 failures.last().map_or("no message", |failure| failure.why.as_str())
             ),
             next: format!(
-                "{instance} stays in service. Driftless starts no further attempt until you run `driftless retry`, or until \
-                 the drift is over."
+                "{instance} stays in service. Driftless starts no further attempt until you run the command below, or until \
+                 the drift is over. Fix the cause first."
             ),
         },
         StopReason::NotLaunchedAfter => Wording {
             what: format!("no replacement instance for {instance}"),
-            why: format!("{}; {instance} was terminated first, and no replacement instance passed health checks in time", listed(drift)),
+            why: format!("the instance had drifted ({}); {instance} was terminated first, and no replacement instance passed health checks in time", listed(drift)),
             next: "Driftless terminates no other instance of the group while one is missing. Check the scaling activities \
                    of the group: Auto Scaling launches the replacement instance."
                 .to_owned(),

@@ -196,7 +196,7 @@ impl Tool<'_> {
     }
 
     fn retry(&self) -> Suggestion {
-        self.about(Purpose::Go, "retry", "Retries everything that is stopped in this fleet at once: replacements, deferred images, open rule breakers and the back-off after a capacity shortage.")
+        self.about(Purpose::Go, "retry", "Immediately tries again everything that Driftless has stopped or postponed in this fleet: replacements, images, rules and launches that met a capacity shortage.")
     }
 
     fn status(&self) -> Suggestion {
@@ -204,11 +204,11 @@ impl Tool<'_> {
     }
 
     fn history(&self) -> Suggestion {
-        self.about(Purpose::Look, "history", "Shows what happened before.")
+        self.about(Purpose::Look, "history", "Shows the history of the fleet, newest first.")
     }
 
     fn why(&self) -> Suggestion {
-        self.about(Purpose::Look, "why", "Shows which guards block, with their findings.")
+        self.about(Purpose::Look, "why", "Shows what blocks work on this fleet, with the numbers.")
     }
 
     fn doctor(&self) -> Suggestion {
@@ -217,7 +217,11 @@ impl Tool<'_> {
 
     fn check_adoption(&self) -> Suggestion {
         let command = driftless(&["adopt", self.fleet.as_str(), "--check"]);
-        Suggestion { purpose: Purpose::Look, effect: "Shows all that blocks act mode.".to_owned(), command }
+        Suggestion {
+            purpose: Purpose::Look,
+            effect: "Shows everything that keeps Driftless from acting on this fleet.".to_owned(),
+            command,
+        }
     }
 
     fn about(&self, purpose: Purpose, verb: &str, effect: &str) -> Suggestion {
@@ -234,7 +238,7 @@ fn why_instance(instance: &InstanceId) -> Suggestion {
     let command = driftless(&["why", instance.as_str()]);
     Suggestion {
         purpose: Purpose::Look,
-        effect: "Shows which guards block the replacement of this instance, with their findings.".to_owned(),
+        effect: "Shows what blocks the replacement of this instance, with the numbers.".to_owned(),
         command,
     }
 }

@@ -56,8 +56,8 @@ pub(super) fn wording(details: &Details, at: Timestamp) -> Wording {
             let (name, subject) = name_and_subject(condition);
             Wording {
                 what: format!("resolved: {}", condition::resolved(name, subject)),
-                why: format!("{name} began at {since:.0} and lasted {}", in_seconds(at.duration_since(*since))),
-                next: "No action needed. Driftless continues.".to_owned(),
+                why: format!("the condition began at {since:.0} and lasted {}", in_seconds(at.duration_since(*since))),
+                next: "No action needed.".to_owned(),
             }
         }
         Details::Many { count, example, others } => many(*count, example, others, at),

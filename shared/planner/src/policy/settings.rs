@@ -1,4 +1,4 @@
-//! Parsing of policy settings: one text by its key.
+//! Parsing of the single settings of a policy, each from its text.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,14 +10,15 @@ use super::{Budget, Percent, PolicyError};
 use crate::alarm::AlarmPattern;
 use crate::window::{Window, WindowError};
 
-/// The earlier name of a key, and the key. Both are accepted.
+/// Pairs of an earlier name of a policy key and the key itself. Both names are accepted.
 const EARLIER_NAMES: [(&str, &str); 3] = [
     ("replace", "strategy"),
     ("traffic", "weights"),
     ("metrics-trail", "metrics-delay"), // An old name.
 ];
 
-/// The key of a tag name: the name itself, or the key whose earlier name it is.
+/// The policy key for the name of a tag (without the prefix): the key whose earlier name this is, or else the name
+/// itself.
 pub(super) fn key_of(name: &str) -> &str {
     EARLIER_NAMES.iter().find(|(earlier, _)| *earlier == name).map_or(name, |(_, key)| key)
 }
@@ -27,8 +28,8 @@ pub(super) fn earlier_name(key: &str) -> Option<&'static str> {
     EARLIER_NAMES.iter().find(|(_, of)| *of == key).map(|(earlier, _)| *earlier)
 }
 
-/// The settings of a policy, by the names of their tags. They record which keys the parser read: those are the valid
-/// keys.
+/// The texts of a policy's settings, by the names of their tags. They record which keys the parser has read, because
+/// those are the valid keys.
 #[derive(Default)]
 pub(super) struct Settings<'a> {
     texts: BTreeMap<&'a str, &'a str>,
@@ -50,7 +51,8 @@ impl<'a> Settings<'a> {
         self.texts.get(key).copied()
     }
 
-    /// The value of a key under its name, its earlier name, or both.
+    /// The parsed value of a setting, or of `default` if no tag sets it. A tag may use the key or its earlier name; if
+    /// both are set, their values must be equal.
     pub(super) fn read<T: PartialEq>(
         &self,
         key: &'static str,
@@ -78,7 +80,7 @@ impl<'a> Settings<'a> {
         parse(text).ok_or_else(|| bad(name, text, expected))
     }
 
-    /// An optional setting: absent, or `none`.
+    /// The parsed value of an optional setting. None: the setting is absent or `none`.
     pub(super) fn optional<T>(
         &self,
         key: &'static str,
@@ -124,7 +126,7 @@ impl<'a> Settings<'a> {
         patterns.map(Some).ok_or_else(|| bad("alarms", text, "alarm names, separated by ;, or none"))
     }
 
-    /// Keys that belong on another resource.
+    /// Refuses keys that belong on another resource.
     pub(super) fn refuse_misplaced(&self) -> Result<(), PolicyError> {
         match self.text("protect") {
             None => Ok(()),
@@ -166,7 +168,7 @@ fn percent(text: &str) -> Option<Percent> {
     text.strip_suffix('%').and_then(|number| number.parse::<u8>().ok()).and_then(|number| number.try_into().ok())
 }
 
-/// A duration. A day is 24 hours; months and years have no one length.
+/// Parses a duration. A day is 24 hours; months and years are refused, because they have no fixed length.
 pub(super) fn duration(text: &str) -> Option<SignedDuration> {
     let span: Span = text.parse().ok()?;
     span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()

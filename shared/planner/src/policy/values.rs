@@ -1,21 +1,21 @@
-//! Numbers of a policy, with their arithmetic.
+//! Numeric values of a policy, with their arithmetic.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The most replacements at once.
+/// The most replacements at once in a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Budget {
     Count(u32),
-    /// A share of the instances, rounded down, but at least 1 if at least 2 are healthy.
+    /// A share of the group's instances, rounded down, but at least 1 if at least 2 instances are healthy.
     Share(Percent),
 }
 
 impl Budget {
-    /// The limit in instances, for a group of so many `members` of which `serving` are healthy. An unhealthy instance
-    /// uses a place of the budget.
+    /// The limit as a number of instances, for a group with this number of members, of which `serving` are healthy.
+    /// Unhealthy instances count against the limit too.
     pub fn limit(self, members: u32, serving: u32) -> u32 {
         match self {
             Self::Count(count) => count,
@@ -42,7 +42,7 @@ impl Percent {
         self.0
     }
 
-    /// Whether `part` of `whole` is more than this share. Of an empty `whole`, every `part` above zero is.
+    /// Whether `part` is more than this share of `whole`. If `whole` is 0, every `part` above 0 is.
     pub fn is_exceeded_by(self, part: usize, whole: usize) -> bool {
         // In u128 no product of two sizes overflows.
         part as u128 * 100 > whole as u128 * u128::from(self.0)

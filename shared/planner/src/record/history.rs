@@ -1,6 +1,6 @@
-//! The history of a fleet: what changed, when, why and by whom. It only grows.
+//! The history of a fleet: what changed, when, why and by whom. Entries are only ever added.
 //!
-//! Each entry contains a [`Change`] of one kind. It is stored and shown as text, in the same words.
+//! Each entry contains one [`Change`]. It is stored as text, and shown in the same words.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,15 +15,15 @@ use crate::record::{CutoverPhaseKind, DriftReason, PhaseKind};
 use crate::template::TemplateVersion;
 use crate::text::UntrustedText;
 
-/// The actor of changes that Driftless makes by itself.
+/// The actor of the changes that Driftless makes by itself.
 pub const DRIFTLESS: &str = "driftless";
 
-/// One entry.
+/// An entry of the history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "Row", try_from = "Row")]
 pub struct HistoryEntry {
     pub at: Timestamp,
-    /// The actor: an operator, a pipeline or Driftless.
+    /// Who made the change: an operator, a pipeline or [`DRIFTLESS`].
     pub actor: String,
     pub change: Change,
     pub why: UntrustedText,
@@ -40,95 +40,96 @@ pub struct HistoryEntry {
     doc = "Which kind of change an entry records."
 )]
 pub enum Change {
-    /// A replacement changed its phase, or ended.
+    /// A replacement began, changed its phase, or ended.
     Replacement {
         instance: InstanceId,
-        /// None: the instance was not drifted before.
+        /// The phase before. None: the replacement begins.
         from: Option<PhaseKind>,
         to: ReplacementStep,
     },
-    /// Evidence about a drifted instance was stored before the instance is terminated.
+    /// Driftless stored the evidence about a drifted instance, before it terminates the instance or moves it to
+    /// standby.
     Evidence { instance: InstanceId, phase: PhaseKind, kept: Box<Evidence> },
-    /// A replacement was cancelled, and its extra instance stays.
+    /// A surge was abandoned, but its extra instance stays as a member.
     ExtraInstanceKept { instance: InstanceId },
     /// An instance was quarantined, or its quarantine ended.
     Quarantine { instance: InstanceId, is_kept: bool },
-    /// An instance is non-compliant with a rule that is not in `driftless:rules`.
+    /// AWS Config reported an instance as non-compliant with a rule that is not in `driftless:rules`.
     Finding { instance: InstanceId },
-    /// A cutover changed its phase, or ended.
+    /// A cutover began, changed its phase, or ended.
     Cutover {
-        /// None: none was under way before.
+        /// The phase before. None: the cutover begins.
         from: Option<CutoverPhaseKind>,
         to: CutoverStep,
     },
-    /// What blocks a cutover within its phase changed.
+    /// Another guard or check than before blocks a cutover in this phase.
     CutoverWaits { phase: CutoverPhaseKind },
-    /// A condition that notifications report began, or ended.
+    /// A condition that on-call is notified of began or ended.
     Condition { key: String, is_over: bool },
     /// The breaker of a rule opened, because many fleets drifted under the rule at once, or closed.
     RuleBreaker { is_open: bool },
-    /// A command was carried out, or not.
+    /// A command was executed or refused.
     Command {
-        /// In words, with what it is about: `veto ami-1`.
+        /// The command and its subject in words, such as `veto ami-1`.
         command: String,
         is_done: bool,
     },
-    /// A setting of a group was restored.
+    /// A borrowed setting was restored, or need not be restored any more.
     Setting {
-        /// In words, with what it was before.
+        /// The setting in words, with the value that it had before Driftless changed it.
         setting: String,
-        /// The instance that has it, where it is one's.
+        /// The instance that the setting belongs to. None: it is a setting of a group or a forward action.
         instance: Option<InstanceId>,
     },
-    /// An image was vetoed or deferred, or no longer is.
+    /// An image was published, refused or vetoed, or its veto was lifted.
     Image { image: ImageId, change: ImageChange },
-    /// The release was adopted from the live group.
+    /// Driftless took the launch template version of the live group as the release.
     Adoption {
-        /// What the release was before. None: the fleet was never looked at before.
+        /// The launch template version of the release before. None: the fleet had no release.
         from: Option<TemplateVersion>,
         to: TemplateVersion,
     },
 }
 
-/// What became of an image.
+/// How the state of an image changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum ImageChange {
-    /// The pipeline published it with an image.published event.
+    /// The pipeline published the image with an `image.published` event.
     Announced,
-    /// It was named for the fleet, and is no candidate.
+    /// The image is newer than the release and names this fleet, but it is not a candidate.
     Refused,
-    /// It must not take traffic.
+    /// The image was vetoed: it must not take traffic.
     Vetoed,
     Unvetoed,
 }
 
-/// What the history stores about a drifted instance before it is terminated.
+/// What the history stores about a drifted instance before it is terminated or moved to standby.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evidence {
-    /// Why it counts as drifted.
+    /// The reasons why the instance counts as drifted.
     pub drift: Vec<DriftReason>,
-    /// Config's findings, by rule.
+    /// The AWS Config findings about the instance, by rule.
     pub findings: BTreeMap<RuleName, Finding>,
     pub group: GroupName,
     pub zone: Zone,
-    /// The instance, as EC2 reported it. None: this pass did not read it, or EC2 no longer had it.
+    /// The instance as EC2 reported it. None: this pass did not read it, or EC2 no longer has it.
     pub machine: Option<Ec2Instance>,
     /// When the drift was first seen.
     pub detected_at: Timestamp,
-    /// The replacement instance. None: terminate-first, so it is not launched yet.
+    /// The verified replacement instance. None: with terminate-first it is not launched yet.
     pub successor: Option<InstanceId>,
-    /// The input of the last guards, in words.
+    /// The numbers that the last guards compared, in words: how many instances stay healthy, and the desired capacity.
     pub guards: Vec<String>,
 }
 
-/// An entry as text: how it is stored, sent in events and shown.
+/// An entry of the history as text, in the form in which it is stored, sent in events and shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
     at: Timestamp,
-    /// None: the first version stored the entry, without its kind.
+    /// None: the first version of Driftless stored the entry, without its kind.
     #[serde(default)]
     kind: Option<ChangeKind>,
     instance: Option<InstanceId>,
@@ -148,7 +149,8 @@ pub struct UnreadableEntry {
     to: String,
 }
 
-/// The entries of one decision, in order. Only a replacement or a cutover itself records a change of its phase.
+/// The history entries of one decision, in order. Changes of phases are written only by `Replacement` and `Cutover`
+/// themselves.
 #[derive(Debug)]
 pub(crate) struct History {
     at: Timestamp,
@@ -160,7 +162,7 @@ impl History {
         Self { at, entries: Vec::new() }
     }
 
-    /// The time of all its entries.
+    /// The time of the decision, which all its entries have.
     pub(crate) const fn at(&self) -> Timestamp {
         self.at
     }
@@ -177,7 +179,7 @@ impl History {
         self.entries.push(HistoryEntry { at: self.at, actor: actor.to_owned(), change, why: why.into() });
     }
 
-    /// Records the evidence about a drifted instance, which a replacement stores without leaving its phase.
+    /// Writes the evidence about a drifted instance. The replacement stays in its phase.
     pub(crate) fn evidence(&mut self, instance: &InstanceId, phase: PhaseKind, kept: Evidence) {
         let change = Change::Evidence { instance: instance.clone(), phase, kept: Box::new(kept) };
         self.write(DRIFTLESS, change, "recorded before the instance is terminated");
@@ -238,7 +240,7 @@ const NOT_DONE: &str = "not-done";
 const IDLE: &str = "released";
 
 impl HistoryEntry {
-    /// The instance that the change is about. None: it is about no instance.
+    /// The instance that the change is about. None: the change is about no instance.
     pub const fn instance(&self) -> Option<&InstanceId> {
         match &self.change {
             Change::Replacement { instance, .. }
@@ -257,12 +259,12 @@ impl HistoryEntry {
         }
     }
 
-    /// The stored evidence about an instance that is about to be terminated.
+    /// The stored evidence, if this entry contains evidence about a drifted instance.
     pub fn evidence(&self) -> Option<&Evidence> {
         if let Change::Evidence { kept, .. } = &self.change { Some(kept) } else { None }
     }
 
-    /// The phase or state before the change, or what the change is about. Empty: there was none.
+    /// The phase or state before the change, or the subject of the change. Empty: neither exists.
     pub fn from(&self) -> Cow<'_, str> {
         self.change.words().0
     }
@@ -273,13 +275,13 @@ impl HistoryEntry {
     }
 }
 
-/// The name of a phase. Empty: there is none.
+/// The name of a phase. Empty: no phase.
 fn named<P: Into<&'static str>>(phase: Option<P>) -> Cow<'static, str> {
     Cow::Borrowed(phase.map_or("", Into::into))
 }
 
 impl Change {
-    /// The state before the change and the state after it, as text.
+    /// The state before the change and the state after it, in words.
     fn words(&self) -> (Cow<'_, str>, Cow<'_, str>) {
         let word = |word: &'static str| Cow::Borrowed(word);
         match self {
@@ -331,7 +333,7 @@ impl TryFrom<Row> for HistoryEntry {
     }
 }
 
-/// The kind of an entry that the first version stored, which did not store kinds: derived from its text.
+/// The kind of an entry that has none, derived from its text. The first version of Driftless did not store kinds.
 fn kind_by_words(instance: Option<&InstanceId>, from: &str, to: &str) -> ChangeKind {
     let is_template = |text: &str| text.parse::<TemplateVersion>().is_ok();
     let is_image = |text: &str| text.parse::<ImageId>().is_ok();
@@ -353,8 +355,8 @@ fn kind_by_words(instance: Option<&InstanceId>, from: &str, to: &str) -> ChangeK
     }
 }
 
-/// Parses the text of an entry, as stored or shown. None: the text does not fit the kind, or the evidence of the entry
-/// is missing.
+/// Parses the text of an entry, as it is stored or shown. None: the text does not fit the kind, or the evidence or the
+/// instance of the entry is missing.
 pub fn change(
     kind: ChangeKind,
     instance: Option<InstanceId>,
@@ -388,7 +390,7 @@ pub fn change(
     })
 }
 
-/// Parses the state before a change. None: there was none. Err: it cannot be parsed.
+/// Parses the state before a change. Ok(None): there was no state before. Err: the text cannot be parsed.
 fn before<T: std::str::FromStr>(from: &str) -> Result<Option<T>, T::Err> {
     if from.is_empty() { Ok(None) } else { from.parse().map(Some) }
 }

@@ -22,24 +22,24 @@ pub struct PastCutover {
     pub why: UntrustedText,
 }
 
-/// What is known about images and candidates: why one is chosen and another is not.
+/// What a fleet remembers about images, candidates and past cutovers. Driftless chooses the next candidate by it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Memory {
-    /// Releases that completed a bake, and those that they replaced: newest last, at most [`GOOD_RELEASES_MAX`].
+    /// Releases whose bake completed, and releases that they replaced: the newest last, at most [`GOOD_RELEASES_MAX`].
     pub good: Vec<Release>,
     /// Images that must not take traffic.
     pub vetoes: BTreeMap<ImageId, Veto>,
-    /// Candidates that are not tried again for now, by [`Candidate::key`].
+    /// Candidates that are not tried again for now, by the key of the candidate ([`Candidate::key`]).
     pub deferred: BTreeMap<String, Deferred>,
-    /// Images that the pipeline published, at most [`PUBLISHED_MAX`]. EC2 shows no tags of other accounts' images, so
-    /// Driftless identifies those by this list.
+    /// Images that the pipeline published, at most [`PUBLISHED_MAX`]. EC2 does not show the tags of images of other
+    /// accounts, so Driftless recognizes those images only by this list.
     pub published: BTreeMap<ImageId, Published>,
     /// The last [`PAST_MAX`] cutovers, newest last.
     pub past: Vec<PastCutover>,
-    /// The release that an operator requested and for which no cutover has begun yet.
+    /// The redeployment or the rollback that an operator requested and for which no cutover has begun yet.
     pub requested: Option<CandidateReason>,
-    /// Why each newer image of the fleet is not a candidate, as last written into the history.
+    /// The reason why an image is not a candidate, for each newer image of the fleet. The history has the same text.
     pub refused: BTreeMap<ImageId, UntrustedText>,
 }
 
@@ -49,7 +49,7 @@ pub const GOOD_RELEASES_MAX: usize = 5;
 pub const PAST_MAX: usize = 10;
 /// How many published images are stored.
 pub const PUBLISHED_MAX: usize = 20;
-/// How many vetoes are stored. The oldest is removed first: by then its image is probably older than the release.
+/// How many vetoes are stored. The oldest veto is removed first: its image is probably older than the release by then.
 pub const VETOES_MAX: usize = 50;
 
 /// Why an image must not take traffic.
@@ -68,9 +68,9 @@ pub struct Veto {
 #[serde(deny_unknown_fields)]
 pub struct Deferred {
     pub why: UntrustedText,
-    /// When Driftless tries it again. None: only when an operator retries it.
+    /// When Driftless tries the candidate again. None: not before an operator ends the deferral.
     pub until: Option<Timestamp>,
-    /// How many attempts have failed.
+    /// How many attempts with the candidate have failed.
     pub tries: u32,
 }
 
@@ -79,7 +79,7 @@ pub struct Deferred {
 #[serde(deny_unknown_fields)]
 pub struct Published {
     pub at: Timestamp,
-    /// Its build, if the event names one.
+    /// The build of the image, if the event contains one.
     pub build: Option<UntrustedText>,
 }
 

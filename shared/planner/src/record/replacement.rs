@@ -19,17 +19,18 @@ use crate::waiting::Waiting;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Replacement {
-    /// The group that the instance belongs to.
+    /// The Auto Scaling group of the drifted instance.
     pub group: GroupName,
-    /// The zone of the instance, and of its replacement instance.
+    /// The availability zone of the drifted instance, in which its replacement instance is launched too.
     pub zone: Zone,
     pub drift: BTreeSet<DriftReason>,
-    /// Config's annotations, by rule: evidence that outlives the instance.
+    /// The AWS Config findings about the instance, by rule. They are evidence that remains after the instance is
+    /// terminated.
     pub findings: BTreeMap<RuleName, Finding>,
     /// When the drift was first seen. The debounce counts from here.
     pub detected_at: Timestamp,
     phase: Phase,
-    /// Attempts that failed, oldest first.
+    /// The failed attempts to replace the instance, oldest first.
     pub failures: Vec<Failure>,
 }
 
@@ -37,29 +38,29 @@ pub struct Replacement {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DriftReason {
-    /// A Config rule of the policy's list reports it non-compliant.
+    /// A Config rule of the policy's list reports the instance as non-compliant.
     Rule(RuleName),
-    /// It was launched with another version of the launch template than the release's.
+    /// The instance was launched with another launch template version than that of the release.
     Template {
-        /// The version that it runs.
+        /// The launch template version that the instance runs.
         found: TemplateVersion,
     },
-    /// It runs another image than the release's: its root volume was replaced.
+    /// The instance runs another image than that of the release, because its root volume was replaced.
     Image {
         /// The image that it runs.
         found: ImageId,
     },
-    /// It is older than the fleet allows.
+    /// The instance has reached the maximum age that the policy allows.
     Age,
-    /// An alarm of the fleet's list that names this instance, and no other, is in ALARM.
+    /// An alarm of the policy's list is in ALARM, and its dimensions name this instance and no other.
     Alarm(AlarmName),
-    /// An operator requested its replacement.
+    /// An operator asked to replace the instance.
     Operator { actor: UntrustedText },
 }
 
 impl DriftReason {
-    /// Whether a common cause can produce this reason. Not age: the instances of one cutover reach the limit together.
-    /// Nor an operator's request.
+    /// Whether a common cause can make many instances drift for this reason at once. Age is no common cause, because
+    /// the instances of one cutover reach the maximum age together. An operator's request is none either.
     pub const fn may_be_common(&self) -> bool {
         match self {
             Self::Rule(_) | Self::Template { .. } | Self::Image { .. } | Self::Alarm(_) => true,
@@ -67,15 +68,15 @@ impl DriftReason {
         }
     }
 
-    /// Whether a replacement instance with the same reason is repeat drift: the image, the template or the rule is then
-    /// at fault.
+    /// Whether it is repeat drift if a replacement instance drifts for this reason again: the image, the launch
+    /// template or the rule is then at fault.
     pub const fn is_inherited(&self) -> bool {
         self.may_be_common()
     }
 }
 
-/// The phase of a replacement. `replaced` and `cleared` are not phases: such a replacement leaves the record and stays
-/// in the history.
+/// The phase of a replacement. The ends `replaced` and `cleared` are not phases: a replacement that reaches one of them
+/// leaves the record, and only the history still shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, strum::EnumDiscriminants)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[strum_discriminants(
@@ -85,24 +86,24 @@ impl DriftReason {
     doc = "Which phase a replacement is in."
 )]
 pub enum Phase {
-    /// The debounce of the drift is not over.
+    /// The drift has not lasted for the debounce time yet.
     Debouncing,
-    /// A guard blocks it.
+    /// A guard blocks the start of the replacement.
     Blocked(Waiting),
     /// The replacement instance is being launched.
     Launching(Surge),
-    /// The replacement instance must be in service, with a healthy target for the warm-up.
+    /// The replacement instance is being verified: it must stay in service, with healthy targets, for the warm-up.
     Verifying(Verifying),
     /// The drifted instance is being terminated, or moved to standby.
     Retiring(Retiring),
     /// Terminate-first: the drifted instance is being terminated.
     Terminating(Terminating),
-    /// Terminate-first: the drifted instance is terminating or gone; the instance that Auto Scaling launches in its
-    /// place is verified.
+    /// Terminate-first: the drifted instance is terminating or gone. Driftless waits for the instance that Auto Scaling
+    /// launches in its place, and verifies it.
     LaunchingAfter(LaunchingAfter),
-    /// The surge is abandoned: its extra instance is being terminated. A drifted instance that still exists stays.
+    /// The surge is abandoned, and its extra instance is being terminated. A drifted instance that still exists stays.
     Cancelling(Cancelling),
-    /// Abandoned. An operator must inspect it.
+    /// Driftless has abandoned the replacement, and an operator must inspect the instance.
     Stopped(Stopped),
 }
 
@@ -110,26 +111,29 @@ pub enum Phase {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Surge {
-    /// The idempotency token of the launch: derived from the instance, the attempt and the time of admission.
+    /// The idempotency token of the launch, derived from the drifted instance, the number of the attempt and the time
+    /// of admission.
     pub token: String,
-    /// When the guards admitted it.
+    /// When the guards admitted the attempt.
     pub admitted_at: Timestamp,
-    /// Members at admission that were launched within that second or have no known launch time. EC2 reports launch
-    /// times in whole seconds, so only this list tells them from later instances.
+    /// The members of the group that, at the admission, had been launched within the same second or had no known launch
+    /// time. EC2 reports launch times in whole seconds, so only this list distinguishes them from instances that were
+    /// launched after the admission.
     pub existing_members: BTreeSet<InstanceId>,
-    /// When the replacement instance must be verified. Terminate-first: when the drifted instance must be gone. A pause
-    /// moves it.
+    /// The time by which the replacement instance must be verified, or by which the drifted instance must be gone with
+    /// terminate-first. A pause moves this time.
     pub deadline: Timestamp,
-    /// The group's desired capacity at admission, which it must have again at the end unless an external change sets
-    /// another.
+    /// The desired capacity that the group had without surges at the admission. The group must have it again at the
+    /// end, unless an external change sets another.
     pub base_desired: u32,
     /// How the replacement instance is launched.
     pub method: SurgeMethod,
-    /// Whether the launch call was repeated: an earlier call may have succeeded without a response.
+    /// Whether the launch call was repeated. If so, an earlier call may have launched an instance although its response
+    /// was lost.
     pub asked_again: bool,
-    /// Since when a freeze or observe mode pauses it.
+    /// Since when a freeze or observe mode pauses the attempt. None: it is not paused.
     pub paused_since: Option<Timestamp>,
-    /// The policy that admitted the surge. It applies to the end, whatever the tags say later.
+    /// The policy that admitted the attempt. It applies until the attempt ends, whatever the tags say later.
     pub policy: Box<Policy>,
 }
 
@@ -137,89 +141,100 @@ pub struct Surge {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SurgeMethod {
-    /// `LaunchInstances`, which is idempotent and returns the id.
+    /// By `LaunchInstances`, which is idempotent and returns the id of the instance.
     LaunchInstances,
-    /// The desired capacity is raised by one, because the group or the endpoint does not support `LaunchInstances`. The
-    /// replacement instance is the one of the release that was launched after the admission.
+    /// By raising the desired capacity by one, because the group or the endpoint does not support `LaunchInstances`.
+    /// The replacement instance is then the instance of the release that was launched after the admission.
     RaiseDesired,
-    /// Terminate-first: Auto Scaling launches it, because the desired capacity stays.
+    /// By Auto Scaling itself, with terminate-first: the desired capacity stays, so Auto Scaling replaces the
+    /// terminated instance.
     LaunchAfter,
 }
 
-/// The verification of a replacement instance.
+/// The data of the phase in which a replacement instance is verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Verifying {
     pub surge: Surge,
-    /// The instance that is being verified.
+    /// The replacement instance that is being verified.
     pub successor: InstanceId,
-    /// Since when it has been in service with a healthy target, without interruption.
+    /// Since when the replacement instance has been in service with healthy targets, without interruption. None: it is
+    /// not healthy now.
     pub healthy_since: Option<Timestamp>,
 }
 
-/// The termination of a drifted instance.
+/// The data of the phase in which a drifted instance is terminated or moved to standby, after its replacement instance
+/// was verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Retiring {
     pub surge: Surge,
     /// The verified replacement instance.
     pub successor: InstanceId,
-    /// When the drifted instance must be gone.
+    /// The time by which the drifted instance must be gone. A pause moves this time.
     pub deadline: Timestamp,
-    /// The desired capacity that the decision to terminate assumed.
+    /// The desired capacity when Driftless last decided to terminate the drifted instance.
     pub desired_before: u32,
-    /// Whether AWS accepted the termination. After a crash it can be false although AWS did.
+    /// Whether AWS accepted the termination, or the move to standby. After a crash it can be false although AWS
+    /// accepted it.
     pub terminated: bool,
 }
 
-/// Terminate-first: the termination of a drifted instance before its replacement instance is launched.
+/// Terminate-first: the data of the phase in which a drifted instance is terminated before its replacement instance is
+/// launched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Terminating {
     pub surge: Surge,
-    /// Whether AWS accepted the termination. After a crash it can be false although AWS did.
+    /// Whether AWS accepted the termination. After a crash it can be false although AWS accepted it.
     pub terminated: bool,
 }
 
-/// Terminate-first: the verification of the instance that Auto Scaling launches in place of the terminated one.
+/// Terminate-first: the data of the phase in which Auto Scaling launches an instance in place of the terminated one,
+/// and Driftless verifies it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LaunchingAfter {
     pub surge: Surge,
-    /// When the replacement instance must be verified.
+    /// The time by which the replacement instance must be verified.
     pub deadline: Timestamp,
-    /// The instance that is being verified. None: not launched yet.
+    /// The replacement instance that is being verified. None: it is not launched yet.
     pub successor: Option<InstanceId>,
-    /// Since when it has been in service with a healthy target, without interruption.
+    /// Since when the replacement instance has been in service with healthy targets, without interruption. None: it is
+    /// not healthy now.
     pub healthy_since: Option<Timestamp>,
 }
 
-/// The end of a surge without a replacement.
+/// The data of the phase in which an abandoned surge is undone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cancelling {
     pub surge: Surge,
-    /// The extra instance. None: it is gone or was never launched, and only the desired capacity is too high.
+    /// The extra instance that is to be terminated. None: it is gone or was never launched, and only the desired
+    /// capacity is too high.
     pub successor: Option<InstanceId>,
     pub because: CancelReason,
-    /// The deadline: an extra instance that the minimum healthy still needs then stays.
+    /// Until when Driftless waits if the extra instance is protected by a tag or needed for the minimum healthy. If it
+    /// still is then, it stays as a member.
     pub deadline: Timestamp,
-    /// The desired capacity that the decision to remove the extra instance assumed. None: not decided yet.
+    /// The desired capacity when Driftless last decided to remove the extra instance. None: not decided yet.
     pub desired_before: Option<u32>,
-    /// Whether AWS accepted the removal, or none was needed. After a crash it can be false although AWS did.
+    /// Whether AWS accepted the removal of the extra instance, or no removal was needed. After a crash it can be false
+    /// although AWS accepted it.
     pub taken_back: bool,
-    /// Set if AWS refused a repeated launch call: an earlier call may have launched an instance all the same.
+    /// The refusal, if AWS refused a repeated launch call: an earlier call may have launched an instance although its
+    /// response was lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<Refused>,
 }
 
-/// A launch that AWS refused. An instance of an earlier call is in the requested zone and older than the refusal; every
-/// other instance is an external change.
+/// A repeated launch call that AWS refused. An instance of an earlier call is in the requested zone and was launched
+/// before the refusal. Every other new instance comes from an external change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Refused {
     pub zone: Zone,
-    /// When the refusal was read.
+    /// When Driftless read the refusal.
     pub at: Timestamp,
 }
 
@@ -227,16 +242,17 @@ pub struct Refused {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CancelReason {
-    /// The drift is over: there is nothing to replace.
+    /// The drift of the instance is over, so there is nothing to replace.
     Cleared,
-    /// The drifted instance was terminated outside Driftless.
+    /// A change outside Driftless terminated the drifted instance, took it out of service, or made its group so small
+    /// that it needs no replacement.
     #[serde(rename = "terminated-outside")]
     DriftedGone,
-    /// Many instances of the fleet drifted at once, which points to a common cause.
+    /// The breaker of the fleet opened: many of its instances drifted at once, which points to a common cause.
     BreakerOpen,
-    /// Many fleets drifted at once under this rule, which points to the rule.
+    /// The breaker of this rule opened: many fleets drifted under it at once, which points to the rule.
     RuleBreakerOpen(RuleName),
-    /// AWS has no capacity for the replacement instance, with its message.
+    /// AWS has no capacity for the replacement instance. Contains the message of AWS.
     NoCapacity(UntrustedText),
     /// The replacement instance drifted for the same reason as the instance that it was to replace.
     #[serde(rename = "repeat-drift")]
@@ -246,25 +262,28 @@ pub enum CancelReason {
     },
     /// The drifted instance is protected now.
     Protected {
-        /// The protection, as a clause.
+        /// The protection, in words that complete the clause "the drifted instance is …".
         by: UntrustedText,
     },
-    /// With terminate-first: the window closed before the drifted instance was terminated.
+    /// With terminate-first: the change window closed before the drifted instance was terminated.
     WindowClosed,
-    /// With terminate-first: too few instances would stay healthy without the drifted instance, which stays for now.
+    /// With terminate-first: without the drifted instance the group would have fewer healthy instances than its minimum
+    /// healthy. The drifted instance stays for now.
     #[serde(rename = "below-minimum")]
     BelowMinimum {
-        /// How many would stay healthy without it.
+        /// How many instances would stay healthy without the drifted one.
         #[serde(rename = "healthy")]
         serving: u32,
         #[serde(rename = "min_healthy")]
         minimum_healthy: u32,
     },
-    /// The attempt failed: the replacement instance was not verified in time, or AWS rejected a call.
+    /// The attempt failed: the replacement instance was lost or not verified in time, the drifted instance could not be
+    /// terminated in time, or AWS rejected a call. Contains the cause.
     Failed(UntrustedText),
 }
 
-/// Why a replacement is abandoned for good.
+/// When and why Driftless stopped a replacement. Driftless then does nothing more until an operator acts or the drift
+/// is over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stopped {
@@ -272,73 +291,73 @@ pub struct Stopped {
     pub why: StopReason,
 }
 
-/// What ends a replacement without success.
+/// Why Driftless stopped a replacement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StopReason {
-    /// As many attempts as [`crate::replacement::ATTEMPTS_MAX`] failed.
+    /// [`ATTEMPTS_MAX`](crate::replacement::ATTEMPTS_MAX) attempts failed.
     Failures,
-    /// The instance is itself a replacement instance and drifted for a reason for which its predecessor was replaced:
-    /// the image, the template or the rule is at fault.
+    /// The drifted instance is itself a replacement instance, and it drifted for a reason for which the instance before
+    /// it was replaced. The image, the launch template or the rule is at fault.
     #[serde(rename = "repeat-drift")]
     RepeatDrift {
         #[serde(rename = "replaced_instance")]
         ancestor: InstanceId,
-        /// The image of the release, if there is one: the message suggests a veto on it.
+        /// The image of the release, if there is one. The notification suggests a veto on it.
         image: Option<ImageId>,
     },
-    /// Its replacement instance drifted for the same reason before it was verified: the image, the template or the rule
-    /// is at fault.
+    /// The replacement instance drifted for the same reason as the drifted instance, before Driftless had verified it.
+    /// The image, the launch template or the rule is at fault.
     #[serde(rename = "repeat-drift-of-replacement")]
     Recurrence {
         /// The replacement instance, which is terminated.
         #[serde(rename = "replacement_instance")]
         successor: InstanceId,
-        /// The image of the release: the message suggests a veto on it.
+        /// The image of the release, if there is one. The notification suggests a veto on it.
         image: Option<ImageId>,
     },
-    /// With terminate-first: the instance was terminated, and no replacement instance passed health checks in time.
+    /// With terminate-first: the drifted instance was terminated, and no replacement instance was verified in time.
     #[serde(rename = "not-relaunched")]
     NotLaunchedAfter,
 }
 
-/// An instance that is kept for forensics, in standby: it receives no traffic and stays in its group.
+/// An instance in quarantine: it is kept in standby for forensics, so it receives no traffic but stays in its group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Quarantined {
     pub group: GroupName,
     pub since: Timestamp,
-    /// When it is terminated, unless an operator ends the quarantine earlier.
+    /// When Driftless terminates the instance, unless an operator ends the quarantine earlier or protects the instance.
     pub until: Timestamp,
     pub drift: BTreeSet<DriftReason>,
 }
 
-/// The back-off of a fleet for whose launches AWS has no capacity.
+/// The back-off of a fleet after launches for which AWS had no capacity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackOff {
     pub since: Timestamp,
-    /// When the next launch may be attempted.
+    /// When the fleet may try the next launch.
     pub until: Timestamp,
-    /// How many launches in a row found no capacity.
+    /// How many launches in a row found no capacity. Several in one pass count as one.
     pub tries: u32,
     pub message: UntrustedText,
 }
 
-/// A rule under which many fleets drifted at once, as this fleet knows it.
+/// The open breaker of a rule under which many fleets drifted at once, as one fleet records it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleBreaker {
-    /// Since when it is open.
+    /// When the breaker opened.
     pub since: Timestamp,
-    /// The most fleets that were seen to drift at once.
+    /// The highest number of fleets that drifted under the rule at once since the breaker opened.
     pub fleets: u32,
-    /// The most instances of this fleet that were drifted under it meanwhile.
+    /// The highest number of instances of this fleet that were drifted under the rule at once since the breaker opened.
     pub drifted: u32,
 }
 
 impl StopReason {
-    /// The image that the message suggests to veto. None: the evidence points to no image.
+    /// The image for which the notification suggests a veto. None: the evidence points to no image.
     pub const fn suspect(&self) -> Option<&ImageId> {
         match self {
             Self::RepeatDrift { image, .. } | Self::Recurrence { image, .. } => image.as_ref(),
@@ -348,7 +367,7 @@ impl StopReason {
 }
 
 impl Surge {
-    /// How the drifted instance is replaced, by the policy that the attempt was admitted with.
+    /// How the drifted instance is replaced, according to the policy that admitted the attempt.
     pub const fn replace_by(&self) -> ReplaceBy {
         self.policy.replace
     }
@@ -359,17 +378,17 @@ impl Surge {
 #[serde(deny_unknown_fields)]
 pub struct Failure {
     pub at: Timestamp,
-    /// Why it failed: AWS's message, or Driftless's own reason.
+    /// The cause of the failure: a message of AWS, or a reason of Driftless.
     pub why: UntrustedText,
 }
 
-/// The instance that a replacement instance replaced.
+/// The origin of a replacement instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Descent {
-    /// The instance that it replaced.
+    /// The instance that the replacement instance replaced.
     pub ancestor: InstanceId,
-    /// The drift reasons of that instance.
+    /// The drift reasons of the replaced instance.
     pub drift: BTreeSet<DriftReason>,
     pub at: Timestamp,
 }
@@ -388,7 +407,7 @@ impl Phase {
         }
     }
 
-    /// The replacement instance. None: it is not known yet, or there is none.
+    /// The replacement instance. None: it is not known yet, or this phase has none.
     pub const fn successor(&self) -> Option<&InstanceId> {
         match self {
             Self::Verifying(verifying) => Some(&verifying.successor),
@@ -399,7 +418,8 @@ impl Phase {
         }
     }
 
-    /// Whether Driftless does nothing more until an operator acts.
+    /// Whether the phase is `Stopped`, in which Driftless does nothing more until an operator acts or the drift is
+    /// over.
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Stopped(_))
     }
@@ -416,7 +436,7 @@ impl Phase {
 }
 
 impl PhaseKind {
-    /// All phases. Those of a replacement that succeeds are in order.
+    /// All phases. The phases of a replacement that succeeds are in the order in which it enters them.
     pub const fn all() -> &'static [Self] {
         Self::VARIANTS
     }
@@ -443,7 +463,7 @@ impl Replacement {
         &self.phase
     }
 
-    /// Enters another phase. No other function changes the phase.
+    /// Enters a phase and writes the transition into the history. No other function changes the phase.
     pub(crate) fn enter(
         &mut self,
         instance: &InstanceId,
@@ -455,14 +475,14 @@ impl Replacement {
         self.phase = to;
     }
 
-    /// Updates the data of its phase.
+    /// Replaces the data of the current phase.
     pub(crate) fn stay(&mut self, phase: Phase) {
         debug_assert_eq!(self.phase.kind(), phase.kind(), "another phase is entered");
         self.phase = phase;
     }
 
-    /// Changes the data of its phase, for callers that compare records and mask values such as times. A change to
-    /// another phase is ignored.
+    /// Changes the data of the current phase, for callers that compare records and mask values such as times. A change
+    /// to another phase is ignored.
     pub fn change_data(&mut self, change: impl FnOnce(&mut Phase)) {
         let mut changed = self.phase.clone();
         change(&mut changed);
@@ -471,7 +491,7 @@ impl Replacement {
         }
     }
 
-    /// Removes the replacement from the record.
+    /// Ends the replacement, which the caller has removed from the record, and writes the end into the history.
     pub(crate) fn end(
         self,
         instance: &InstanceId,
@@ -483,7 +503,7 @@ impl Replacement {
     }
 }
 
-/// Records a transition: it is in the history from here on.
+/// Writes a transition of a replacement into the history. A debug build panics if the state machine does not allow it.
 fn step(
     instance: &InstanceId,
     from: Option<PhaseKind>,

@@ -9,7 +9,7 @@ use strum::ParseError;
 
 use crate::record::{CutoverOutcome, CutoverPhaseKind, PhaseKind};
 
-/// The target of a transition: another phase, or an end.
+/// The target of a transition: a phase, or an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step<P, E> {
     Enters(P),
@@ -24,8 +24,8 @@ pub enum Step<P, E> {
 pub enum ReplacementEnd {
     /// The replacement instance has taken the place of the drifted one.
     Replaced,
-    /// There is nothing to replace any more, or an operator ran `retry` on a stopped replacement, which then begins
-    /// again.
+    /// The replacement was removed without success: there is nothing to replace any more, or an operator ran `retry` on
+    /// a stopped replacement, which then begins again.
     Cleared,
 }
 
@@ -34,7 +34,8 @@ pub type ReplacementStep = Step<PhaseKind, ReplacementEnd>;
 /// A transition of a cutover.
 pub type CutoverStep = Step<CutoverPhaseKind, CutoverOutcome>;
 
-/// A state machine: each phase with the transitions that may follow. None: before the first phase.
+/// A state machine: each phase with the transitions that may follow it. The phase None stands for the time before the
+/// first phase.
 pub type Table<P, E> = [(Option<P>, &'static [Step<P, E>])];
 
 /// The state machine of replacements. A replacement leaves `stopped` if an operator runs `retry`, the drift is over, or
@@ -111,12 +112,12 @@ pub const CUTOVER: &Table<CutoverPhaseKind, CutoverOutcome> = {
     ]
 };
 
-/// Whether the state machine allows this transition.
+/// Whether a state machine allows the transition `to` from the phase `from`.
 pub fn allows<P: Copy + PartialEq, E: Copy + PartialEq>(table: &Table<P, E>, from: Option<P>, to: Step<P, E>) -> bool {
     table.iter().any(|(phase, steps)| *phase == from && steps.contains(&to))
 }
 
-/// The state machine as a table in Markdown.
+/// Writes a state machine as a table in Markdown.
 pub fn markdown<P: fmt::Display, E: fmt::Display>(table: &Table<P, E>) -> String {
     let rows = table.iter().map(|(from, steps)| {
         let from = from.as_ref().map_or_else(|| "(new)".to_owned(), ToString::to_string);
@@ -127,7 +128,7 @@ pub fn markdown<P: fmt::Display, E: fmt::Display>(table: &Table<P, E>) -> String
 }
 
 impl<P, E> Step<P, E> {
-    /// The phase that it enters. None: it is an end.
+    /// The phase that the transition enters. None: the transition is an end.
     pub fn phase(self) -> Option<P> {
         match self {
             Self::Enters(phase) => Some(phase),

@@ -1,4 +1,4 @@
-//! The end of a surge without a replacement: its extra instance is terminated once, and external changes of the group
+//! The end of an abandoned surge: its extra instance is terminated at most once, and external changes of the group
 //! stay.
 
 use crate::action::{Action, ActionResult, Role};
@@ -87,9 +87,9 @@ fn cancel_extra(
     Transition::Stay(Phase::Cancelling(cancelling))
 }
 
-/// The extra instance is gone or was never launched, but the desired capacity is still too high: Auto Scaling will
-/// launch one more instance, or has done so. Terminates that instance, or lowers the desired capacity while no instance
-/// fills it.
+/// Removes the capacity of a surge whose extra instance is gone or was never launched. The desired capacity is still
+/// too high, so Auto Scaling will launch one more instance or has done so. Terminates that instance, or lowers the
+/// desired capacity if the group still lacks an instance.
 fn cancel_capacity(
     draft: &mut Draft<'_>,
     context: &ReplacementContext<'_, '_>,
@@ -132,34 +132,35 @@ fn cancel_capacity(
     Transition::Stay(Phase::Cancelling(cancelling))
 }
 
-/// Whether this surge no longer raises the group. Capacity that external changes added stays: a surge lowers the
-/// desired capacity by one, and only once.
+/// Whether this surge no longer makes the group larger. Capacity that external changes added stays, because a surge
+/// lowers the desired capacity by one, and only once.
 fn is_even(context: &ReplacementContext<'_, '_>, cancelling: &Cancelling) -> bool {
     cancelling.taken_back
         || context.group.desired <= size_without(context, &cancelling.surge)
         || is_lowered(context, cancelling)
 }
 
-/// Whether the desired capacity is below the one that the decision to remove the extra instance assumed.
+/// Whether the desired capacity is lower now than when Driftless decided to remove the extra instance.
 fn is_lowered(context: &ReplacementContext<'_, '_>, cancelling: &Cancelling) -> bool {
     cancelling.desired_before.is_some_and(|before| context.group.desired < before)
 }
 
-/// The desired capacity of the group without this surge, as far as is known. At its minimum the group has no extra
-/// instance.
+/// The desired capacity that the group would have without this surge, as far as is known. It is at least the minimum of
+/// the group, so a group at its minimum has no extra instance.
 fn size_without(context: &ReplacementContext<'_, '_>, surge: &Surge) -> u32 {
     surge.base_desired.saturating_add(context.others_launched).max(context.group.min)
 }
 
-/// Whether the group has the size that it would have without this surge.
+/// Whether the group is no larger than it would be without this surge.
 pub(crate) fn has_no_extra(context: &ReplacementContext<'_, '_>, surge: &Surge) -> bool {
     let expected = size_without(context, surge);
     let active = u32::try_from(context.group.active().count()).unwrap_or(u32::MAX);
     context.group.desired <= expected && active <= expected
 }
 
-/// The newest active instance of the release that was launched since the admission of the surge and belongs to no other
-/// surge: in any zone, or only where a refused launch may have created it.
+/// The newest active instance of the group that runs the release, was launched since the admission of the surge and
+/// belongs to no other surge. With `refused`, only an instance that an earlier launch call may have created counts: it
+/// is in the requested zone and was launched before the refusal.
 pub(crate) fn newest_since(
     draft: &Draft<'_>,
     context: &ReplacementContext<'_, '_>,

@@ -75,13 +75,14 @@ pub(super) fn launching(draft: &mut Draft<'_>, context: &ReplacementContext<'_, 
     Transition::Stay(Phase::Launching(surge))
 }
 
-/// Whether the result of this launch is known, so that it can be abandoned: it launched nothing, or only the launch
-/// time identifies its instance anyway.
+/// Whether the surge can be abandoned, because no instance of it can be missed: it has launched nothing, or its
+/// instance is identified by the launch time anyway.
 fn is_known(context: &ReplacementContext<'_, '_>, surge: &Surge) -> bool {
     has_no_extra(context, surge) || surge.method == SurgeMethod::RaiseDesired
 }
 
-/// Launches the replacement instance in phase `Launching`. A repeated call launches nothing more.
+/// Launches the replacement instance of a replacement in phase `Launching`. A repeated call launches no second
+/// instance.
 pub(crate) fn launch(draft: &mut Draft<'_>, id: &InstanceId) {
     let Some(replacement) = draft.record().replacements.get(id).cloned() else { return };
     let Phase::Launching(surge) = replacement.phase() else { return };
@@ -112,8 +113,8 @@ pub(crate) fn launch(draft: &mut Draft<'_>, id: &InstanceId) {
     requeue_open_work(draft, &replacement);
 }
 
-/// The replacement instance of a launch that returned no id: the active instance of the release that was launched since
-/// the admission and belongs to no other surge.
+/// The replacement instance of a surge that raises the desired capacity, which returns no instance id: the active
+/// instance of the release that was launched since the admission and belongs to no other surge.
 fn unattributed(draft: &Draft<'_>, context: &ReplacementContext<'_, '_>, surge: &Surge) -> Option<InstanceId> {
     // A new instance that appears before the desired capacity is raised is not the surge's.
     if surge.method != SurgeMethod::RaiseDesired || context.group.desired <= surge.base_desired {

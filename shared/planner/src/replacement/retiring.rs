@@ -1,4 +1,4 @@
-//! The termination of a drifted instance whose replacement instance is verified.
+//! The termination of a drifted instance, or its move to standby, after its replacement instance was verified.
 
 use super::{Clock, End, ReplacementContext, Transition, give_up, minimum_healthy, no_longer_needed, pause_or_expire};
 use crate::action::{Action, ActionResult, CapacityChange, Role};
@@ -66,8 +66,8 @@ pub(super) fn retire(
     end_drifted(draft, context, retiring)
 }
 
-/// Terminates the drifted instance if its replacement instance is still healthy and the group keeps its minimum healthy
-/// without it.
+/// Terminates the drifted instance, or moves it to standby, if its replacement instance is still healthy and the group
+/// keeps its minimum healthy without it.
 fn end_drifted(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, mut retiring: Retiring) -> Transition {
     let is_proven = context
         .group
@@ -101,21 +101,21 @@ const fn is_quarantine(surge: &Surge) -> bool {
 }
 
 /// Whether an external change terminated the drifted instance without lowering the desired capacity, so that the group
-/// is still one too large.
+/// is still one instance too large.
 fn was_taken_by_others(context: &ReplacementContext<'_, '_>, retiring: &Retiring) -> bool {
     let expected = retiring.surge.base_desired.saturating_add(context.others_launched);
     !retiring.terminated && context.group.desired >= retiring.desired_before && context.group.desired > expected
 }
 
-/// Whether another surge of the group has called for a launch and does not know the result yet.
+/// Whether another surge of the group is in phase `Launching`, so that the result of its launch call is not known yet.
 fn is_launching_beside(draft: &Draft<'_>, context: &ReplacementContext<'_, '_>) -> bool {
     let mut beside =
         draft.record().replacements.iter().filter(|(id, work)| *id != context.id && work.group == context.group.name);
     beside.any(|(_, work)| matches!(work.phase(), Phase::Launching(_)))
 }
 
-/// Terminates an instance, at most one in a group by each decision: the next one depends on the capacity that this one
-/// leaves. Returns whether this decision terminates it.
+/// Terminates an instance. One decision removes at most one instance from a group, because the next removal depends on
+/// the capacity that this one leaves. Returns whether this decision terminates the instance.
 pub(crate) fn terminate(
     draft: &mut Draft<'_>,
     context: &ReplacementContext<'_, '_>,
@@ -136,7 +136,8 @@ pub(crate) fn terminate(
     true
 }
 
-/// Moves the drifted instance to standby: its replacement instance is verified, and the fleet keeps it for forensics.
+/// Moves the drifted instance to standby instead of terminating it: with the quarantine strategy, the fleet keeps it
+/// for forensics.
 fn enter_standby(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, surge: &Surge) {
     if is_taken(draft, context) {
         return;
@@ -149,7 +150,7 @@ fn enter_standby(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, su
     });
 }
 
-/// Whether this decision already removes an instance from the group.
+/// Whether this decision already removes an instance from the group. If so, the next pass is requested soon.
 pub(crate) fn is_taken(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>) -> bool {
     let is_taken = draft.takes_from(&context.group.name);
     if is_taken {
@@ -158,8 +159,9 @@ pub(crate) fn is_taken(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '
     is_taken
 }
 
-/// Whether the removal lowers the desired capacity: only if it is above the base of the surge and above the minimum,
-/// below which Auto Scaling refuses to go. A terminate-first replacement never lowers it.
+/// Whether the removal of an instance lowers the desired capacity: only if it is above the base of the surge, and above
+/// the minimum of the group, below which Auto Scaling refuses to lower it. A terminate-first replacement never lowers
+/// it.
 fn capacity_change(context: &ReplacementContext<'_, '_>, surge: &Surge) -> CapacityChange {
     let group = context.group;
     if surge.method != SurgeMethod::LaunchAfter && group.desired > surge.base_desired && group.desired > group.min {

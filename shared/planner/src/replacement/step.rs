@@ -1,4 +1,4 @@
-//! The input of a phase of a replacement, and its possible transitions.
+//! The input of a phase of a replacement, and the transitions that a phase can return.
 
 use jiff::Timestamp;
 
@@ -8,13 +8,13 @@ use crate::observation::{Group, Member};
 use crate::record::{CancelReason, Phase, Surge};
 use crate::waiting::Waiting;
 
-/// The result of one pass over a phase.
+/// The result of one pass over a phase of a replacement.
 pub(crate) enum Transition {
-    /// The phase stays, perhaps with new data.
+    /// The replacement stays in its phase, perhaps with new data.
     Stay(Phase),
     /// The replacement enters another phase.
     To(Phase, String),
-    /// The replacement is over.
+    /// The attempt is over: the replacement ends, is stopped, or waits for another attempt.
     End(End),
 }
 
@@ -24,11 +24,11 @@ pub(crate) enum End {
         surge: Surge,
     },
     Cancelled(CancelReason),
-    /// No instance was verified in place of the drifted one, which is gone.
+    /// The drifted instance is gone, and no replacement instance was verified in its place in time.
     NotLaunchedAfter,
 }
 
-/// The input of a phase.
+/// The input of a phase of a replacement.
 pub(crate) struct ReplacementContext<'p, 'a> {
     pub(crate) now: Timestamp,
     pub(crate) id: &'p InstanceId,
@@ -38,11 +38,11 @@ pub(crate) struct ReplacementContext<'p, 'a> {
     pub(crate) drifted: Option<&'a Member>,
     pub(crate) is_cleared: bool,
     pub(crate) breaker_open: bool,
-    /// The rule whose breaker is open, if the drift consists of such rules alone.
+    /// A rule whose breaker is open, if all drift reasons of the instance are such rules.
     pub(crate) rule_breaker: Option<RuleName>,
     pub(crate) recurrence: Recurrence,
     pub(crate) pause: Option<Waiting>,
-    /// Since when a pause counts: when the oldest freeze in force was set, or now in observe mode.
+    /// When a pause that is in force began: when the oldest freeze in force was set, or this pass in observe mode.
     pub(crate) paused_since: Timestamp,
     pub(crate) others_launched: u32,
 }

@@ -1,5 +1,5 @@
-//! Terminate-first replacements, only if the policy sets them: Driftless terminates the drifted instance, and verifies
-//! the instance that Auto Scaling launches in its place. The budget slot is in use until then.
+//! Terminate-first replacements, which the policy must choose: Driftless terminates the drifted instance, and verifies
+//! the instance that Auto Scaling launches in its place. The replacement uses a slot of the budget until then.
 
 use super::cancelling::newest_since;
 use super::retiring::terminate;
@@ -16,7 +16,7 @@ use crate::observation::{Group, Lifecycle};
 use crate::record::{CancelReason, LaunchingAfter, Phase, Surge, Terminating};
 use crate::waiting::Waiting;
 
-/// Terminates the drifted instance, unless a guard blocks it by now.
+/// Terminates the drifted instance, unless a condition for it is no longer met.
 pub(super) fn terminate_first(
     draft: &mut Draft<'_>,
     context: &ReplacementContext<'_, '_>,
@@ -62,7 +62,7 @@ pub(super) fn terminate_first(
     Transition::Stay(Phase::Terminating(terminating))
 }
 
-/// Stores the evidence of an instance that is about to be terminated.
+/// Stores the evidence about an instance that is about to be terminated.
 pub(super) fn keep_evidence_of(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Findings, id: &InstanceId) {
     let Some(replacement) = draft.record().replacements.get(id).cloned() else { return };
     let Some(group) = draft.input().seen.group(&replacement.group) else { return };
@@ -70,8 +70,8 @@ pub(super) fn keep_evidence_of(draft: &mut Draft<'_>, standing: &FleetState<'_>,
     keep_evidence(draft, &context, None);
 }
 
-/// The number of healthy instances without this one and all other terminate-first instances of its group: a describe
-/// that lags behind still shows those that were just terminated.
+/// The number of healthy instances of the group without this instance and without the other terminate-first instances
+/// that are terminated before it. A read that lags behind still shows instances that were just terminated.
 pub(crate) fn serving_after(draft: &Draft<'_>, group: &Group, id: &InstanceId) -> u32 {
     let is_going = |other: &InstanceId| {
         other == id
@@ -93,7 +93,8 @@ pub(crate) fn serving_after(draft: &Draft<'_>, group: &Group, id: &InstanceId) -
     u32::try_from(serving.count()).unwrap_or(u32::MAX)
 }
 
-/// Why the drifted instance was not terminated in time. A wait for the minimum healthy is no failure.
+/// Why the drifted instance was not terminated in time. Waiting for the minimum healthy does not count as a failed
+/// attempt.
 fn not_gone(draft: &Draft<'_>, context: &ReplacementContext<'_, '_>, surge: &Surge) -> CancelReason {
     if let Some((serving, minimum_healthy)) = below_minimum(draft, context, surge) {
         return CancelReason::BelowMinimum { serving, minimum_healthy };
@@ -102,8 +103,8 @@ fn not_gone(draft: &Draft<'_>, context: &ReplacementContext<'_, '_>, surge: &Sur
     CancelReason::Failed(why.as_str().into())
 }
 
-/// The number of healthy instances without the drifted one, and the minimum healthy. None: terminating the drifted one
-/// is allowed.
+/// The number of healthy instances without the drifted one, and the minimum healthy. None: the drifted instance may be
+/// terminated.
 fn below_minimum(draft: &Draft<'_>, context: &ReplacementContext<'_, '_>, surge: &Surge) -> Option<(u32, u32)> {
     let serving = serving_after(draft, context.group, context.id);
     // After an external scale-out the minimum healthy refers to the larger size. A terminate-first replacement does not
@@ -160,7 +161,8 @@ pub(super) fn launch_after(
     }
 }
 
-/// Whether Auto Scaling will launch no instance, because an external change made the group smaller.
+/// Whether Auto Scaling will launch no instance in place of the terminated one, because an external change made the
+/// group smaller.
 fn is_complete_without(
     draft: &Draft<'_>,
     context: &ReplacementContext<'_, '_>,
@@ -172,8 +174,8 @@ fn is_complete_without(
     is_smaller && group.active().all(|member| draft.input().seen.machines.get(&member.id).is_found())
 }
 
-/// Starts the back-off of the fleet if AWS has no capacity for the launch: no other instance may then be terminated
-/// first.
+/// Starts the back-off of the fleet if AWS has no capacity for the launch: no further instance may be terminated first
+/// then.
 fn note_shortage(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, launching_after: &LaunchingAfter) {
     let failure = draft.input().seen.launch_failures.get(&context.group.name).found();
     if let Some(failure) = failure.filter(|failure| failure.at >= launching_after.surge.admitted_at)
@@ -183,7 +185,8 @@ fn note_shortage(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, la
     }
 }
 
-/// The drifted instance is gone, so nothing can be restored: an operator must act.
+/// Stops the replacement if the deadline has passed. The drifted instance is gone, so nothing can be restored, and an
+/// operator must act.
 fn stay_or_stop(context: &ReplacementContext<'_, '_>, launching_after: LaunchingAfter) -> Transition {
     if context.now >= launching_after.deadline {
         return Transition::End(End::NotLaunchedAfter);

@@ -1,5 +1,5 @@
-//! The verification of a replacement instance: InService, with a healthy target for the warm-up, and without the drift
-//! reasons of the instance that it replaces.
+//! The verification of a replacement instance: it must stay in service with healthy targets for the warm-up, and must
+//! not drift for the reasons of the instance that it replaces.
 
 use super::{Clock, ReplacementContext, Transition, give_up, no_longer_needed, pause_or_expire};
 use crate::borrowed_settings::protect;
@@ -81,15 +81,15 @@ pub(super) fn prove(
     Transition::To(Phase::Retiring(Retiring { surge, successor, deadline, desired_before, terminated: false }), why)
 }
 
-/// Whether the replacement instance was listed in its group before: its absence is then no lag of the describe.
+/// Whether an earlier pass saw the replacement instance in its group. If so, its absence now is no lag of the read.
 fn was_listed(draft: &Draft<'_>, verifying: &Verifying) -> bool {
     let protects =
         |setting: &Setting| matches!(setting, Setting::Protection { instance } if *instance == verifying.successor);
     verifying.healthy_since.is_some() || draft.record().borrowed_settings.iter().any(|entry| protects(&entry.setting))
 }
 
-/// Why an instance may not be terminated yet: too few instances would stay healthy. Terminating an unhealthy one costs
-/// nothing.
+/// Why an instance may not be terminated yet: fewer instances than the minimum healthy would stay healthy. An instance
+/// that is unhealthy while others are healthy may always be terminated. None: it may be terminated.
 pub(crate) fn minimum_healthy(
     draft: &Draft<'_>,
     context: &ReplacementContext<'_, '_>,
@@ -106,8 +106,9 @@ pub(crate) fn minimum_healthy(
         .then_some(Waiting::BelowMinimum { serving, minimum_healthy })
 }
 
-/// Whether an instance is known to be unhealthy while others of its group are healthy. A target with unknown health may
-/// be healthy, and with no healthy target the load balancer sends traffic to all of them.
+/// Whether an instance is known to get no traffic: it is out of service or an unhealthy target, while other instances
+/// of its group are healthy. A target of unknown health may get traffic. If no target is healthy, the load balancer
+/// sends traffic to all targets.
 pub(crate) fn serves_nobody(draft: &Draft<'_>, group: &Group, id: &InstanceId) -> bool {
     let seen = draft.input().seen;
     let Some(member) = group.member(id) else { return true };

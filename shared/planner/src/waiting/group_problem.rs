@@ -23,7 +23,7 @@ pub enum GroupProblem {
     /// An operator or another tool suspended a process that Driftless needs.
     #[error("{process} is suspended on {group}")]
     ProcessSuspended { process: NeededProcess, group: GroupName },
-    /// An instance refresh replaces instances itself.
+    /// An instance refresh, which replaces instances itself, is in progress on the group.
     #[error("an instance refresh is in progress on {group}")]
     RefreshUnderWay { group: GroupName },
     /// The group would launch another launch template version than the release.
@@ -32,13 +32,13 @@ pub enum GroupProblem {
          back to act"
     )]
     OtherTemplate { group: GroupName, found: TemplateVersion, released: TemplateVersion },
-    /// An instance is launching or terminating that belongs to no replacement in progress.
+    /// An instance that belongs to no replacement in progress is launching or terminating.
     #[error("another activity is in progress: {instance} is {state}")]
     OtherActivity { instance: InstanceId, state: UntrustedText },
     /// The group has not reached its desired capacity yet, or cannot reach it.
     #[error("{group} has {has} instances and a desired capacity of {wants}")]
     NotAtSize { group: GroupName, wants: u32, has: u32 },
-    /// Only read, never written: the sentence that an earlier version stored.
+    /// The sentence that an earlier version of Driftless stored. This version reads it and never writes it.
     #[error("{0}")]
     #[serde(untagged)]
     AsStored(UntrustedText),

@@ -1,6 +1,6 @@
 //! The names of the guards.
 
-/// The name of a guard, everywhere: as it is stored, shown and counted, and in scenario files.
+/// The name of a guard, as it is stored, shown in messages, counted in metrics and used in scenario files.
 ///
 /// Each name stands for one requirement. The lists in `guards` contain the guards of replacements and of the start of
 /// cutovers; the other names belong to phases of a cutover, which evaluate them.
@@ -19,7 +19,7 @@
 )]
 #[strum(serialize_all = "kebab-case")]
 pub enum GuardId {
-    /// The drift must last for the debounce.
+    /// The drift must have lasted for the debounce time.
     Debounce,
     /// The instance must still be in its group.
     Member,
@@ -41,17 +41,17 @@ pub enum GuardId {
     Group,
     /// The instance must not be one that a launch call without a response may have launched.
     LaunchPending,
-    /// This pass must have read the drift of the instance and every rule of the policy.
+    /// This pass must have read the drift of the instance, and the result of every Config rule of the policy.
     DriftRead,
     /// Not too many instances of the fleet may have drifted at once.
     Breaker,
-    /// Not too many fleets may have drifted at once under the rules of the instance.
+    /// Not too many fleets may have drifted at once under the Config rules that the instance breaks.
     RuleBreaker,
-    /// No replacement instance may have drifted for the same reasons.
+    /// No replacement instance may have drifted for the same reasons as this instance.
     RepeatDrift,
-    /// Only so many instances may be in replacement or unhealthy at once.
+    /// The number of instances that are being replaced or are unhealthy must be below the limit of the budget.
     Budget,
-    /// Only so many instances may be in quarantine at once.
+    /// The quarantine of the fleet must have room for one more instance.
     Quarantine,
     /// The back-off after a failed attempt must be over.
     BackOff,
@@ -65,9 +65,9 @@ pub enum GuardId {
     MinHealthy,
     /// This pass must have read the group's lifecycle hooks and instance refreshes.
     HooksRead,
-    /// No operator may have paused the cutover.
+    /// The cutover must not be paused by an operator.
     Pause,
-    /// No instance of the fleet may be in replacement.
+    /// No instance of the fleet may be in the process of being replaced.
     Replacements,
     /// The account must have a free cutover slot.
     Slot,
@@ -87,13 +87,13 @@ pub enum GuardId {
     RollbackMinHealthy,
     /// The old color must have a healthy instance before the new color is scaled to zero.
     OldColor,
-    /// No decision of an operator may be pending.
+    /// The cutover must not need an operator's decision whether to continue or to roll back.
     Operator,
 }
 
 impl GuardId {
-    /// The name of the guard that earlier versions used for this one too, before it had its own name. In scenario files
-    /// that name still matches this guard.
+    /// The name of another guard that earlier versions also used for this guard, before this guard had its own name. In
+    /// scenario files that name still matches this guard.
     pub const fn earlier_word(self) -> Option<&'static str> {
         match self {
             Self::Setup | Self::LaunchPending | Self::DriftRead | Self::HooksRead => Some("group"),

@@ -1,4 +1,4 @@
-//! Why a cutover cannot begin yet, as its preflight finds it.
+//! The problems for which the preflight checks of a cutover block its start.
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -15,15 +15,15 @@ use crate::waiting::GroupProblem;
 )]
 #[strum(serialize_all = "kebab-case")]
 pub enum PreflightCheck {
-    /// The group that has the traffic.
+    /// The group that has the traffic must be fit for a cutover.
     LiveGroup,
-    /// The group that takes the traffic.
+    /// The group that takes the traffic must be fit for a cutover.
     NextGroup,
-    /// The idle color must be empty.
+    /// The group of the idle color must have no instances.
     OtherColor,
     /// Every guard alarm must exist, and none may be in ALARM.
     Alarms,
-    /// The release to roll back to must be launchable.
+    /// The release to which a rollback would return must be launchable.
     RollbackPath,
     /// Stickiness must end before the old color is scaled to zero, or clients would still be sent there.
     Stickiness,
@@ -35,17 +35,17 @@ pub enum PreflightCheck {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case")]
 pub enum PreflightProblem {
-    /// One of its groups cannot be changed now.
+    /// One of the groups of the cutover cannot be changed now.
     #[error(transparent)]
     Group(GroupProblem),
-    /// The load balancer is not set up for it.
+    /// The load balancer is not set up so that a cutover can move the traffic.
     #[error(transparent)]
     Route(RouteProblem),
     #[error("another activity is in progress on {group}: {instance} is starting or stopping")]
     OtherActivity { group: GroupName, instance: InstanceId },
     #[error("{group} does not use a numbered launch template version")]
     NoNumberedTemplate { group: GroupName },
-    /// The idle color has, or will have, instances that are not the candidate's.
+    /// The group of the idle color has, or will have, instances that do not run the candidate.
     #[error("{group} must be empty: its desired capacity is {wants}, its MinSize {least}, and it has {has} instances")]
     NotEmpty { group: GroupName, wants: u32, least: u32, has: usize },
     #[error("guard alarm {alarm} does not exist: nothing would stop the cutover")]
@@ -78,13 +78,13 @@ pub enum PreflightProblem {
     MinimumAboveMaximum { min: u32, max: u32 },
     #[error("settings that earlier work borrowed are not restored yet")]
     SettingsToRestore,
-    /// Only read, never written: the sentence that an earlier version stored.
+    /// The sentence that an earlier version of Driftless stored. This version reads it and never writes it.
     #[error("{0}")]
     #[serde(untagged)]
     AsStored(UntrustedText),
 }
 
-/// Why traffic cannot be moved between two groups as the load balancer is set up.
+/// Why the setup of the load balancer does not allow to move the traffic between the two groups.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case")]
 pub enum RouteProblem {

@@ -10,13 +10,14 @@ use crate::text::UntrustedText;
 pub enum Protector {
     #[error("its own scale-in protection")]
     ScaleInProtection,
-    /// The tag that an operator wrote on the instance.
+    /// The tag `driftless:protect` that an operator wrote on the instance.
     #[error("the tag driftless:protect: {reason}")]
     Tag { reason: UntrustedText },
-    /// Its tags were not read in this pass. Driftless does not change what it has not read.
+    /// The tags of the instance were not read in this pass. Driftless does not change an instance whose tags it has not
+    /// read.
     #[error("a tag that may exist: the tags of the instance were not read in this pass")]
     TagsNotRead,
-    /// Only read, never written: the words that an earlier version stored.
+    /// The words that an earlier version of Driftless stored. This version reads them and never writes them.
     #[error("{0}")]
     #[serde(untagged)]
     AsStored(UntrustedText),

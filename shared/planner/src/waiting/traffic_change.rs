@@ -14,10 +14,10 @@ pub enum TrafficChange {
     ForwardGone,
     #[error("the weights of {place} were changed outside Driftless")]
     WeightsWritten { place: ForwardPlace },
-    /// The new color has traffic before the first step.
+    /// The new color has traffic before the first traffic step of the cutover.
     #[error("the new color already has traffic at {place}, which was set outside Driftless")]
     TooEarly { place: ForwardPlace },
-    /// The new color has traffic while an abort scales it to zero.
+    /// The new color has traffic while an abort of the cutover scales it to zero.
     #[error("{group} was given traffic at {place} outside Driftless")]
     Given { group: GroupName, place: ForwardPlace },
     #[error("{group} was attached to the target group outside Driftless")]
@@ -26,7 +26,7 @@ pub enum TrafficChange {
     AttachedAgain { group: GroupName },
     #[error("{group} was detached from the target group outside Driftless")]
     Detached { group: GroupName },
-    /// Only read, never written: the sentence that an earlier version stored.
+    /// The sentence that an earlier version of Driftless stored. This version reads it and never writes it.
     #[error("{0}")]
     #[serde(untagged)]
     AsStored(UntrustedText),

@@ -1,4 +1,4 @@
-//! Parts of a reason's sentence that depend on whether a time is known.
+//! Parts of the sentences for waiting reasons that depend on whether a time is known.
 
 use jiff::Timestamp;
 

@@ -221,7 +221,7 @@ fn nothing_starts_while_one_rule_of_the_list_is_unread() {
     stage.reconcile();
     stage.wait(mins(5));
     stage.unread.insert(rule(OTHER_RULE));
-    assert!(stage.reconcile().actions.is_empty(), "the breaker cannot be judged");
+    assert!(stage.reconcile().actions.is_empty(), "the breaker cannot be checked");
     stage.unread.clear();
     assert_eq!(stage.reconcile().actions.len(), 1);
 }

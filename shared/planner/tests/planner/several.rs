@@ -167,7 +167,7 @@ fn what_does_not_serve_takes_its_place_in_the_budget_of_what_does() {
     for (budget, starts) in [("1", false), ("2", true), ("3", true)] {
         let mut stage = Stage::drifted(8, &[1]);
         stage.tag("budget", budget);
-        stage.unjudged.insert(id(8));
+        stage.unreported.insert(id(8));
         stage.reconcile();
         assert_eq!(stage.phase(1) == "launching", starts, "{budget}");
         let spent = Waiting::BudgetSpent { used: 1, limit: 1 };
@@ -179,7 +179,7 @@ fn what_does_not_serve_takes_its_place_in_the_budget_of_what_does() {
 fn instances_that_do_not_serve_do_not_keep_each_other_for_ever() {
     let mut stage = Stage::drifted(4, &[1, 2]);
     stage.tag("breaker", "100%");
-    stage.unjudged.extend([id(1), id(2)]);
+    stage.unreported.extend([id(1), id(2)]);
     stage.settle_clean(4);
     assert!(!stage.has(&id(1)) && !stage.has(&id(2)));
     assert_eq!(stage.launched.len(), 2, "one successor each");
@@ -188,7 +188,7 @@ fn instances_that_do_not_serve_do_not_keep_each_other_for_ever() {
 #[test]
 fn what_does_not_serve_but_has_not_drifted_does_not_keep_a_drifted_one_that_does_not_serve() {
     let mut stage = Stage::drifted(8, &[1]);
-    stage.unjudged.extend([id(1), id(7), id(8)]);
+    stage.unreported.extend([id(1), id(7), id(8)]);
     stage.settle_clean(8);
     assert!(!stage.has(&id(1)));
 }

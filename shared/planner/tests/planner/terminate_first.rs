@@ -142,7 +142,7 @@ fn two_that_go_at_once_leave_the_minimum() {
 fn what_does_not_serve_may_go_below_the_minimum() {
     let mut stage = drifted(4, &[1, 2], "75%");
     stage.tag("breaker", "100%");
-    stage.unjudged.extend([id(1), id(2)]);
+    stage.unreported.extend([id(1), id(2)]);
     stage.settle_clean(4);
     assert_eq!(stage.terminated().len(), 2, "no one serves less without them");
 }
@@ -287,13 +287,13 @@ fn a_replacement_instance_that_is_drifted_when_first_seen_is_verified_and_not_re
     let unattributed = id(stage.last_id);
     stage.tag("budget", "2");
     stage.tag("breaker", "100%");
-    stage.unjudged.insert(unattributed.clone());
+    stage.unreported.insert(unattributed.clone());
     stage.drift_under(unattributed.clone(), RULE);
     stage.reconcile();
     assert_eq!(stage.successor(1), unattributed);
     stage.wait(mins(5));
     stage.reconcile();
-    stage.unjudged.clear();
+    stage.unreported.clear();
     stage.settle();
     assert_eq!(stage.terminated(), [id(1)]);
     assert!(matches!(stage.record().replacements[&unattributed].phase(), Phase::Stopped(_)));

@@ -16,7 +16,7 @@ use jiff::SignedDuration;
 use driftless_reconciler::ports::Acquired;
 
 use crate::support::names::GROUPS;
-use crate::support::{CALL, World, app, command_fact, fact, fleet_name, instance, judge, times};
+use crate::support::{CALL, World, app, command_fact, fact, fleet_name, instance, report_compliance, times};
 
 /// The fleet with message delivery stopped, so that a test counts what one function does.
 fn deferred() -> World {
@@ -151,7 +151,7 @@ fn an_alarm_or_a_command_in_a_burst_is_reconciled_at_once() {
 #[test]
 fn a_consumed_fact_is_reconciled_again_only_when_its_message_is_redelivered() {
     let world = deferred();
-    judge(&mut world.lock(), 1, ComplianceType::NonCompliant);
+    report_compliance(&mut world.lock(), 1, ComplianceType::NonCompliant);
     let facts = [non_compliant(&world, 1)];
     for (is_again, passes) in [(false, 1), (false, 1), (true, 2)] {
         deliver(&world, &facts, is_again);

@@ -7,7 +7,7 @@ use driftless_simulator::cloud::Build;
 use jiff::SignedDuration;
 
 use crate::support::names::{ALARMS, FORWARDS, GROUPS, IMAGES, RULE, TEMPLATE};
-use crate::support::{World, app, drifted, freeze, fresh, group_name, instance, judge, reported};
+use crate::support::{World, app, drifted, freeze, fresh, group_name, instance, report_compliance, reported};
 
 /// The calls of a pass on an idle fleet.
 const IDLE: [&str; 9] = ["acquire", GROUPS, IMAGES, "load", FORWARDS, RULE, TEMPLATE, ALARMS, "release"];
@@ -97,7 +97,7 @@ fn a_replacement_commits_only_transitions() {
 #[test]
 fn a_misconfigured_fleet_is_reported_once_and_waits_for_the_resync() {
     let world = fresh(&[("color", "purple")]);
-    judge(&mut world.lock(), 1, ComplianceType::NonCompliant);
+    report_compliance(&mut world.lock(), 1, ComplianceType::NonCompliant);
     reported(&mut world.lock(), 1, ComplianceType::NonCompliant);
     world.deliver_all();
     assert_at_rest(&world, "misconfigured");

@@ -9,7 +9,7 @@ use driftless_simulator::queue::Queue;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::support::names::{FORWARDS, GROUP, GROUPS, HEALTH, MACHINES, REFRESH, RULE};
-use crate::support::{REPORTED, World, app, drifted, fleet_name, judge, store_command, times, unseen};
+use crate::support::{REPORTED, World, app, drifted, fleet_name, report_compliance, store_command, times, unseen};
 
 const URGENT: Cause = Cause::Urgent { due: None };
 
@@ -63,7 +63,7 @@ fn the_facts_of_a_busy_run_are_reconciled_after_the_holder_dies() {
 fn a_fact_that_is_stored_while_the_lease_is_held_is_reconciled_before_the_release() {
     let world = app();
     world.before("release", 0, |world| {
-        judge(world, 1, ComplianceType::NonCompliant);
+        report_compliance(world, 1, ComplianceType::NonCompliant);
         store_command(world, "retry");
     });
     assert_eq!(world.reconcile().unwrap(), Ran::Idle);

@@ -11,7 +11,9 @@ use jiff::SignedDuration;
 
 use super::leases::about_to_launch;
 use super::resyncing::resynced;
-use crate::support::{REPORTED, RUNBOOKS, World, app, drifted, fleet_name, instance, judge, reported, start, unseen};
+use crate::support::{
+    REPORTED, RUNBOOKS, World, app, drifted, fleet_name, instance, report_compliance, reported, start, unseen,
+};
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
@@ -51,7 +53,7 @@ fn what_an_earlier_crash_left_unsent_goes_first() {
     world.fault("publish", 0..1, Fate::CrashBefore);
     world.reconcile_and_die();
     world.pass(MINUTE * 6);
-    judge(&mut world.lock(), 1, ComplianceType::NonCompliant);
+    report_compliance(&mut world.lock(), 1, ComplianceType::NonCompliant);
     world.reconcile().unwrap();
     world.deliver_all();
     assert_eq!(world.kinds(), ["adopted", "replacement-started", "replaced"]);

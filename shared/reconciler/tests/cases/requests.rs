@@ -8,7 +8,8 @@ use driftless_reconciler::reconcile::{Cause, Ran};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::support::{
-    CALL, DEBOUNCE, REPORTED, World, app, drifted, freeze, judge, reported, start, store_command, tag, times,
+    CALL, DEBOUNCE, REPORTED, World, app, drifted, freeze, report_compliance, reported, start, store_command, tag,
+    times,
 };
 
 /// A moment before a request is due.
@@ -76,9 +77,9 @@ fn a_request_that_came_early_stays_forgotten_when_a_fact_makes_the_holder_reconc
     world.take_request();
     world.run_to(due - EARLY);
     // The reason for the request is gone, so nothing is due until another instance drifts.
-    judge(&mut world.lock(), 1, ComplianceType::Compliant);
+    report_compliance(&mut world.lock(), 1, ComplianceType::Compliant);
     world.before("release", 0, |world| {
-        judge(world, 2, ComplianceType::NonCompliant);
+        report_compliance(world, 2, ComplianceType::NonCompliant);
         store_command(world, "retry");
     });
     assert_eq!(world.wait_for(Some(due)).unwrap().unwrap(), Ran::Idle);

@@ -15,7 +15,7 @@ use driftless_simulator::faults::Fate;
 use jiff::SignedDuration;
 
 use crate::support::names::{GROUPS, IMAGES, IN_ALARM, RULE, SEND_ALL};
-use crate::support::{CALL, World, app, drifted, fact, fleet_name, group_name, image, judge, tag, unseen};
+use crate::support::{CALL, World, app, drifted, fact, fleet_name, group_name, image, report_compliance, tag, unseen};
 
 pub(crate) fn try_to_resync(world: &World) -> CallResult<Resynced> {
     world.visit(async |function| resync(&function, &Defaults::default()).await).unwrap()
@@ -55,7 +55,7 @@ fn an_idle_fleet_is_not_requested_and_its_count_is_still_published() {
 #[test]
 fn drift_whose_event_was_lost_is_found_and_replaced() {
     let world = app();
-    judge(&mut world.lock(), 1, ComplianceType::NonCompliant);
+    report_compliance(&mut world.lock(), 1, ComplianceType::NonCompliant);
     let resynced = resynced(&world);
     assert_eq!(resynced.non_compliant[&fleet_name()], 1);
     assert_eq!(world.messages().len(), 1);

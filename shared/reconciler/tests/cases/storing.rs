@@ -13,7 +13,7 @@ use driftless_simulator::cloud::Build;
 use jiff::SignedDuration;
 
 use crate::support::names::{GROUPS, GROUPS_OF_INSTANCES, IMAGES_BY_ID, INDEXED};
-use crate::support::{World, app, command_fact, fact, fleet_name, image, instance, judge, rule, start};
+use crate::support::{World, app, command_fact, fact, fleet_name, image, instance, report_compliance, rule, start};
 
 const IMAGE: &str = "ami-0fedcba987";
 
@@ -151,7 +151,7 @@ fn a_result_of_config_counts_no_request_and_is_known_from_then_on() {
     let fact = fact(&world.lock(), 1, ComplianceType::NonCompliant);
     assert_eq!([0, 1].map(|_| stored(&world, &fact, nothing())), [with_app(), FactOutcome::Known]);
     // A pass consumes the fact.
-    judge(&mut world.lock(), 1, ComplianceType::NonCompliant);
+    report_compliance(&mut world.lock(), 1, ComplianceType::NonCompliant);
     world.reconcile().unwrap();
     assert_eq!(stored(&world, &fact, nothing()), FactOutcome::Known);
     let row = world.row();

@@ -384,14 +384,14 @@ fn operation(name: &'static str) -> &'static str {
 /// Config finds an instance non-compliant, and its event is on its way.
 pub(crate) fn drifted(world: &World, number: usize) {
     let mut world = world.lock();
-    world.cloud.judge(&rule(), &instance(number), ComplianceType::NonCompliant);
+    world.cloud.report_compliance(&rule(), &instance(number), ComplianceType::NonCompliant);
     world.advance_cloud();
 }
 
 /// Changes Config's answer from now on. Its event is lost.
-pub(crate) fn judge(world: &mut State, number: usize, verdict: ComplianceType) {
+pub(crate) fn report_compliance(world: &mut State, number: usize, verdict: ComplianceType) {
     let now = world.now;
-    world.cloud.judge(&rule(), &instance(number), verdict);
+    world.cloud.report_compliance(&rule(), &instance(number), verdict);
     world.cloud.drain_events();
     if verdict == ComplianceType::NonCompliant {
         world.history.drifted.entry(instance(number)).or_insert(now);
@@ -414,7 +414,7 @@ pub(crate) fn reported(world: &mut State, number: usize, verdict: ComplianceType
 /// Config finds an instance compliant again, and its event is on its way.
 pub(crate) fn cleared(world: &World, number: usize) {
     let mut world = world.lock();
-    world.cloud.judge(&rule(), &instance(number), ComplianceType::Compliant);
+    world.cloud.report_compliance(&rule(), &instance(number), ComplianceType::Compliant);
     world.advance_cloud();
 }
 

@@ -31,7 +31,7 @@ struct Arguments {
     failures: usize,
 }
 
-/// The result of a batch of runs.
+/// The results of a batch of runs.
 #[derive(Debug, Default)]
 struct Batch {
     lived: u64,
@@ -144,12 +144,12 @@ fn report(batch: &Batch, seconds: f64) -> ExitCode {
         println!("  by {name:<25}{:>10}", thousandths / 1_000);
     }
     let missing = missing(&batch.counts);
-    let is_judged = batch.lived >= BATCH_MIN;
+    let is_checked = batch.lived >= BATCH_MIN;
     for name in &missing {
-        println!("{} {name}", if is_judged { "NOT REACHED" } else { "not reached in so few days:" });
+        println!("{} {name}", if is_checked { "NOT REACHED" } else { "not reached in so few days:" });
     }
     for (seed, why) in &batch.failed {
         println!("FAILED {why}\n  replay: make sim SEED={seed}");
     }
-    if batch.failed.is_empty() && (missing.is_empty() || !is_judged) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if batch.failed.is_empty() && (missing.is_empty() || !is_checked) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -10,19 +10,19 @@ use jiff::Timestamp;
 pub(crate) enum Due {
     /// An instance has booted, or its boot has failed.
     Boots(InstanceId),
-    /// A lifecycle hook completes with CONTINUE.
+    /// The launch hook or the termination hook of an instance completes with CONTINUE.
     HookEnds(InstanceId),
-    /// A launch hook times out: ABANDON.
+    /// The launch hook of an instance times out with the result ABANDON.
     HookAbandons(InstanceId),
-    /// A leaving instance has finished its requests.
+    /// An instance that leaves its target groups has completed its requests.
     Drained(InstanceId),
-    /// An instance is gone.
+    /// An instance is terminated.
     Leaves(InstanceId),
     /// The load balancer sets the health of a target.
-    TargetJudged(TargetGroupArn, InstanceId),
+    TargetHealthReported(TargetGroupArn, InstanceId),
     /// An instance begins to fail.
     TurnsBad(InstanceId),
-    /// Auto Scaling compares a group with its desired capacity.
+    /// Auto Scaling compares the instances of a group with its desired capacity.
     Balances(GroupName),
     /// Config evaluates an instance.
     Evaluates(RuleName, InstanceId),

@@ -1,4 +1,5 @@
-//! CloudWatch alarms: an alarm goes into ALARM when requests to its target group fail for its whole evaluation period.
+//! CloudWatch alarms. An alarm goes into ALARM when more than 5 % of the requests to its target group fail for its
+//! whole evaluation period.
 
 use driftless_planner::alarm::AlarmState as AlarmStateValue;
 use driftless_planner::ids::{AlarmName, TargetGroupArn};
@@ -10,7 +11,7 @@ use super::{Cloud, CloudEvent};
 const THRESHOLD_PERCENT: u128 = 5;
 
 impl Cloud {
-    /// Whether an alarm is above its threshold now.
+    /// Whether the metric of an alarm is above the threshold now.
     fn is_crossed(&self, name: &AlarmName) -> bool {
         let Some(alarm) = self.alarms.get(name) else { return false };
         let suffers = |arn: &TargetGroupArn| {

@@ -1,6 +1,6 @@
 //! Attributes failed requests to an actor. The actor that removes the last responding target of a target group is
-//! responsible for the requests to that target group. So is an actor that gives weight to a target group without a
-//! responding target, or sets all weights to 0.
+//! responsible for the failed requests to that target group. An actor that gives weight to a target group without a
+//! responding target, or sets all weights to 0, is responsible in the same way.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub enum Attribution {
     /// No actor: an instance failed, or its image is faulty.
     #[default]
     Fault,
-    /// Auto Scaling by itself.
+    /// Auto Scaling, of its own accord.
     AutoScaling,
     /// An operator, or a tool of theirs.
     Person,
@@ -40,7 +40,7 @@ impl From<Actor> for Attribution {
 }
 
 impl Attribution {
-    /// The name in the counts.
+    /// The name of the actor in the counts.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Fault => "a fault, or a bad image",
@@ -51,7 +51,8 @@ impl Attribution {
     }
 }
 
-/// The actor that took the last responding target from each target group, and when.
+/// What attribution needs to know: the actor that took the last responding target from each target group, and the actor
+/// that set all weights of a forward action to 0.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Silence {
     target_groups: BTreeMap<TargetGroupArn, (Timestamp, Attribution)>,
@@ -63,12 +64,12 @@ pub(super) struct Silence {
 }
 
 impl Silence {
-    /// The actor responsible for a target group without a responding target.
+    /// The actor responsible for the failed requests to a target group without a responding target.
     pub(super) fn of(&self, arn: &TargetGroupArn) -> Attribution {
         self.target_groups.get(arn).map(|(_, attribution)| *attribution).unwrap_or_default()
     }
 
-    /// The actor responsible for a forward action whose weights are all 0.
+    /// The actor responsible for the failed requests at a forward action whose weights are all 0.
     pub(super) fn of_no_weight(&self, place: &ForwardPlace) -> Attribution {
         self.weightless.get(place).copied().unwrap_or_default()
     }
@@ -120,7 +121,7 @@ impl Cloud {
         known.is_some_and(|known| known.targets.values().any(|target| target.health == TargetHealth::Healthy))
     }
 
-    /// A target fails by itself.
+    /// Records that a target of this target group fails by itself now.
     pub(super) fn note_break(&mut self, arn: TargetGroupArn) {
         self.silence.broke_at.insert(arn, self.now);
     }

@@ -1,4 +1,4 @@
-//! Auto Scaling by itself: it keeps the desired capacity and replaces unhealthy instances.
+//! What Auto Scaling does of its own accord: it keeps the desired capacity and replaces unhealthy instances.
 
 use driftless_planner::ids::{GroupName, InstanceId, Zone};
 use driftless_planner::observation::{LaunchFailure, TargetHealth};
@@ -8,22 +8,23 @@ use super::Cloud;
 use super::agenda::Due;
 use super::state::{Actor, GroupState, Instance, Life};
 
-/// How soon after a change of desired capacity Auto Scaling launches or terminates.
+/// The shortest and the longest time from a change of desired capacity until Auto Scaling launches or terminates.
 const FOLLOWS: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(2), SignedDuration::from_secs(30));
-/// Auto Scaling retries a failed launch after this long, doubled at each failure up to [`RETRY_MAX`] (3.3).
+/// How long Auto Scaling waits after a failed launch. The time doubles at each further failure, up to [`RETRY_MAX`]
+/// (3.3).
 const RETRY_MIN: SignedDuration = SignedDuration::from_secs(60);
 const RETRY_MAX: SignedDuration = SignedDuration::from_mins(16);
-/// How long AZ rebalancing waits for the new instance.
+/// How long AZ rebalancing waits for the new instance before it terminates an instance.
 const EVENS_OUT: SignedDuration = SignedDuration::from_mins(2);
 
 impl Cloud {
-    /// Schedules [`Self::balance`] for a group within seconds.
+    /// Schedules [`Self::balance`] for a group, from 2 to 30 seconds from now.
     pub(super) fn balances_soon(&mut self, group: &GroupName) {
         let wait = self.rng.duration(FOLLOWS.0, FOLLOWS.1);
         self.agenda.plan(self.now + wait, Due::Balances(group.clone()));
     }
 
-    /// Auto Scaling compares a group with its desired capacity, and launches or terminates.
+    /// Auto Scaling compares the instances of a group with its desired capacity, and launches or terminates instances.
     pub fn balance(&mut self, name: &GroupName) {
         self.give_up_unhealthy(name);
         let Some(group) = self.groups.get(name) else { return };
@@ -46,8 +47,9 @@ impl Cloud {
         }
     }
 
-    /// After the grace period Auto Scaling replaces an instance that EC2 reports as unhealthy, or the load balancer
-    /// where the group uses ELB health checks. Scale-in protection does not prevent that (3.1).
+    /// After the grace period Auto Scaling replaces an instance that EC2 reports as unhealthy. If the group uses ELB
+    /// health checks, it also replaces an instance that the load balancer reports as unhealthy. Scale-in protection
+    /// prevents neither (3.1).
     fn give_up_unhealthy(&mut self, name: &GroupName) {
         let Some(group) = self.groups.get(name) else { return };
         if group.suspended.contains("HealthCheck") || group.suspended.contains("ReplaceUnhealthy") {
@@ -104,8 +106,8 @@ impl Cloud {
         self.touch(name);
     }
 
-    /// AZ rebalancing: Auto Scaling launches in the zone with the fewest instances, above desired capacity if
-    /// necessary, and terminates the extra instance once the new one is healthy (3.1).
+    /// AZ rebalancing: Auto Scaling launches an instance in the zone with the fewest instances, above desired capacity
+    /// if necessary, and terminates an extra instance two minutes later (3.1).
     pub fn rebalance(&mut self, name: &GroupName) {
         if self.groups.get(name).is_none_or(|group| group.suspended.contains("AZRebalance")) {
             return;
@@ -121,7 +123,7 @@ impl Cloud {
         }
     }
 
-    /// The error message of AWS for a launch now. None: the launch succeeds.
+    /// The error message of AWS for a launch in this zone now. None: the launch succeeds.
     pub(super) fn launch_fault(&self, name: &GroupName, zone: Option<&Zone>) -> Option<String> {
         if self.launches(name).is_none() {
             return Some("The image id '[ami-0]' does not exist. Launching EC2 instance failed.".to_owned());
@@ -149,8 +151,8 @@ impl Cloud {
         self.agenda.plan(again_at, Due::Balances(name.clone()));
     }
 
-    /// The zone with the fewest instances among those with capacity; any zone if none has capacity (AZ balance is best
-    /// effort, 3.1).
+    /// The zone with the fewest instances among those with capacity. If no zone has capacity, the first zone: AZ
+    /// balance is best effort (3.1).
     fn emptiest_zone(&self, name: &GroupName) -> Option<Zone> {
         let zones = &self.groups.get(name)?.zones;
         let count = |zone: &Zone| self.active(name).filter(|instance| instance.zone == *zone).count();
@@ -158,7 +160,8 @@ impl Cloud {
         with_room.or_else(|| zones.first()).cloned()
     }
 
-    /// The instance that scale-in terminates: unprotected, first one of another template version, then the oldest.
+    /// The instance that scale-in terminates: the oldest unprotected instance that runs another template version than
+    /// the group's, or else the oldest unprotected instance.
     pub(super) fn victim(&self, name: &GroupName) -> Option<InstanceId> {
         let current = self.launches(name).map(|(version, _)| version);
         let candidates = self.active(name).filter(|instance| !instance.protected);

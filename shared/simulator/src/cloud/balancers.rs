@@ -1,4 +1,4 @@
-//! Target groups: registration, health, draining.
+//! Target groups: registration, health and draining of targets.
 
 use driftless_planner::ids::{InstanceId, TargetGroupArn};
 use driftless_planner::observation::TargetHealth;
@@ -9,14 +9,14 @@ use super::agenda::Due;
 use super::state::{Build, Instance, Life, Target};
 
 impl Cloud {
-    /// Registers a target. Its health is known after a few checks.
+    /// Registers a target. The load balancer knows its health after a few health checks.
     pub(super) fn register(&mut self, arn: &TargetGroupArn, id: &InstanceId) {
         let is_used = self.is_used(arn);
         let Some(target_group) = self.target_groups.get_mut(arn) else { return };
         let health = if is_used { TargetHealth::Initial } else { TargetHealth::Unused };
         target_group.targets.insert(id.clone(), Target { health });
-        let judging = target_group.judging;
-        self.agenda.plan(self.now + judging, Due::TargetJudged(arn.clone(), id.clone()));
+        let health_check_time = target_group.health_check_time;
+        self.agenda.plan(self.now + health_check_time, Due::TargetHealthReported(arn.clone(), id.clone()));
     }
 
     /// Whether a forward action names the target group. Weight 0 is enough (4.4).
@@ -24,7 +24,7 @@ impl Cloud {
         self.forwards.values().any(|forward| forward.weights.contains_key(arn))
     }
 
-    pub(super) fn judge_target(&mut self, arn: &TargetGroupArn, id: &InstanceId) {
+    pub(super) fn report_target_health(&mut self, arn: &TargetGroupArn, id: &InstanceId) {
         let is_used = self.is_used(arn);
         let Some(instance) = self.instances.get(id) else { return };
         let (answers, group) = (instance.answers && instance.is_up, instance.group.clone());
@@ -46,19 +46,19 @@ impl Cloud {
         self.watch_alarms();
     }
 
-    /// Weights or the target groups of a forward action changed: targets of an unused target group get health checks,
-    /// or lose them.
+    /// Starts or ends the health checks of targets after the weights or the target groups of a forward action changed.
+    /// Targets of a target group that no forward action names have no health checks.
     pub(super) fn forwards_changed(&mut self) {
         let arns: Vec<TargetGroupArn> = self.target_groups.keys().cloned().collect();
         for arn in arns {
             let is_used = self.is_used(&arn);
             let Some(target_group) = self.target_groups.get_mut(&arn) else { continue };
-            let judged_at = self.now + target_group.judging;
+            let reported_at = self.now + target_group.health_check_time;
             for (id, target) in &mut target_group.targets {
                 match (&target.health, is_used) {
                     (TargetHealth::Unused, true) => {
                         target.health = TargetHealth::Initial;
-                        self.agenda.plan(judged_at, Due::TargetJudged(arn.clone(), id.clone()));
+                        self.agenda.plan(reported_at, Due::TargetHealthReported(arn.clone(), id.clone()));
                     }
                     (TargetHealth::Draining, _) | (_, true) => {}
                     (_, false) => target.health = TargetHealth::Unused,
@@ -69,8 +69,8 @@ impl Cloud {
         self.watch_alarms();
     }
 
-    /// Instances of an image that fails under load begin to fail when the targets of that image get enough of the
-    /// traffic.
+    /// Instances of an image that fails under load begin to fail when the targets of that image get the percentage of
+    /// the traffic at which they fail.
     pub(super) fn load_shifts(&mut self) {
         let mut failing = Vec::new();
         for forward in self.forwards.values() {
@@ -96,7 +96,7 @@ impl Cloud {
         }
     }
 
-    /// Deregisters an instance from all target groups. Returns the longest deregistration delay.
+    /// Starts to deregister an instance from all target groups. Returns the longest deregistration delay.
     pub(super) fn deregister_everywhere(&mut self, id: &InstanceId) -> SignedDuration {
         let mut longest = SignedDuration::ZERO;
         for target_group in self.target_groups.values_mut() {
@@ -110,7 +110,7 @@ impl Cloud {
         longest
     }
 
-    /// Registers or deregisters all instances of a group.
+    /// Registers all instances of a group that are in service.
     pub(super) fn attach_members(&mut self, group: &driftless_planner::ids::GroupName, arn: &TargetGroupArn) {
         let members = self.members(group).filter(|instance| instance.life == Life::InService);
         let members: Vec<InstanceId> = members.map(|instance| instance.id.clone()).collect();
@@ -119,6 +119,7 @@ impl Cloud {
         }
     }
 
+    /// Deregisters all instances of a group at once.
     pub(super) fn detach_members(&mut self, group: &driftless_planner::ids::GroupName, arn: &TargetGroupArn) {
         let members: Vec<InstanceId> = self.members(group).map(|instance| instance.id.clone()).collect();
         if let Some(target_group) = self.target_groups.get_mut(arn) {

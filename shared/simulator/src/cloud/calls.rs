@@ -1,4 +1,4 @@
-//! The effect and the errors of each call: one method for each method of the ports, in the order of the ports.
+//! The effect and the errors of each call to AWS. There is one method for each port method, in the order of the ports.
 
 mod groups;
 mod reads;

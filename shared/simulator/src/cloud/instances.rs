@@ -13,12 +13,12 @@ use super::state::{Actor, Build, Ending, Instance, Life};
 use super::{Attribution, Cloud, CloudEvent};
 use driftless_planner::fact::ComplianceType;
 
-/// From the launch until the instance is up: an ordinary Linux image.
+/// The shortest and the longest time from the launch until the instance has booted, as with an ordinary Linux image.
 const BOOT: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(25), SignedDuration::from_secs(100));
-/// From the end of draining until EC2 has shut it down.
+/// The shortest and the longest time from the end of draining until EC2 has terminated the instance.
 const SHUTDOWN: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(5), SignedDuration::from_secs(40));
 
-/// Launches whose hook never completes, of a million.
+/// Number of launches, per million, whose launch hook never completes.
 const ABANDONED: u32 = 30_000;
 
 impl Cloud {
@@ -30,7 +30,7 @@ impl Cloud {
         Some(id)
     }
 
-    /// Adds a pending instance to a group without a boot.
+    /// Adds a pending instance to a group without scheduling its boot.
     pub(super) fn enlist(&mut self, group: &GroupName, zone: &Zone) -> Option<InstanceId> {
         let (template, image) = self.launches(group)?;
         self.launched += 1;
@@ -56,7 +56,8 @@ impl Cloud {
         Some(id)
     }
 
-    /// The version and the image that a group launches now. None: the template or the image does not exist.
+    /// The launch template version and the image that a group launches now. None: the version or the image does not
+    /// exist.
     pub(super) fn launches(&self, group: &GroupName) -> Option<(TemplateVersion, ImageId)> {
         let group = self.groups.get(group)?;
         // An instance refresh launches its target version, and the group's own version while it rolls back (3.5).
@@ -132,8 +133,8 @@ impl Cloud {
         self.touch(&name);
     }
 
-    /// An instance begins to terminate because of a write. It is deregistered from its target groups first, so that it
-    /// completes its requests.
+    /// Begins to terminate an instance because of a write by this actor. The instance is deregistered from its target
+    /// groups first, so that it completes its requests.
     pub(super) fn end(&mut self, id: &InstanceId, by: Actor, written_at: Timestamp) {
         let Some(instance) = self.instances.get(id).filter(|instance| is_alive(instance.life)) else { return };
         let name = instance.group.clone();
@@ -206,16 +207,17 @@ impl Cloud {
             .target_groups
             .iter()
             .filter(|(_, target_group)| target_group.targets.contains_key(id))
-            .map(|(arn, target_group)| (arn.clone(), target_group.judging))
+            .map(|(arn, target_group)| (arn.clone(), target_group.health_check_time))
             .collect();
         self.note_silence(answered, Attribution::Fault, self.now);
-        for (arn, judging) in registered {
+        for (arn, health_check_time) in registered {
             self.note_break(arn.clone());
-            self.agenda.plan(self.now + judging, Due::TargetJudged(arn, id.clone()));
+            self.agenda.plan(self.now + health_check_time, Due::TargetHealthReported(arn, id.clone()));
         }
     }
 
-    /// Whether an instance is healthy: in service, up, and healthy in each target group of its group.
+    /// Whether an instance is healthy: in service, healthy for Auto Scaling, and healthy in each target group of its
+    /// group.
     pub fn is_serving(&self, id: &InstanceId) -> bool {
         let Some(instance) = self.instances.get(id) else { return false };
         let Some(group) = self.groups.get(&instance.group) else { return false };
@@ -238,7 +240,7 @@ impl Cloud {
         known.filter(|instance| instance.life != Life::Gone)
     }
 
-    /// The instances that count towards desired capacity.
+    /// The instances of a group that count towards its desired capacity.
     pub(super) fn active<'c>(&'c self, group: &GroupName) -> impl Iterator<Item = &'c Instance> + use<'c> {
         self.members(group).filter(|instance| matches!(instance.life, Life::Pending | Life::InService))
     }

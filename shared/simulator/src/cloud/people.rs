@@ -17,7 +17,7 @@ use super::{Attribution, Cloud, CloudEvent};
 impl Cloud {
     // ---- setting up ---------------------------------------------------------------------------------------------------
 
-    /// Adds a group. Auto Scaling fills it to its desired capacity within minutes.
+    /// Adds a group of size 0. Auto Scaling launches instances within minutes after its desired capacity is raised.
     pub fn add_group(
         &mut self,
         name: &GroupName,
@@ -79,18 +79,24 @@ impl Cloud {
         self.groups.remove(name);
     }
 
-    /// Adds a target group. Its load balancer takes `judging` to determine the health of a target.
-    pub fn add_target_group(&mut self, arn: &TargetGroupArn, settings: TargetGroupSettings, judging: SignedDuration) {
-        self.target_groups.insert(arn.clone(), TargetGroupState { settings, judging, targets: BTreeMap::new() });
+    /// Adds a target group. The load balancer takes `health_check_time` to determine the health of a new target.
+    pub fn add_target_group(
+        &mut self,
+        arn: &TargetGroupArn,
+        settings: TargetGroupSettings,
+        health_check_time: SignedDuration,
+    ) {
+        self.target_groups
+            .insert(arn.clone(), TargetGroupState { settings, health_check_time, targets: BTreeMap::new() });
     }
 
-    /// Adds a forward action with its requests per second.
+    /// Adds a forward action that gets `rate` requests per second.
     pub fn add_forward(&mut self, place: &ForwardPlace, weights: BTreeMap<TargetGroupArn, u32>, rate: u64) {
         self.forwards.insert(place.clone(), ForwardState { weights, stickiness: None, rate });
         self.forwards_changed();
     }
 
-    /// An operator writes weights.
+    /// An operator changes a forward action, usually its weights.
     pub fn edit_forward(&mut self, place: &ForwardPlace, edit: impl FnOnce(&mut ForwardState)) {
         if let Some(forward) = self.forwards.get_mut(place) {
             let before = forward.weights.clone();
@@ -111,7 +117,7 @@ impl Cloud {
         self.templates.insert(version.clone(), content);
     }
 
-    /// Adds an image and the behavior of its instances. EC2 emits the event that it is available.
+    /// Adds an image whose instances behave as `build`. EC2 emits the event that the image is available.
     pub fn add_image(&mut self, image: Image, build: Build) {
         let id = image.id.clone();
         self.builds.insert(id.clone(), build);
@@ -119,7 +125,8 @@ impl Cloud {
         self.events.push(CloudEvent::Image { image: id, at: self.now });
     }
 
-    /// Operators exempt drifted images from the rules, and give instances that fail under load enough resources.
+    /// Operators exempt the images whose instances are non-compliant from the rules, and give instances that fail under
+    /// load enough resources.
     pub fn mend_images(&mut self) {
         for build in self.builds.values_mut() {
             if matches!(build, Build::Drifted | Build::FailsUnderLoad(_)) {
@@ -140,17 +147,17 @@ impl Cloud {
         self.builds.insert(id.clone(), build);
     }
 
-    /// Deregisters an image.
+    /// An operator deregisters an image.
     pub fn remove_image(&mut self, image: &ImageId) {
         self.images.remove(image);
     }
 
-    /// Adds a Config rule.
+    /// Adds a Config rule that evaluates a new instance after `delay`.
     pub fn add_rule(&mut self, rule: &RuleName, delay: SignedDuration) {
         self.rules.insert(rule.clone(), RuleState { delay, is_bad: false });
     }
 
-    /// Adds an alarm.
+    /// Adds an alarm in OK with this evaluation period.
     pub fn add_alarm(&mut self, name: &AlarmName, subject: AlarmSubject, window: SignedDuration) {
         let alarm = AlarmState {
             subject,
@@ -171,12 +178,12 @@ impl Cloud {
     // ---- what happens ---------------------------------------------------------------------------------------------------
 
     /// Config finds an instance non-compliant with a rule, or compliant again.
-    pub fn judge(&mut self, rule: &RuleName, instance: &InstanceId, verdict: ComplianceType) {
+    pub fn report_compliance(&mut self, rule: &RuleName, instance: &InstanceId, verdict: ComplianceType) {
         self.find(rule, instance, verdict);
     }
 
-    /// An operator edits a rule so that this percentage of instances is non-compliant at once; with 0 every instance is
-    /// compliant.
+    /// An operator edits a rule so that this percentage of all instances, drawn at random, is non-compliant at once.
+    /// With 0 every instance is compliant.
     pub fn edit_rule(&mut self, rule: &RuleName, percent: u32) {
         let alive: Vec<InstanceId> =
             self.instances.values().filter(|known| known.life != Life::Gone).map(|known| known.id.clone()).collect();
@@ -233,7 +240,7 @@ impl Cloud {
         }
     }
 
-    /// An operator protects an instance from scale-in, or removes the protection.
+    /// An operator protects an instance in service from scale-in, or removes the protection.
     pub fn spare(&mut self, instance: &InstanceId, is_spared: bool) {
         let Some(known) = self.instances.get_mut(instance).filter(|known| known.life == Life::InService) else {
             return;

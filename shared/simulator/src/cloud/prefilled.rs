@@ -1,4 +1,5 @@
-//! Resources that exist from the beginning, so that a test with 100,000 instances does not simulate their boot.
+//! Resources that exist from the beginning. A test with 100,000 instances needs them, because it cannot simulate the
+//! boot of each instance.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,8 @@ use super::Cloud;
 use super::state::{Instance, Life, Target};
 
 impl Cloud {
-    /// Fills a group with healthy, long-running instances and sets bounds that fit their number.
+    /// Fills a group with healthy, long-running instances. Minimum and desired capacity are their number, and the
+    /// maximum is twice that.
     pub fn stand(&mut self, name: &GroupName, count: u32) {
         let Some(group) = self.groups.get_mut(name) else { return };
         (group.min, group.max, group.desired) = (count, count.saturating_mul(2), count);
@@ -30,13 +32,13 @@ impl Cloud {
         self.touch(name);
     }
 
-    /// Adds an instance as given. No change of it is scheduled.
+    /// Adds an instance as given, without scheduling any change of it.
     pub fn add_instance(&mut self, instance: Instance) {
         self.of_group.entry(instance.group.clone()).or_default().push(instance.id.clone());
         self.instances.insert(instance.id.clone(), instance);
     }
 
-    /// Sets the number of the newest instance, and the instances that earlier launch tokens created.
+    /// Sets what earlier launches have left: the number of the newest instance, and the instance of each launch token.
     pub fn has_launched(&mut self, newest: u64, by_token: &BTreeMap<String, InstanceId>) {
         self.launched = newest;
         self.launch_tokens.clone_from(by_token);

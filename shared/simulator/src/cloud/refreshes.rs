@@ -14,7 +14,7 @@ use super::state::{Actor, Life};
 /// How often an instance refresh checks its progress.
 const STEP: SignedDuration = SignedDuration::from_secs(30);
 
-/// Auto Scaling fails a refresh that makes no progress for so long (3.5).
+/// Auto Scaling fails a refresh that makes no progress for this long (3.5).
 const STUCK: SignedDuration = SignedDuration::from_hours(1);
 
 impl Cloud {
@@ -37,7 +37,7 @@ impl Cloud {
         self.agenda.plan(self.now + STEP, Due::RefreshSteps(name.clone()));
     }
 
-    /// Turns the refresh into a rollback: the instances that it launched are replaced again.
+    /// Turns the refresh of a group into a rollback: Auto Scaling replaces the instances that the refresh launched.
     pub(super) fn send_back(&mut self, name: &GroupName) {
         let now = self.now;
         let Some(group) = self.groups.get_mut(name) else { return };
@@ -48,7 +48,8 @@ impl Cloud {
         self.touch(name);
     }
 
-    /// Replaces one more instance of another version. True: no such instance is left, and all instances are healthy.
+    /// Terminates one more instance that does not run the version which the group launches now, so that Auto Scaling
+    /// replaces it. True: no such instance is left, and all instances are healthy.
     fn replace_next(&mut self, name: &GroupName) -> bool {
         let Some(wanted) = self.launches(name).map(|(version, _)| version) else { return false };
         let Some(desired) = self.groups.get(name).map(|group| group.desired) else { return false };
@@ -70,7 +71,7 @@ impl Cloud {
         }
     }
 
-    /// Whether a refresh has made no progress for [`STUCK`].
+    /// Whether the refresh of a group has made no progress for [`STUCK`].
     fn is_stuck(&mut self, name: &GroupName) -> bool {
         let Some((wanted, _)) = self.launches(name) else { return false };
         let done = self.active(name).filter(|known| known.template.as_ref() == Some(&wanted));

@@ -9,7 +9,7 @@ use super::state::{Build, Life};
 use super::{Cloud, CloudEvent};
 
 impl Cloud {
-    /// Schedules the evaluation of a new instance.
+    /// Schedules the evaluation of a new instance by every rule.
     pub(super) fn evaluates_soon(&mut self, id: &InstanceId) {
         let rules: Vec<_> = self.rules.iter().map(|(rule, state)| (rule.clone(), state.delay)).collect();
         for (rule, delay) in rules {
@@ -26,7 +26,7 @@ impl Cloud {
         }
     }
 
-    /// Sets the compliance of an instance and emits the event of Config.
+    /// Sets the compliance of an instance with a rule. If it changed, Config emits an event.
     pub(super) fn find(&mut self, rule: &RuleName, id: &InstanceId, verdict: ComplianceType) {
         let at = self.now;
         let Some(instance) = self.instances.get_mut(id) else { return };

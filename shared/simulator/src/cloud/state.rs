@@ -15,9 +15,10 @@ use jiff::{SignedDuration, Timestamp};
 /// The actor of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Actor {
-    /// The system under test, by a call.
+    /// Driftless, the system under test, by a call.
     Driftless,
-    /// Auto Scaling by itself: balance, health, a scaling policy, an instance refresh.
+    /// Auto Scaling of its own accord: to keep the desired capacity, to replace an unhealthy instance, for a scaling
+    /// policy, or in an instance refresh.
     AutoScaling,
     /// An operator, or a tool of theirs.
     Person,
@@ -31,7 +32,8 @@ pub struct Ending {
     pub instance: InstanceId,
     pub group: GroupName,
     pub by: Actor,
-    /// The number of healthy instances in its group right before, the terminated instance included if it was healthy.
+    /// The number of healthy instances in its group right before the termination, including the terminated one if it
+    /// was healthy.
     pub serving_before: u32,
     pub served: bool,
 }
@@ -39,13 +41,13 @@ pub struct Ending {
 /// An event that AWS emits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CloudEvent {
-    /// Config changed its verdict.
+    /// Config changed the compliance of an instance with a rule.
     Compliance { instance: InstanceId, rule: RuleName, verdict: ComplianceType, at: Timestamp },
     /// An alarm changed its state.
     Alarm {
         alarm: AlarmName,
         state: AlarmStateValue,
-        /// The resource that the dimensions name.
+        /// The resource that the dimensions of the alarm name.
         subject: AlarmSubject,
         at: Timestamp,
     },
@@ -57,13 +59,14 @@ pub enum CloudEvent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Build {
     Good,
-    /// They never come up: EC2's status checks fail.
+    /// The instances never come up: their EC2 status checks fail.
     NeverBoots,
-    /// They boot and fail every health check of the load balancer.
+    /// The instances boot, and fail every health check of the load balancer.
     Sick,
-    /// They are healthy, and begin to fail when the new color gets this percentage of the traffic.
+    /// The instances are healthy at first, and begin to fail when the targets of the image get this percentage of the
+    /// traffic.
     FailsUnderLoad(u32),
-    /// They are healthy, and non-compliant with every Config rule.
+    /// The instances are healthy, and non-compliant with every Config rule.
     Drifted,
 }
 
@@ -75,12 +78,13 @@ pub struct GroupState {
     pub min: u32,
     pub max: u32,
     pub desired: u32,
-    /// The actor that lowered desired capacity, while there are more instances than desired.
+    /// The actor that is responsible for terminations while the group has more instances than desired: the one that
+    /// lowered the desired capacity, or Auto Scaling.
     pub shrunk_by: Actor,
     pub shrunk_at: Timestamp,
     pub template: TemplateReference,
     pub target_groups: Vec<TargetGroupArn>,
-    /// The API family of the attachments.
+    /// The API family with which the target groups are attached.
     pub attachment_api: AttachmentApi,
     pub suspended: BTreeSet<String>,
     pub warm_up: SignedDuration,
@@ -89,36 +93,36 @@ pub struct GroupState {
     /// Whether the group uses ELB health checks.
     pub elb_health: bool,
     pub zones: Vec<Zone>,
-    /// The timeout of the launch hook. None: no hook.
+    /// The timeout of the launch hook. None: the group has no launch hook.
     pub launch_hook: Option<SignedDuration>,
-    /// The timeout of the termination hook. None: no hook.
+    /// The timeout of the termination hook. None: the group has no termination hook.
     pub end_hook: Option<SignedDuration>,
     /// The newest failed launch.
     pub launch_failure: Option<LaunchFailure>,
-    /// Consecutive failed launches: Auto Scaling waits longer after each.
+    /// Number of consecutive failed launches. Auto Scaling waits longer after each of them.
     pub launches_failed: u32,
     /// Auto Scaling does not retry a launch before this time.
     pub launches_again_at: Timestamp,
     /// The newest instance refresh.
     pub refresh: Option<RefreshState>,
-    /// Earlier descriptions of the group, newest last, for reads that lag.
+    /// Earlier descriptions of the group, newest last, for reads with a lag.
     pub past: VecDeque<(Timestamp, Group)>,
-    /// Whether the endpoint knows `LaunchInstances`.
+    /// Whether the Auto Scaling endpoint knows the call `LaunchInstances`.
     pub offers_launch: bool,
 }
 
 /// An instance refresh.
 #[derive(Debug, Clone)]
 pub struct RefreshState {
-    /// The refresh as a describe call shows it.
+    /// The refresh as a describe call returns it.
     pub told: Refresh,
     /// Alarms that roll the refresh back.
     pub alarms: Vec<AlarmName>,
-    /// The bake time at the end.
+    /// The bake time: how long the refresh waits at the end, before it succeeds.
     pub bake: SignedDuration,
     /// Since when all instances are replaced.
     pub all_since: Option<Timestamp>,
-    /// The number of replaced and healthy instances, and since when this number has not changed.
+    /// The number of replaced and healthy instances, and since when this number has been unchanged.
     pub done: (usize, Timestamp),
 }
 
@@ -143,21 +147,21 @@ pub struct Instance {
     pub zone: Zone,
     pub life: Life,
     pub image: ImageId,
-    /// The template version of its launch.
+    /// The launch template version from which the instance was launched.
     pub template: Option<TemplateVersion>,
     pub launched_at: Timestamp,
     /// Since when the instance is in service.
     pub in_service_since: Option<Timestamp>,
     /// Whether EC2's status checks pass.
     pub is_up: bool,
-    /// Whether it responds to requests.
+    /// Whether the instance responds to requests.
     pub answers: bool,
-    /// The health status in Auto Scaling.
+    /// Whether the health status of the instance in Auto Scaling is healthy.
     pub healthy: bool,
     pub protected: bool,
-    /// The reason in its tag `driftless:protect`.
+    /// The value of the tag `driftless:protect`. None: the instance does not have this tag.
     pub protect: Option<String>,
-    /// The rules with which the instance is non-compliant, with the finding of Config.
+    /// The rules with which the instance is non-compliant, each with the finding of Config.
     pub breaks: BTreeMap<RuleName, Finding>,
 }
 
@@ -165,31 +169,32 @@ pub struct Instance {
 #[derive(Debug, Clone)]
 pub struct TargetGroupState {
     pub settings: TargetGroupSettings,
-    /// How long the load balancer takes to determine the health of a target.
-    pub judging: SignedDuration,
+    /// How long the load balancer takes to determine the health of a new target.
+    pub health_check_time: SignedDuration,
     pub targets: BTreeMap<InstanceId, Target>,
 }
 
-/// A registered target.
+/// A target that is registered with a target group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// Its health as the load balancer reports it.
+    /// The health of the target as the load balancer reports it.
     pub health: TargetHealth,
 }
 
-/// A forward action and its requests.
+/// A forward action and the rate of its requests.
 #[derive(Debug, Clone)]
 pub struct ForwardState {
     /// The weight of each target group.
     pub weights: BTreeMap<TargetGroupArn, u32>,
     pub stickiness: Option<SignedDuration>,
+    /// Requests that clients send per second.
     pub rate: u64,
 }
 
 /// A Config rule.
 #[derive(Debug, Clone, Default)]
 pub struct RuleState {
-    /// The time that Config takes to evaluate a new instance.
+    /// How long Config takes to evaluate a new instance.
     pub delay: SignedDuration,
     /// Whether every instance is non-compliant, whatever its image.
     pub is_bad: bool,
@@ -198,13 +203,14 @@ pub struct RuleState {
 /// A CloudWatch alarm.
 #[derive(Debug, Clone)]
 pub struct AlarmState {
-    /// The resource that the dimensions name.
+    /// The resource that the dimensions of the alarm name.
     pub subject: AlarmSubject,
     pub state: AlarmStateValue,
     pub since: Timestamp,
-    /// Period × evaluation periods.
+    /// The time of the evaluation: period × number of evaluation periods.
     pub window: SignedDuration,
-    /// Since when the metric is above the threshold. None: it is below.
+    /// Since when the metric has contradicted the state: it is above the threshold without ALARM, or below it in ALARM.
+    /// None: it agrees with the state.
     pub bad_since: Option<Timestamp>,
     /// Whether an operator or a fault has forced the state, so that the metric is ignored.
     pub is_forced: bool,

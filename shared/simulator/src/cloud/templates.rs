@@ -12,13 +12,14 @@ use super::state::{Instance, Life};
 const PAST_MAX: usize = 12;
 
 impl Cloud {
-    /// The newest version of a template.
+    /// The number of the newest version of a launch template.
     pub(super) fn newest(&self, template: &TemplateId) -> Option<u64> {
         let versions = self.templates.keys().filter(|version| version.template == *template);
         versions.map(|version| version.version).max()
     }
 
-    /// Writes a version. The same token writes only one version.
+    /// Writes a launch template version: the base version with another image. Calls with the same token write only one
+    /// version.
     pub(super) fn write_version(
         &mut self,
         template: &TemplateId,
@@ -38,7 +39,7 @@ impl Cloud {
         Some(version)
     }
 
-    /// The description of a group now.
+    /// The description of a group in its current state.
     pub(super) fn described(&self, name: &GroupName) -> Option<Group> {
         let group = self.groups.get(name)?;
         Some(Group {
@@ -59,7 +60,7 @@ impl Cloud {
         })
     }
 
-    /// Keeps the description of a group as it is from now on.
+    /// Adds the current description of a group to its earlier descriptions, for reads with a lag.
     pub(super) fn touch(&mut self, name: &GroupName) {
         let Some(described) = self.described(name) else { return };
         let now = self.now;
@@ -71,7 +72,7 @@ impl Cloud {
         }
     }
 
-    /// Runs one read with this lag.
+    /// Executes one read with this lag instead of the usual one.
     pub(crate) fn trailing<T>(&mut self, lag: SignedDuration, read: impl FnOnce(&mut Self) -> T) -> T {
         let usual = std::mem::replace(&mut self.lag, lag);
         let answer = read(self);
@@ -79,7 +80,7 @@ impl Cloud {
         answer
     }
 
-    /// The description of a group, older by the current lag.
+    /// The description of a group as a describe call returns it: older than now by the lag.
     pub(super) fn seen(&self, name: &GroupName) -> Option<Group> {
         if self.lag.is_zero() {
             return self.described(name);

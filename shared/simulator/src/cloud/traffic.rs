@@ -32,14 +32,15 @@ pub struct Traffic {
     pub failed_by: BTreeMap<Attribution, u128>,
 }
 
-/// The rates of requests and of failures at a forward action in the current state.
+/// The rate of the requests at a forward action, and the shares of them that fail, in the current state.
 #[derive(Debug, Clone)]
 pub(super) struct Served {
     rate: u64,
     failing: Vec<Failing>,
 }
 
-/// A share of requests that fails, as a fraction.
+/// A share of the requests at a forward action that fails, as the fraction `part` / `whole`. `others_answer` is whether
+/// other targets of the same target group respond.
 #[derive(Debug, Clone)]
 struct Failing {
     cause: FailureCause,
@@ -56,7 +57,7 @@ impl Traffic {
 }
 
 impl Cloud {
-    /// Counts the requests until `at`, all in the current state.
+    /// Counts the requests until `at`. Nothing changes until then.
     pub(super) fn serve_until(&mut self, at: Timestamp) {
         self.see_changes();
         let milliseconds = u128::try_from(at.duration_since(self.now).as_millis()).unwrap_or(0);
@@ -79,7 +80,7 @@ impl Cloud {
         }
     }
 
-    /// Computes the rates of failures again, if instances, targets or weights have changed since the last time.
+    /// Computes the failing shares again, if instances, targets or weights have changed since the last time.
     fn see_changes(&mut self) {
         let is_changed =
             [self.instances.take_changed(), self.target_groups.take_changed(), self.forwards.take_changed()];
@@ -89,7 +90,7 @@ impl Cloud {
         }
     }
 
-    /// The shares of requests that fail now.
+    /// The shares of the requests at a forward action that fail in the current state.
     fn failing(&self, forward: &ForwardState) -> Vec<Failing> {
         let all: u128 = forward.weights.values().map(|weight| u128::from(*weight)).sum();
         if all == 0 {
@@ -113,8 +114,8 @@ impl Cloud {
         failing
     }
 
-    /// The number of targets that get requests and do not respond, and the number that get requests: the healthy
-    /// targets or, if there are none, all registered targets (fail-open, 4.3).
+    /// The number of targets that get requests and do not respond, and the number of targets that get requests. If no
+    /// target is healthy, all registered targets that are not draining get requests (fail-open, 4.3).
     pub(super) fn bad_of(&self, arn: &TargetGroupArn) -> (u128, u128) {
         let Some(target_group) = self.target_groups.get(arn) else { return (0, 0) };
         let is_left = |health: &TargetHealth| !matches!(health, TargetHealth::Draining);

@@ -35,7 +35,7 @@ pub(super) fn publish(world: &mut World, names: &Names, rng: &mut Rng) {
     world.cloud.add_image(image, build);
 }
 
-/// An alarm goes into ALARM, into `INSUFFICIENT_DATA`, or flaps, without a cause in the fleet.
+/// An alarm goes into ALARM or `INSUFFICIENT_DATA`, once or several times, without a cause in the fleet.
 pub(super) fn go_into_alarm(world: &mut World, names: &Names, rng: &mut Rng) {
     let Some(alarm) = rng.pick(&names.alarms).cloned() else { return };
     let times = if rng.happens(300_000) { rng.between(2, 6) } else { 1 };
@@ -51,8 +51,8 @@ pub(super) fn go_into_alarm(world: &mut World, names: &Names, rng: &mut Rng) {
     }
 }
 
-/// The sum of weights that an operator writes. Driftless never writes weights of this sum, so a test can tell them
-/// apart.
+/// The sum of the weights that an operator writes. Driftless never writes weights with this sum, so the sum shows
+/// whether an operator wrote the weights.
 const THEIRS: u32 = 300;
 
 /// An operator writes weights, and later restores the earlier ones unless they were changed in between.

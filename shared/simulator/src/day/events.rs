@@ -1,4 +1,4 @@
-//! Changes in a run: drift, operators, AWS.
+//! The changes in a run: drift, changes by operators, and changes and failures of AWS.
 
 use driftless_planner::fact::ComplianceType;
 use driftless_planner::ids::{GroupName, InstanceId};
@@ -12,7 +12,7 @@ use crate::people;
 use crate::rng::Rng;
 use crate::world::World;
 
-/// Schedules the changes of the run.
+/// Schedules the changes of the run at random times.
 pub(super) fn plan(world: &mut World, names: &Names, rng: &mut Rng, is_calm: bool) {
     let events = if is_calm { 1 } else { rng.between(1, 30) };
     for _ in 0..events {
@@ -51,11 +51,11 @@ pub(super) fn some_member(world: &World, names: &Names, rng: &mut Rng) -> Option
 
 fn drift(world: &mut World, names: &Names, rng: &mut Rng) {
     if let Some(instance) = some_member(world, names, rng) {
-        world.cloud.judge(&names.rule, &instance, ComplianceType::NonCompliant);
+        world.cloud.report_compliance(&names.rule, &instance, ComplianceType::NonCompliant);
     }
 }
 
-/// An edited rule makes most of the fleet drift at once.
+/// An edited rule makes about 60 % of the instances drift at once.
 fn drift_many(world: &mut World, names: &Names) {
     world.cloud.edit_rule(&names.rule, 60);
 }
@@ -63,7 +63,7 @@ fn drift_many(world: &mut World, names: &Names) {
 fn clear(world: &mut World, names: &Names, rng: &mut Rng) {
     let drifted: Vec<_> = names.fleet.colors.iter().flat_map(|color| drifted(world, &color.group)).collect();
     if let Some(instance) = rng.pick(&drifted).cloned() {
-        world.cloud.judge(&names.rule, &instance, ComplianceType::Compliant);
+        world.cloud.report_compliance(&names.rule, &instance, ComplianceType::Compliant);
     }
 }
 
@@ -90,7 +90,7 @@ fn freeze(world: &mut World, rng: &mut Rng) {
     people::freeze(world, FreezeScope::Account, "incident", expires_at);
 }
 
-/// One zone or all zones have no capacity.
+/// One zone or all zones have no capacity for a time.
 fn shortage(world: &mut World, rng: &mut Rng) {
     let end = world.now + rng.duration(SignedDuration::from_mins(5), SignedDuration::from_hours(1));
     let zones = if rng.happens(400_000) { zones() } else { rng.pick(&zones()).cloned().into_iter().collect() };

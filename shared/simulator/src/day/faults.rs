@@ -1,5 +1,5 @@
-//! Behavior of Auto Scaling in some runs: hooks, scaling policies, AZ rebalancing, and other replacement strategies. It
-//! is drawn from its own random numbers, so that a run without it is unchanged.
+//! Behavior that only some runs have: lifecycle hooks, refused writes, AZ rebalancing, scaling policies, and other
+//! replacement strategies. It is drawn from separate random numbers, so that it changes no other draw of the run.
 
 use driftless_planner::ids::GroupName;
 use jiff::SignedDuration;
@@ -11,10 +11,10 @@ use crate::people;
 use crate::rng::Rng;
 use crate::world::World;
 
-/// Runs with such behavior, of a million.
+/// Number of runs, per million, that can have the behavior in this module.
 const DAYS_WITH_FAULTS: u32 = 500_000;
 
-/// Draws and schedules such behavior for a run.
+/// Draws the behavior in this module for a run, and schedules it.
 pub(super) fn set(world: &mut World, names: &Names, rng: &mut Rng) {
     if !rng.happens(DAYS_WITH_FAULTS) {
         return;
@@ -36,7 +36,7 @@ pub(super) fn set(world: &mut World, names: &Names, rng: &mut Rng) {
     }
 }
 
-/// The policy terminates the drifted instance first, or quarantines it for forensics.
+/// The policy uses another replacement strategy: `terminate-first`, or `quarantine` for forensics.
 fn replaces_otherwise(world: &mut World, names: &Names, rng: &mut Rng) {
     let way = if rng.happens(500_000) { "terminate-first" } else { "quarantine" };
     for color in &names.fleet.colors {
@@ -52,7 +52,7 @@ fn replaces_otherwise(world: &mut World, names: &Names, rng: &mut Rng) {
     world.note(|| format!("the policy: replace by {way}"));
 }
 
-/// The groups have launch and termination hooks.
+/// The groups have a launch hook, a termination hook, or both.
 fn has_hooks(world: &mut World, names: &Names, rng: &mut Rng) {
     let mut timeout = || {
         let drawn = rng.duration(SignedDuration::from_mins(1), SignedDuration::from_mins(8));
@@ -65,12 +65,12 @@ fn has_hooks(world: &mut World, names: &Names, rng: &mut Rng) {
     world.note(|| format!("hooks: {launch:?} at the launch, {end:?} at the end"));
 }
 
-/// Auto Scaling refuses writes to a group because of a scaling activity.
+/// Auto Scaling refuses some writes to groups because of a scaling activity.
 fn is_busy(world: &mut World, rng: &mut Rng) {
     world.rates.busy = u32::try_from(rng.between(1_000, 100_000)).unwrap_or(1_000);
 }
 
-/// AZ rebalancing starts.
+/// AZ rebalancing starts in a group, up to six times in the run.
 fn evens_out(world: &mut World, names: &Names, rng: &mut Rng) {
     for _ in 0..rng.between(1, 6) {
         let at = dawn() + rng.duration(SignedDuration::from_mins(5), BUSY - SignedDuration::from_mins(5));
@@ -84,7 +84,7 @@ fn evens_out(world: &mut World, names: &Names, rng: &mut Rng) {
     }
 }
 
-/// Scaling policies of both colors follow their share of a load that rises and falls over hours.
+/// The scaling policy of each color follows the color's share of a load that rises and falls periodically.
 fn follows_load(world: &mut World, names: &Names, rng: &mut Rng) {
     let groups = names.fleet.colors.iter().filter_map(|color| world.cloud.groups().get(&color.group));
     let Some(wanted) = groups.map(|group| group.desired).max() else { return };
@@ -126,13 +126,13 @@ fn follow(world: &mut World, names: &Names, name: &GroupName, load_per_mille: u6
     }
 }
 
-/// A scaling policy has no metric where no instance runs.
+/// Whether the scaling policy of a group has a metric: an instance of the group must be in service.
 fn has_metrics(world: &World, group: &GroupState) -> bool {
     world.cloud.members(&group.name).any(|member| member.life == Life::InService)
 }
 
-/// A group's share of the traffic, as a fraction. Without a load balancer each instance takes the same share from a
-/// queue.
+/// A group's share of the traffic, as a fraction. Without a load balancer each instance in service takes the same share
+/// of the load from a queue.
 fn share(world: &World, names: &Names, group: &GroupState) -> (u32, u32) {
     let colors = || names.fleet.colors.iter().filter_map(|color| world.cloud.groups().get(&color.group));
     let in_service = |group: &GroupState| {

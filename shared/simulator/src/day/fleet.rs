@@ -1,4 +1,4 @@
-//! The fleet of a run: its layout, its size, its policy.
+//! The fleet of a run: its layout, its size and its policy.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::fleet::{self, FleetNames, FleetPlan, Layout};
 use crate::invariants::admission::WINDOWS;
 use crate::rng::Rng;
 
-/// The names of the run.
+/// The names of the resources of the run.
 #[derive(Debug, Clone)]
 pub(super) struct Names {
     pub(super) fleet: FleetNames,
@@ -77,7 +77,7 @@ pub(super) fn account(names: &Names, rng: &mut Rng) -> Result<Cloud, IdError> {
     Ok(cloud)
 }
 
-/// The size of the fleet.
+/// The size of the fleet: its desired capacity, the room from there to the maximum, and the instance warm-up.
 struct Sizes {
     desired: u32,
     room: u32,
@@ -94,7 +94,7 @@ impl Sizes {
     }
 }
 
-/// The image that the fleet runs.
+/// The image that the fleet runs at the beginning.
 pub(super) fn image() -> Result<Image, IdError> {
     Ok(fleet::image("ami-00000000000000001".parse()?, dawn() - SignedDuration::from_hours(24)))
 }

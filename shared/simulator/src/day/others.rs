@@ -1,4 +1,4 @@
-//! Other changes of operators in a run.
+//! Further changes in a run: protected instances, wrong tags, changes of alarms, other fleets, and suspended processes.
 
 use driftless_planner::alarm::AlarmState;
 use driftless_planner::fact::ComplianceType;
@@ -44,7 +44,7 @@ fn scaled_to_zero(world: &mut World, instance: &InstanceId) {
     world.note(|| format!("an operator stops protecting {instance}"));
 }
 
-/// Operators remove every protection at the end.
+/// Operators remove the protection of every instance.
 pub(super) fn release_all(world: &mut World) {
     let protected: Vec<InstanceId> = world.history.protected.keys().cloned().collect();
     for instance in protected {
@@ -85,7 +85,7 @@ pub(super) fn put_all_in_alarm(world: &mut World, names: &Names, rng: &mut Rng) 
     });
 }
 
-/// An operator deletes an alarm, and creates it again.
+/// An operator deletes an alarm, and creates it again later.
 pub(super) fn delete_alarm(world: &mut World, names: &Names, rng: &mut Rng) {
     let Some(name) = rng.pick(&names.alarms).cloned() else { return };
     let Some(known) = world.cloud.alarms_now().get(&name).cloned() else { return };
@@ -99,7 +99,7 @@ fn other_fleets() -> impl Iterator<Item = FleetName> {
     ["api", "batch", "web"].into_iter().filter_map(|name| name.parse().ok())
 }
 
-/// Other fleets of the account hold cutover slots.
+/// Other fleets of the account hold the cutover slots for some minutes.
 pub(super) fn take_turns(world: &mut World, rng: &mut Rng) {
     world.note(|| "other fleets take their turns".to_owned());
     // The resync releases the slots of fleets that do not exist, so they are taken again each minute.
@@ -121,7 +121,7 @@ pub(super) fn take_turns(world: &mut World, rng: &mut Rng) {
     });
 }
 
-/// An edited rule makes other fleets drift, and this one.
+/// An edited rule makes other fleets drift, and about 20 % of the instances of this fleet.
 pub(super) fn drift_elsewhere(world: &mut World, names: &Names) {
     let now = world.now;
     for fleet in other_fleets() {
@@ -131,7 +131,8 @@ pub(super) fn drift_elsewhere(world: &mut World, names: &Names) {
     world.cloud.edit_rule(&names.rule, 20);
 }
 
-/// An instance drifts and fails at once. Auto Scaling replaces it, unless an operator has just suspended that process.
+/// An instance drifts and fails at once. Auto Scaling replaces it, unless an operator has just suspended
+/// `ReplaceUnhealthy`.
 pub(super) fn drift_and_fail(world: &mut World, names: &Names, rng: &mut Rng) {
     if let Some(instance) = some_member(world, names, rng) {
         world.note(|| format!("EC2: {instance} fails, and drifts"));
@@ -139,12 +140,12 @@ pub(super) fn drift_and_fail(world: &mut World, names: &Names, rng: &mut Rng) {
         if let Some(group) = group.filter(|_| rng.happens(500_000)) {
             suspend(world, &group, "ReplaceUnhealthy", rng);
         }
-        world.cloud.judge(&names.rule, &instance, ComplianceType::NonCompliant);
+        world.cloud.report_compliance(&names.rule, &instance, ComplianceType::NonCompliant);
         world.cloud.break_instance(&instance, rng.happens(500_000));
     }
 }
 
-/// An operator suspends a process of a group, and resumes it.
+/// An operator suspends a process of a group, and resumes it later.
 fn suspend(world: &mut World, group: &GroupName, process: &'static str, rng: &mut Rng) {
     let end = world.now + rng.duration(SignedDuration::from_mins(1), SignedDuration::from_mins(40));
     world.note(|| format!("a person: suspends {process} of {group} until {end}"));

@@ -1,4 +1,4 @@
-//! The ports to AWS: each method is one call, which the simulated AWS answers in its state at the time of arrival.
+//! The ports to AWS. Each method is one call, which the simulated AWS answers in its state when the call arrives.
 
 use std::collections::{BTreeMap, BTreeSet};
 

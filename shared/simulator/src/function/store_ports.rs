@@ -64,7 +64,8 @@ impl RequestQueue for Function {
     }
 }
 
-/// SQS refuses longer delays; the adapter rounds fractions of a second.
+/// Refuses a message whose delay is negative or longer than [`DELAY_MAX`], as SQS does. A fraction of a second is
+/// accepted, because the adapter rounds it.
 fn takes(delay: SignedDuration) -> CallResult<()> {
     if (SignedDuration::ZERO..=DELAY_MAX).contains(&delay) {
         return Ok(());
@@ -302,7 +303,7 @@ impl Function {
     }
 }
 
-/// Counts the phases that a commit reaches, and adds it to the trace.
+/// Counts the phases and guards of a commit, and adds its history entries to the trace.
 fn note_commit(world: &mut World, id: u64, decision: &Decision, committed: Committed) {
     if committed == Committed::Conflict {
         world.note(|| format!("f{id} commit: conflict"));
@@ -340,7 +341,7 @@ fn check_commit(
     world.violations.extend(wrong.map(|what| Violation { at: decided_at, rule: "a decision is sound", what }));
 }
 
-/// Counts the phase and the outcome of a cutover, and checks that there is only one at a time.
+/// Counts the phase and the outcome of a cutover, and checks that only one cutover is under way at a time.
 fn note_cutover(world: &mut World, before: Option<&Record>, next: &Record) {
     if let Some(cutover) = &next.cutover {
         let route = match cutover.route {

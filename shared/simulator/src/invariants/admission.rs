@@ -1,5 +1,5 @@
-//! Checked at each commit: the work that starts, against the tags that operators wrote and the state that AWS showed to
-//! the function.
+//! Checked at each commit: whether the work that starts may start. The tags that operators wrote and the state that AWS
+//! showed to the function determine that.
 
 use std::collections::BTreeMap;
 
@@ -28,25 +28,25 @@ pub const WINDOWS: [(&str, &[(i64, i64)]); 3] = [
 /// The times of a function's newest reads of a fleet.
 #[derive(Debug, Clone, Copy)]
 pub struct Pass {
-    /// The time of the state that the read of the groups showed.
+    /// The time of the state of the groups that the function read.
     pub groups: Timestamp,
-    /// When the table was read.
+    /// The time at which the function read the table.
     pub table: Timestamp,
 }
 
-/// A commit and the reads behind it.
+/// A commit and the reads on which its decision is based.
 #[derive(Debug)]
 pub struct Commit<'c> {
     pub fleet: &'c FleetName,
     pub before: Option<&'c Record>,
     pub decision: &'c Decision,
-    /// When, by the clock of the function.
+    /// The time of the decision, by the clock of the function.
     pub decided_at: Timestamp,
-    /// The pass that decided it.
+    /// The times of the reads on which the decision is based.
     pub pass: Pass,
 }
 
-/// Whether the work that starts with this commit may start.
+/// Checks that the work which starts with this commit may start.
 ///
 /// # Errors
 /// The invariant that is violated.
@@ -108,7 +108,7 @@ fn replacements_may_begin(
     Ok(())
 }
 
-/// Unless an operator has promoted it, a cutover leaves the queue only in an open window.
+/// Checks that a cutover starts only in an open window and without a freeze, unless an operator has promoted it.
 fn cutover_may_begin(world: &World, commit: &Commit<'_>) -> Result<(), Violation> {
     let is_waiting = |phase: &CutoverPhase| matches!(phase, CutoverPhase::Queued | CutoverPhase::Preflight);
     let is_begun = |record: &Record| record.cutover.as_ref().is_some_and(|cutover| !is_waiting(cutover.phase()));
@@ -154,14 +154,14 @@ fn not_frozen(world: &World, commit: &Commit<'_>) -> Result<(), Violation> {
     }
 }
 
-/// Since when an instance has been non-compliant with one of these rules without interruption.
+/// Since when an instance has been non-compliant with any of these rules without interruption.
 fn drifted_since(world: &World, id: &InstanceId, rules: &[&str]) -> Option<Timestamp> {
     let breaks = &world.cloud.instances().get(id)?.breaks;
     let listed = breaks.iter().filter(|(rule, _)| rules.contains(&rule.as_str()));
     listed.map(|(_, finding)| finding.recorded_at).min()
 }
 
-/// The description of a group at that time.
+/// The description of a group at this time.
 fn seen<'w>(world: &'w World, name: &GroupName, at: Timestamp) -> Option<&'w Group> {
     let past = &world.cloud.groups().get(name)?.past;
     past.iter().rev().find(|(since, _)| *since <= at).or_else(|| past.front()).map(|(_, group)| group)
@@ -171,8 +171,8 @@ const fn is_active(member: &Member) -> bool {
     matches!(member.lifecycle, Lifecycle::Pending | Lifecycle::InService)
 }
 
-/// The active members of a group, without replacement instances whose drifted instance still exists and whose
-/// replacement is under way.
+/// The active instances of a group. A replacement instance is left out while its replacement is under way and the
+/// drifted instance that it replaces still exists, as `is_there` tells.
 fn without_successors<'g>(
     commit: &Commit<'_>,
     group: &'g Group,

@@ -1,4 +1,4 @@
-//! Checked after a long period without faults.
+//! Checked after a long period without faults: no work is left.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use super::safety::percent;
 use crate::table::Row;
 use crate::world::World;
 
-/// Whether all work has ended.
+/// Checks that all work has ended.
 ///
 /// # Errors
 /// The first work that has not ended.
@@ -24,7 +24,7 @@ pub fn after_quiet(world: &World) -> Result<(), Violation> {
     world.table.rows().keys().try_for_each(|fleet| left_over(world, fleet))
 }
 
-/// Whether all work on one fleet has ended.
+/// Checks that all work on one fleet has ended.
 ///
 /// # Errors
 /// The first work that has not ended.
@@ -84,7 +84,7 @@ pub fn left_over(world: &World, fleet: &FleetName) -> Result<(), Violation> {
     Ok(())
 }
 
-/// Each history entry was published as an event at least once, and repetitions are identical.
+/// Checks that each history entry was published as an event at least once, and that its repetitions are identical.
 fn put_at_least_once(world: &World, fleet: &FleetName, row: &Row) -> Result<(), Violation> {
     let wrong = |what: String| Err(Violation { at: world.now, rule: "every transition is an event", what });
     if row.to_be_put.len() != row.history.len() {
@@ -104,8 +104,8 @@ fn put_at_least_once(world: &World, fleet: &FleetName, row: &Row) -> Result<(), 
     }
 }
 
-/// Whether the policy is `terminate-first` and minimum healthy is the whole group: Driftless sends a message and
-/// replaces nothing.
+/// Whether the policy is `terminate-first` and minimum healthy is the whole group. With such a policy Driftless sends a
+/// message and replaces nothing.
 fn nothing_can_go_first(world: &World, name: &GroupName) -> bool {
     let Some(group) = world.cloud.groups().get(name) else { return false };
     let old = "driftless:replace"; // The old name of the tag.

@@ -4,10 +4,10 @@ use super::Violation;
 use super::safety::violated;
 use crate::world::World;
 
-/// Whether a function that ends may leave these messages to be received again.
+/// Checks that a function which ends may leave these messages on the queue, to be received again.
 ///
 /// # Errors
-/// The function had no fault.
+/// The function failed for messages without having had a fault.
 pub fn ended(world: &World, function: u64, failed: &[u64]) -> Result<(), Violation> {
     if failed.is_empty() || world.history.faulted.contains(&function) {
         return Ok(());
@@ -16,10 +16,10 @@ pub fn ended(world: &World, function: u64, failed: &[u64]) -> Result<(), Violati
     Err(violated(world, "a message fails only where a fault explains it", what))
 }
 
-/// Whether a timeout of the function has an explanation.
+/// Checks that the timeout of a function has an explanation.
 ///
 /// # Errors
-/// No fault delayed the function.
+/// The function reached its timeout although no fault delayed it.
 pub fn killed(world: &World, function: u64) -> Result<(), Violation> {
     if world.history.faulted.contains(&function) || world.history.slowed.contains(&function) {
         return Ok(());

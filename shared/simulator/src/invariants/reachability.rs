@@ -1,4 +1,4 @@
-//! Checked over a batch of runs: every fault and every guard must occur in some run, or it is not tested.
+//! Checked over a batch of runs: every fault and every guard must occur in some run, since otherwise it is not tested.
 
 use crate::world::Counts;
 
@@ -68,10 +68,10 @@ pub const MUST_REACH: [&str; 62] = [
     "outcome rolled-back",
 ];
 
-/// A batch of at least so many runs must reach all of them.
+/// The smallest number of runs in a batch that must reach everything in [`MUST_REACH`].
 pub const BATCH_MIN: u64 = 5_000;
 
-/// The ones that a batch did not reach.
+/// The names in [`MUST_REACH`] that a batch did not reach.
 pub fn missing(counts: &Counts) -> Vec<&'static str> {
     MUST_REACH.into_iter().filter(|name| !counts.reached.contains_key(*name)).collect()
 }

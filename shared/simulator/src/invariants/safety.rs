@@ -1,4 +1,4 @@
-//! Checked right before the effect of each write.
+//! Checked right before the effect of each write: whether Driftless may make this write.
 
 use driftless_planner::action::CapacityChange;
 use driftless_planner::ids::{GroupName, InstanceId};
@@ -11,11 +11,11 @@ use crate::cloud::{GroupState, Life};
 use crate::faults::CALL_TIMEOUT;
 use crate::world::World;
 
-/// A write that is under way cannot take into account a change that is younger than this: the timeouts of one read and
-/// one call.
+/// A write that is under way cannot take into account a change that is younger than this. It is the sum of the timeouts
+/// of one read and one call.
 pub(super) const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(2 * CALL_TIMEOUT.as_secs());
 
-/// Whether a function may make this write in the current world.
+/// Checks that a function may make this write in the current world.
 ///
 /// # Errors
 /// The invariant that the write violates.
@@ -68,21 +68,22 @@ fn may_go(world: &World, function: u64, instance: &InstanceId, capacity: Capacit
     respects_budget(world, group, instance)
 }
 
-/// Since when a new instance of a group may belong to Driftless: since it last raised the capacity, or since it
-/// admitted the first surge that is under way there. Auto Scaling replaces a terminated replacement instance.
+/// Since when a new instance of a group may belong to Driftless: since Driftless last raised the capacity or, if that
+/// is earlier, since it admitted the oldest surge that is under way in the group. Auto Scaling can launch such an
+/// instance in place of a terminated replacement instance.
 fn raised_at(world: &World, group: &GroupName) -> Option<Timestamp> {
     let last = world.history.raised.get(group).copied()?;
     let surges = works(world).filter(|(_, work)| work.group == *group).filter_map(|(_, work)| work.phase().surge());
     surges.map(|surge| surge.admitted_at).chain([last]).min()
 }
 
-/// All stored replacements.
+/// All replacements in the stored records.
 fn works(world: &World) -> impl Iterator<Item = (&InstanceId, &Replacement)> {
     world.table.rows().values().filter_map(|row| row.record.as_ref()).flat_map(|record| &record.replacements)
 }
 
-/// Driftless must not terminate an instance that an operator protects: by its tag until the expiry, or from scale-in
-/// unless all instances of the group are protected.
+/// Checks that Driftless does not terminate an instance that an operator protects: by its tag until the tag expires, or
+/// from scale-in unless all instances of the group are protected.
 fn is_unprotected(world: &World, function: u64, instance: &InstanceId) -> Result<(), Violation> {
     let Some(known) = world.cloud.instances().get(instance) else { return Ok(()) };
     let Some(Protected { since, from_scale_in }) = world.history.protected.get(instance).copied() else {
@@ -170,7 +171,8 @@ fn keeps_minimum_healthy(
     Ok(())
 }
 
-/// The time up to which a function knew a group when it decided: its lag, or a moment ago.
+/// The time of the newest state of a group that a function can have known when it decided: the time of its last read,
+/// but at the latest [`ON_ITS_WAY`] ago.
 fn looked_at(world: &World, function: u64, group: &GroupState) -> Timestamp {
     let fleet = group.tags.get("driftless:fleet");
     let looked_at = fleet.map_or(world.now, |fleet| world.history.known_up_to(function, fleet, world.now));
@@ -216,7 +218,8 @@ fn respects_budget(world: &World, group: &GroupState, instance: &InstanceId) -> 
     Ok(())
 }
 
-/// Driftless changes a setting that it must restore only after it has stored it in the borrowed settings.
+/// Checks that Driftless has stored the original value of a setting in the borrowed settings before it changes the
+/// setting.
 fn is_borrowed(world: &World, group: &GroupName, aws_write: &AwsWrite) -> Result<(), Violation> {
     let mut entries =
         world.table.rows().values().filter_map(|row| row.record.as_ref()).flat_map(|record| &record.borrowed_settings);

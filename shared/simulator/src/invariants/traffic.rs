@@ -1,4 +1,4 @@
-//! Checked right before each write that moves traffic, or removes targets that carry it.
+//! Checked right before each write that moves traffic, or that removes targets with traffic.
 
 use driftless_planner::action::WeightChange;
 use driftless_planner::ids::{GroupName, ImageId, TargetGroupArn};
@@ -11,10 +11,10 @@ use super::{Violation, home_of, of_its_fleet, serving};
 use crate::cloud::{Attribution, Life};
 use crate::world::World;
 
-/// A decision from before a veto may take effect until this long after it.
+/// How long after a veto a decision from before the veto can still take effect.
 const VETO_IS_KNOWN: SignedDuration = SignedDuration::from_secs(30);
 
-/// Driftless causes no failed request.
+/// Checks that Driftless has caused no failed request.
 pub(super) fn requests(world: &World) -> Result<(), Violation> {
     match world.cloud.traffic().failed_by.get(&Attribution::Driftless) {
         Some(thousandths) if *thousandths > 0 => {
@@ -25,7 +25,8 @@ pub(super) fn requests(world: &World) -> Result<(), Violation> {
     }
 }
 
-/// A color gets weight only at its minimum healthy. For a return to the old color one healthy target is enough.
+/// Checks that a color gets more weight only if its minimum number of instances is healthy. For a return to the old
+/// color one healthy instance is enough.
 pub(super) fn weights(world: &World, change: &WeightChange) -> Result<(), Violation> {
     let Some(forward) = world.cloud.forwards_now().get(&change.place) else { return Ok(()) };
     let all = |weights: &std::collections::BTreeMap<TargetGroupArn, u32>| {
@@ -46,7 +47,8 @@ pub(super) fn weights(world: &World, change: &WeightChange) -> Result<(), Violat
     Ok(())
 }
 
-/// A target group is attached to a color: the color gets traffic as soon as its targets are healthy.
+/// Checks that a color may get traffic before a target group is attached to it: its targets get requests as soon as
+/// they are healthy.
 pub(super) fn attach(world: &World, group: &GroupName) -> Result<(), Violation> {
     if world.history.homes.contains(group) { Ok(()) } else { gets_traffic(world, group) }
 }
@@ -70,7 +72,7 @@ fn gets_traffic(world: &World, group: &GroupName) -> Result<(), Violation> {
     images.try_for_each(|image| is_not_vetoed(world, group, image))
 }
 
-/// A vetoed image gets no more traffic.
+/// Checks that an image which gets traffic is not vetoed.
 fn is_not_vetoed(world: &World, group: &GroupName, image: &ImageId) -> Result<(), Violation> {
     let Some(record) = record(world, group) else { return Ok(()) };
     match record.memory.vetoes.get(image) {
@@ -82,7 +84,7 @@ fn is_not_vetoed(world: &World, group: &GroupName, image: &ImageId) -> Result<()
     }
 }
 
-/// An instance refresh rolls out no vetoed image, except on its rollback.
+/// Checks that an instance refresh rolls out no vetoed image, except while the cutover rolls back.
 pub(super) fn refresh(world: &World, group: &GroupName, template: &TemplateVersion) -> Result<(), Violation> {
     let phase = record(world, group).and_then(|record| record.cutover.as_ref()).map(Cutover::phase);
     if matches!(phase, Some(CutoverPhase::RollingBack { .. })) {
@@ -92,7 +94,8 @@ pub(super) fn refresh(world: &World, group: &GroupName, template: &TemplateVersi
     content.and_then(|content| content.image.as_ref()).map_or(Ok(()), |image| is_not_vetoed(world, group, image))
 }
 
-/// A color is detached from a shared target group only while the other color has enough healthy targets there.
+/// Checks that a color is detached from a shared target group only while the other color has enough healthy targets
+/// there.
 pub(super) fn detach(world: &World, group: &GroupName, target_group: &TargetGroupArn) -> Result<(), Violation> {
     let others = world.cloud.groups().values().filter(|other| other.name != *group);
     let others = others.filter(|other| other.target_groups.contains(target_group)).map(|other| &other.name);
@@ -108,7 +111,7 @@ pub(super) fn detach(world: &World, group: &GroupName, target_group: &TargetGrou
     Ok(())
 }
 
-/// A color is scaled to zero only without traffic, and not while it has the only healthy instances.
+/// Checks that a color is scaled to zero only without traffic, and not while it has the only healthy instances.
 pub(super) fn empty(world: &World, group: &GroupName) -> Result<(), Violation> {
     let Some(known) = world.cloud.groups().get(group) else { return Ok(()) };
     let weighed_just_now = world.history.people_weighed_at.is_some_and(|at| world.now.duration_since(at) <= ON_ITS_WAY);
@@ -127,7 +130,7 @@ pub(super) fn empty(world: &World, group: &GroupName) -> Result<(), Violation> {
     Ok(())
 }
 
-/// A cutover starts only after the one before has ended.
+/// Checks that a cutover starts only after the cutover before it has ended.
 ///
 /// # Errors
 /// Two cutovers would be under way.
@@ -152,8 +155,8 @@ fn serving_or_just_now(world: &World, group: &GroupName) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-/// The minimum healthy of a color that is to take all traffic: a percentage of the smaller of the old color's desired
-/// capacity now and a moment ago.
+/// The number of healthy instances that a color needs before it takes all traffic: the minimum healthy percentage of
+/// the old color's desired capacity. The smallest desired capacity of the last moments counts.
 fn minimum_healthy(world: &World, group: &GroupName) -> u32 {
     let Some(home) = home_of(world, group).and_then(|home| world.cloud.groups().get(home)) else { return 1 };
     let Some(known) = world.cloud.groups().get(group) else { return 1 };

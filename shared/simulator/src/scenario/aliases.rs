@@ -7,29 +7,29 @@ use super::words::Line;
 /// replacement, and only the phase of the replacement was called `proving`. (old name)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// What happens: the first word after the time.
+    /// The kind of an event: the first word after the time.
     Event,
     /// The state of an alarm.
     AlarmState,
-    /// What becomes of the instances of an image.
+    /// The behavior of the instances of an image.
     Image,
-    /// What is expected: the name before the `=`, or the whole word.
+    /// The name of an expectation: the part before the `=`, or the whole word.
     Expectation,
     /// A call that changes something in AWS or in the table.
     Call,
-    /// `cutover=`
+    /// The phase of a cutover, after `cutover=`.
     CutoverPhase,
-    /// `replacement blue/1=`
+    /// The phase of a replacement, as after `replacement blue/1=`.
     ReplacementPhase,
-    /// `condition=`
+    /// The name of a condition, after `condition=`.
     Condition,
-    /// `blocked blue/1=`
+    /// The name of a guard, as after `blocked blue/1=`.
     Guard,
-    /// `page "…"` and `message "…"`: a part of a subject.
+    /// A part of the subject of a message, in `page "…"` and `message "…"`.
     Subject,
 }
 
-/// The earlier name and the documented name, by place.
+/// Each alias: the place, the earlier name and the documented name.
 pub(crate) const ALIASES: &[(Place, &str, &str)] = &[
     (Place::Event, "person", "operator"),
     (Place::AlarmState, "rings", "in-alarm"),
@@ -60,7 +60,7 @@ pub(crate) const ALIASES: &[(Place, &str, &str)] = &[
     (Place::Subject, "another hand", "outside Driftless"),
 ];
 
-/// The rows of a place: the earlier name and the documented name.
+/// The aliases of a place, each as the earlier name and the documented name.
 fn rows(place: Place) -> impl Iterator<Item = (&'static str, &'static str)> {
     ALIASES.iter().filter(move |(of, ..)| *of == place).map(|(_, earlier, documented)| (*earlier, *documented))
 }
@@ -75,14 +75,14 @@ pub(crate) fn documented_subject(text: &str) -> String {
     rows(Place::Subject).fold(text.to_owned(), |text, (earlier, documented)| text.replace(earlier, documented))
 }
 
-/// Every name for what a name means: the documented one first.
+/// All names with the same meaning as this one, the documented name first.
 pub(crate) fn names_of(place: Place, name: &str) -> impl Iterator<Item = &str> {
     let name = documented(place, name);
     let earlier = rows(place).filter(move |(_, documented)| *documented == name).map(|(earlier, _)| earlier);
     std::iter::once(name).chain(earlier)
 }
 
-/// Takes the next words if they are one of the names for this one.
+/// Takes the next words of a line if they are this name or another one with the same meaning.
 pub(crate) fn takes(line: &mut Line<'_>, place: Place, name: &str) -> bool {
     names_of(place, name).any(|name| line.takes_all(&name.split(' ').collect::<Vec<_>>()))
 }

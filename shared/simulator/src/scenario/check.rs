@@ -11,18 +11,18 @@ use super::words::{Line, Need, ScenarioError, Word};
 /// One expectation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Term {
-    /// A number, compared with another.
+    /// The comparison of a quantity with a number.
     Number { what: Quantity, comparison: Comparison, value: u64 },
-    /// A word, or one of several.
+    /// Whether a property has this value (`is`), or does not have it.
     Word { what: Property, is: bool, value: String },
-    /// Whether Driftless sent a message, or a page. `fleet` is None for messages of any fleet, `containing` is None for any
-    /// subject.
+    /// Whether Driftless sent a message or a page. `fleet` None means a message of any fleet, and `containing` None
+    /// means a message with any subject.
     Told { fleet: Option<FleetName>, only_pages: bool, containing: Option<String>, is: bool },
     /// The fleet has no work left.
     Idle { fleet: FleetName },
 }
 
-/// What is counted or measured.
+/// A quantity that an expectation compares with a number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Quantity {
     /// The group's share of the traffic, in percent.
@@ -31,40 +31,40 @@ pub(crate) enum Quantity {
     Min(GroupRef),
     Max(GroupRef),
     Running(GroupRef),
-    /// Instances in service and healthy.
+    /// Number of instances that are in service and healthy.
     Serving(GroupRef),
-    /// Instances that were replaced.
+    /// Number of instances that were replaced.
     Replaced(FleetName),
-    /// Instances that were launched since the beginning, by Driftless, Auto Scaling or an operator.
+    /// Number of instances that Driftless, Auto Scaling or an operator launched since the beginning.
     Launched(FleetName),
-    /// Instances that Driftless asked to terminate.
+    /// Number of instances that Driftless asked to terminate.
     Terminated(FleetName),
-    /// Settings that Driftless has changed and has still to restore.
+    /// Number of settings that Driftless has changed and still has to restore.
     BorrowedSettings(FleetName),
-    /// Messages of severity `page`.
+    /// Number of messages of severity `page`.
     Pages(Option<FleetName>),
-    /// Messages of any kind.
+    /// Number of messages of any severity.
     Messages(Option<FleetName>),
-    /// Calls of Driftless, by name.
+    /// Number of calls of Driftless with this name.
     Calls(String),
     DeadLetters,
-    /// Requests of clients that failed, whatever the cause.
+    /// Number of client requests that failed, whatever the cause.
     FailedRequests,
 }
 
-/// What is compared by its name.
+/// A property that an expectation compares by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Property {
-    /// The phase of the cutover under way, or none.
+    /// The phase of the cutover under way, or `none`.
     Cutover(FleetName),
-    /// How the last cutover ended, or none.
+    /// The outcome of the last cutover, or `none`.
     Ended(FleetName),
     Live(FleetName),
-    /// The image of the release.
+    /// The image of the fleet's release.
     Image(FleetName),
-    /// Images that must not take traffic.
+    /// The vetoed images, which must not get traffic.
     Vetoed(FleetName),
-    /// Conditions that are open and were announced.
+    /// The conditions that are open and were announced.
     Condition(FleetName),
     /// The guard that blocks the replacement of an instance.
     Waiting(InstanceRef),
@@ -75,7 +75,7 @@ pub(crate) enum Property {
 }
 
 impl Property {
-    /// The documented name for one of its values.
+    /// The documented name of a value of this property.
     pub(crate) fn documented<'a>(&self, value: &'a str) -> &'a str {
         match self {
             Self::Cutover(_) => documented(Place::CutoverPhase, value),
@@ -87,7 +87,7 @@ impl Property {
     }
 }
 
-/// How two numbers compare.
+/// How an expectation compares two numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Comparison {
     Equal,
@@ -99,7 +99,7 @@ pub(crate) enum Comparison {
 }
 
 impl Comparison {
-    /// Longer ones first: `<=` begins with `<`.
+    /// The sign of each comparison. Longer signs come first, since `<=` begins with `<`.
     const ALL: [(&'static str, Self); 6] = [
         ("<=", Self::AtMost),
         (">=", Self::AtLeast),
@@ -130,7 +130,7 @@ const TERM: Need = Need {
 const NUMBER: Need =
     Need { what: "a number; `empty` and `none` are 0", example: "expect borrowed-settings=0 replaced=1" };
 const TEXT: Need = Need { what: "a part of the subject between quotes", example: "expect page \"rolled back\"" };
-/// The calls that change something in AWS, in the table or on the topic.
+/// The names in scenarios of the calls that change something in AWS, in the table or on the topic.
 const CALLS: [&str; 17] = [
     "set-minimum",
     "set-maximum",
@@ -169,7 +169,7 @@ pub(crate) fn call(name: &str) -> Option<String> {
     CALLS.contains(&name).then(|| name.to_owned())
 }
 
-/// Reads everything that a line expects.
+/// Reads all expectations of a line.
 pub(crate) fn terms(line: &mut Line<'_>, known: &Known) -> Result<Vec<Term>, ScenarioError> {
     let mut reader = Reader { known, fleet: None };
     let mut terms = Vec::new();
@@ -184,7 +184,7 @@ pub(crate) fn terms(line: &mut Line<'_>, known: &Known) -> Result<Vec<Term>, Sce
 
 struct Reader<'a> {
     known: &'a Known,
-    /// The fleet that the line has named.
+    /// The fleet that the line has named so far.
     fleet: Option<FleetName>,
 }
 
@@ -227,7 +227,8 @@ impl Reader<'_> {
         Term::Told { fleet: self.fleet.clone(), only_pages, containing, is }
     }
 
-    /// The group of a pair `green=50`: by its whole name, or a color of the fleet that the line has named.
+    /// The group in a pair such as `green=50`: the name is that of a group, or a color of the fleet that the line has
+    /// named.
     fn group(&self, text: &str) -> Option<GroupRef> {
         let of_fleet = |fleet: &FleetName| {
             let color = names::color(text)?;
@@ -277,14 +278,14 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Whether the next word is another pair of the same list.
+    /// Whether the next word is another pair of the same list, as in `green=50 blue=50`.
     #[expect(clippy::unused_self, reason = "reads as part of the reader at its calls")]
     fn next_names(&self, line: &Line<'_>, is_name: impl Fn(&str) -> bool) -> bool {
         let next = line.peek().filter(|word| !word.is_quoted).and_then(|word| split(&word.text));
         next.is_some_and(|(name, _, _)| is_name(name))
     }
 
-    /// `borrowed-settings=0`, `cutover=shifting`, `replaced>=2`.
+    /// Reads an expectation with a comparison, such as `borrowed-settings=0`, `cutover=shifting` or `replaced>=2`.
     fn equation(&self, line: &Line<'_>, word: &Word) -> Result<Term, ScenarioError> {
         let (name, comparison, value) = split(&word.text).ok_or_else(|| line.wrong(word, TERM))?;
         let fleet = || self.fleet(line);
@@ -354,7 +355,7 @@ fn number(line: &Line<'_>, word: &Word, text: &str) -> Result<u64, ScenarioError
     }
 }
 
-/// Splits `green>=50`.
+/// Splits text such as `green>=50` into name, comparison and value.
 fn split(text: &str) -> Option<(&str, Comparison, &str)> {
     let at = text.find(['<', '>', '!', '='])?;
     let (name, rest) = text.split_at_checked(at)?;
@@ -405,7 +406,7 @@ impl std::fmt::Display for Property {
     }
 }
 
-/// The name of what is measured, and whose.
+/// Writes the name of a quantity or property, and of the resource to which it belongs.
 fn said(formatter: &mut std::fmt::Formatter<'_>, what: &str, of: Option<&dyn std::fmt::Display>) -> std::fmt::Result {
     match of {
         Some(of) => write!(formatter, "{what} of {of}"),

@@ -13,7 +13,7 @@ use super::names::{
 use super::words::{Line, Need, ScenarioError, Word};
 use crate::fault_plan::{MessageFault, Side};
 
-/// What an unknown event should have been.
+/// What the parser expects where it finds an unknown event.
 const VERB: Need = Need {
     what: "publish, tag, deregister, drift, clear, alarm, operator, terraform, freeze, thaw, command, before, shortage, fail, \
            lose, duplicate, reverse, delay, crash, stale, empty, throttle, hold, ignore, overlap, rebalance, upgrade, or \
@@ -71,7 +71,7 @@ const STALE: Need = Need { what: "reads, and `for` with a duration", example: "a
 const IGNORE: Need = Need { what: "next, a number, and set-weights", example: "at 5m ignore next 1 set-weights" };
 const HOLD: Need = Need { what: "lease, and `for` with a duration", example: "at 5m hold lease for 2m" };
 
-/// Reads a verb with what belongs to it.
+/// Reads an event: its verb, and the words that belong to this verb.
 pub(crate) fn event(line: &mut Line<'_>, known: &Known) -> Result<Event, ScenarioError> {
     let verb = line.need(VERB)?;
     let event = match documented(Place::Event, &verb.text) {
@@ -126,7 +126,8 @@ fn publish(line: &mut Line<'_>, known: &Known) -> Result<Event, ScenarioError> {
     Ok(Event::Publish { image, fleet, announced })
 }
 
-/// `for web`, or nothing where there is one fleet.
+/// Reads the fleet after `for`, as in `for web`. Without `for`, takes the next word if it names a fleet, or else the
+/// only fleet of the scenario.
 fn for_fleet(line: &mut Line<'_>, known: &Known) -> Result<driftless_planner::ids::FleetName, ScenarioError> {
     if line.takes("for") { known.need_fleet(line) } else { known.fleet_or_only(line) }
 }
@@ -303,7 +304,7 @@ fn failing_launches(line: &mut Line<'_>, known: &Known) -> Result<FaultEvent, Sc
     Ok(FaultEvent::LaunchesFail { fleet, message, length: need_for(line)? })
 }
 
-/// What happens to Driftless itself, its reads and its messages.
+/// Reads a fault event, which affects Driftless itself, its reads or its messages.
 fn fault_event(line: &mut Line<'_>, verb: &Word) -> Result<FaultEvent, ScenarioError> {
     let fault_event = match verb.text.as_str() {
         "lose" => FaultEvent::Messages { what: MessageFault::Lose, count: next_messages(line)? },

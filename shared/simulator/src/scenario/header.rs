@@ -36,7 +36,7 @@ const ALARM_CLAUSE: Need = Need {
     example: "alarm web-green-5xx: on green, window 1m",
 };
 
-/// `fleet web: weighted, blue live, 4 instances, policy …`
+/// Reads the line of a fleet, such as `fleet web: weighted, blue live, 4 instances, policy …`.
 pub(crate) fn fleet(line: &mut Line<'_>, known: &Known) -> Result<FleetSpec, ScenarioError> {
     let word = line.need(FLEET_NAME)?;
     let name = word.text.parse().map_err(|_| line.wrong(&word, FLEET_NAME))?;
@@ -133,7 +133,7 @@ fn fleet_clause(line: &mut Line<'_>, fleet: &mut FleetSpec) -> Result<(), Scenar
     Ok(())
 }
 
-/// `image ami-2 build 2: slots bad at 50%`
+/// Reads the line of an image, such as `image ami-2 build 2: slots bad at 50%`.
 pub(crate) fn image(line: &mut Line<'_>) -> Result<(ImageNumber, ImageSpec), ScenarioError> {
     let number = names::need_image(line)?;
     let mut image = ImageSpec::default();
@@ -160,7 +160,7 @@ pub(crate) fn image(line: &mut Line<'_>) -> Result<(ImageNumber, ImageSpec), Sce
     Ok((number, image))
 }
 
-/// `alarm web-green-5xx: on green, window 1m`
+/// Reads the line of an alarm, such as `alarm web-green-5xx: on green, window 1m`.
 pub(crate) fn alarm(line: &mut Line<'_>, known: &Known) -> Result<AlarmSpec, ScenarioError> {
     let mut alarm = AlarmSpec::quiet();
     while !line.is_over() {
@@ -185,5 +185,5 @@ pub(crate) fn alarm(line: &mut Line<'_>, known: &Known) -> Result<AlarmSpec, Sce
     Ok(alarm)
 }
 
-/// What the first line of a file must be: a fleet.
+/// What the parser expects in the first line of a file: a fleet.
 pub(crate) const FIRST_A_FLEET: Need = FLEET_LINE;

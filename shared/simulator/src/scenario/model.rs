@@ -1,4 +1,4 @@
-//! A scenario that has been read.
+//! The model of a scenario: what the parser has read from a file.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,8 @@ pub struct Scenario {
     pub(crate) story: Vec<String>,
     /// When virtual time begins.
     pub(crate) start: Timestamp,
-    /// The seed that draws orders and delays. None: nothing is drawn, and what takes AWS between 1 and 60 seconds takes 30.
+    /// The seed from which orders and delays are drawn. None: nothing is drawn, and what takes AWS from 1 to 60 seconds
+    /// takes about 30 seconds.
     pub(crate) seed: Option<u64>,
     /// The fleets, in the order of the file.
     pub(crate) fleets: Vec<FleetSpec>,
@@ -25,17 +26,17 @@ pub struct Scenario {
     pub(crate) images: BTreeMap<ImageNumber, ImageSpec>,
     /// Alarms that the file describes.
     pub(crate) alarms: BTreeMap<AlarmName, AlarmSpec>,
-    /// Whether the scenario runs once for each write, with a crash around that write.
+    /// Whether the scenario runs again for each place around a write at which a function can crash.
     pub(crate) crashes_everywhere: bool,
     /// Events and expectations, in the order of the file.
     pub(crate) steps: Vec<Step>,
-    /// Lines of `always` and `never`.
+    /// The lines that begin with `always` or `never`.
     pub(crate) watches: Vec<Watch>,
-    /// How long the scenario runs.
+    /// The duration of the scenario.
     pub(crate) end: SignedDuration,
 }
 
-/// `ami-7` of a scenario.
+/// The number of an image in a scenario: 7 for `ami-7`.
 pub(crate) type ImageNumber = u32;
 
 /// A fleet as the scenario begins.
@@ -44,11 +45,11 @@ pub(crate) struct FleetSpec {
     pub(crate) name: FleetName,
     pub(crate) layout: LayoutSpec,
     pub(crate) live: Color,
-    /// How many instances the live group has.
+    /// Number of instances of the live group.
     pub(crate) instances: u32,
     pub(crate) min: Option<u32>,
     pub(crate) max: Option<u32>,
-    /// Instances in Standby that the idle group still has.
+    /// Number of instances in Standby that an operator has left in the idle group.
     pub(crate) standby: u32,
     pub(crate) warm_up: Option<SignedDuration>,
     pub(crate) deregistration_delay: Option<SignedDuration>,
@@ -56,9 +57,9 @@ pub(crate) struct FleetSpec {
     pub(crate) stickiness: Option<SignedDuration>,
     /// How long the instances have run when the scenario begins.
     pub(crate) age: Option<SignedDuration>,
-    /// Whether the group refuses `LaunchInstances`.
+    /// Whether the live group refuses `LaunchInstances`, so that Driftless launches by raising the desired capacity.
     pub(crate) launches_by_desired: bool,
-    /// Whether its groups follow `$Latest` of their templates.
+    /// Whether the groups of the fleet follow `$Latest` of their launch templates.
     pub(crate) floats: bool,
     pub(crate) policy: BTreeMap<String, String>,
 }
@@ -72,7 +73,7 @@ pub(crate) enum LayoutSpec {
     Single,
 }
 
-/// What an image is, and what becomes of its instances.
+/// An image: its attributes, and the behavior of its instances.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ImageSpec {
     pub(crate) build: Option<String>,
@@ -82,39 +83,39 @@ pub(crate) struct ImageSpec {
     pub(crate) is_foreign: bool,
 }
 
-/// What becomes of the instances of an image.
+/// The behavior of the instances of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Character {
     #[default]
     Good,
-    /// They launch and terminate themselves.
+    /// The instances launch, and their EC2 status checks fail.
     NeverBoots,
-    /// They launch and never pass their health checks.
+    /// The instances launch, and never pass their health checks.
     NeverHealthy,
-    /// They are healthy, and non-compliant with every rule.
+    /// The instances are healthy, and non-compliant with every rule.
     DriftedFromTheStart,
-    /// They are healthy until their color gets this share of the traffic, in percent.
+    /// The instances are healthy at first, and begin to fail when their color gets this percentage of the traffic.
     TurnsBadAt(u8),
 }
 
 /// An alarm as the scenario begins.
 #[derive(Debug, Clone)]
 pub(crate) struct AlarmSpec {
-    /// What the dimensions of the alarm name. None: nothing, as with a composite alarm.
+    /// The resource that the dimensions of the alarm name. None: they name no resource, as with a composite alarm.
     pub(crate) on: Option<AlarmTarget>,
     pub(crate) state: AlarmState,
-    /// Period × evaluation periods.
+    /// The time of the evaluation: period × number of evaluation periods.
     pub(crate) window: SignedDuration,
 }
 
 impl AlarmSpec {
-    /// An alarm that the file only names.
+    /// An alarm that the file names but does not describe.
     pub(crate) const fn quiet() -> Self {
         Self { on: None, state: AlarmState::Ok, window: SignedDuration::from_mins(1) }
     }
 }
 
-/// What an alarm watches.
+/// The resource that an alarm watches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum AlarmTarget {
     Group(GroupRef),
@@ -129,7 +130,7 @@ pub(crate) struct GroupRef {
     pub(crate) color: Option<Color>,
 }
 
-/// The n-th instance that a group has launched, from 1.
+/// An instance of a group. `ordinal` is 1 for the first instance that the group has launched.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct InstanceRef {
     pub(crate) group: GroupRef,
@@ -139,9 +140,9 @@ pub(crate) struct InstanceRef {
 /// An event or an expectation.
 #[derive(Debug, Clone)]
 pub(crate) struct Step {
-    /// The line in the file, from 1.
+    /// The number of the line in the file, from 1.
     pub(crate) line: usize,
-    /// The line as it stands.
+    /// The whole line as it stands in the file.
     pub(crate) text: String,
     /// The line without its time.
     pub(crate) said: String,
@@ -152,13 +153,13 @@ pub(crate) struct Step {
 /// When an event happens, or an expectation is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum When {
-    /// This long after the beginning.
+    /// This long after the beginning of the scenario.
     At(SignedDuration),
-    /// This long after the line above.
+    /// This long after the time of the line above.
     After(SignedDuration),
-    /// At any moment between the line above and this time.
+    /// At any moment from the time of the line above until this long after the beginning.
     By(SignedDuration),
-    /// At any moment within this long after the line above.
+    /// At any moment within this long after the time of the line above.
     Within(SignedDuration),
     /// When the scenario ends.
     End,
@@ -171,7 +172,7 @@ pub(crate) enum What {
     Expect(Vec<Term>),
 }
 
-/// A line of `always` or `never`.
+/// A line that begins with `always` or `never`.
 #[derive(Debug, Clone)]
 pub(crate) struct Watch {
     pub(crate) line: usize,
@@ -219,7 +220,7 @@ pub(crate) enum Event {
         fleet: FleetName,
         command: CommandSpec,
     },
-    /// Something that happens right before the next call of this name.
+    /// An event that happens right before the next call with this name.
     Before {
         call: String,
         event: Box<Event>,
@@ -257,28 +258,28 @@ pub(crate) enum FaultEvent {
     Upgrade,
 }
 
-/// How Driftless learns of an image.
+/// How Driftless learns that an image exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Announced {
-    /// EC2's event, and its tag.
+    /// By the event of EC2. The image has its fleet tag already.
     Tagged,
-    /// EC2's event; the tag comes later, or never.
+    /// By the event of EC2. The image gets its fleet tag later, or never.
     Untagged,
-    /// The event `image.published` on the event bus.
+    /// By the event `image.published` on the event bus.
     OwnBus,
-    /// Only the tag: the event was lost.
+    /// Only by the fleet tag of the image: the event of EC2 is lost.
     Silently,
 }
 
-/// Which instances.
+/// The instances that an event affects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Whom {
     These(Vec<InstanceRef>),
-    /// This share of a group's instances, in percent.
+    /// This percentage of the instances of a group.
     Share(u8, GroupRef),
 }
 
-/// The size of a group that an operator or Terraform writes. None: unchanged.
+/// The size that an operator or Terraform writes to a group. None: this value stays unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct NewBounds {
     pub(crate) min: Option<u32>,
@@ -286,7 +287,7 @@ pub(crate) struct NewBounds {
     pub(crate) desired: Option<u32>,
 }
 
-/// A command, with what it names.
+/// A command of an operator, with the instance or image that the command names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CommandSpec {
     Pause,

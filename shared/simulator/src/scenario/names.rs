@@ -1,4 +1,5 @@
-//! Names in a scenario: fleets, groups, instances, images. Each is checked against what the file has described.
+//! Reads the names in a scenario (fleets, groups, instances, images), and checks each against what the file has
+//! described.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +31,7 @@ pub(crate) const ALARM: Need = Need { what: "the name of an alarm", example: "at
 pub(crate) const FOR: Need = Need { what: "`for` and a duration", example: "at 5m stale reads for 30s" };
 pub(crate) const NOTHING: Need = Need { what: "the end of the line", example: "at 5m command rollback" };
 
-/// What the lines above have described.
+/// The fleets that the lines so far have described.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     pub(crate) fleets: Vec<FleetSpec>,
@@ -41,7 +42,7 @@ impl Known {
         self.fleets.iter().find(|fleet| fleet.name.as_str() == name)
     }
 
-    /// A fleet's name if the next word is one; else the only fleet.
+    /// Takes the next word if it names a fleet. Otherwise returns the only fleet of the scenario.
     pub(crate) fn fleet_or_only(&self, line: &mut Line<'_>) -> Result<FleetName, ScenarioError> {
         match self.named_fleet(line) {
             Some(fleet) => Ok(fleet),
@@ -49,7 +50,7 @@ impl Known {
         }
     }
 
-    /// The only fleet, where none is named.
+    /// The only fleet of the scenario, for a line that names none. It is an error if there are several fleets.
     pub(crate) fn only_fleet(&self, line: &Line<'_>) -> Result<FleetName, ScenarioError> {
         match self.fleets.as_slice() {
             [only] => Ok(only.name.clone()),
@@ -61,19 +62,19 @@ impl Known {
         }
     }
 
-    /// A fleet's name if the next word is one.
+    /// Takes the next word if it names a fleet.
     pub(crate) fn named_fleet(&self, line: &mut Line<'_>) -> Option<FleetName> {
         let name = line.peek().filter(|word| !word.is_quoted).and_then(|word| self.fleet(&word.text))?.name.clone();
         line.take();
         Some(name)
     }
 
-    /// The next word, which must be a fleet.
+    /// Takes the next word, which must name a fleet.
     pub(crate) fn need_fleet(&self, line: &mut Line<'_>) -> Result<FleetName, ScenarioError> {
         line.need_as(FLEET, |text| self.fleet(text).map(|fleet| fleet.name.clone()))
     }
 
-    /// A group by its word: `web-blue`, the name of a single group, or a color where there is one fleet.
+    /// The group that a word names: `web-blue`, the name of a single group, or a color if there is only one fleet.
     pub(crate) fn group(&self, text: &str) -> Option<GroupRef> {
         self.fleets.iter().flat_map(groups_of).find(|group| group.name() == text).or_else(|| {
             let [only] = self.fleets.as_slice() else { return None };
@@ -82,19 +83,19 @@ impl Known {
         })
     }
 
-    /// The next word, which must be a group.
+    /// Takes the next word, which must name a group.
     pub(crate) fn need_group(&self, line: &mut Line<'_>) -> Result<GroupRef, ScenarioError> {
         line.need_as(GROUP, |text| self.group(text))
     }
 
-    /// An instance by its word: `blue/1`, `web-blue/1`.
+    /// The instance that a word names, such as `blue/1` or `web-blue/1`.
     pub(crate) fn instance(&self, text: &str) -> Option<InstanceRef> {
         let (group, ordinal) = text.split_once('/')?;
         let ordinal = ordinal.parse().ok().filter(|ordinal| *ordinal > 0)?;
         Some(InstanceRef { group: self.group(group)?, ordinal })
     }
 
-    /// The next word, which must be an instance.
+    /// Takes the next word, which must name an instance.
     pub(crate) fn need_instance(&self, line: &mut Line<'_>) -> Result<InstanceRef, ScenarioError> {
         line.need_as(INSTANCE, |text| self.instance(text))
     }
@@ -140,7 +141,7 @@ pub(crate) fn need_alarm(line: &mut Line<'_>) -> Result<AlarmName, ScenarioError
     line.need_as(ALARM, |text| text.parse().ok())
 }
 
-/// The state of an alarm if the next words are one.
+/// Takes the next words if they name the state of an alarm.
 pub(crate) fn alarm_state(line: &mut Line<'_>) -> Option<AlarmState> {
     let states =
         [("in-alarm", AlarmState::Alarm), ("ok", AlarmState::Ok), ("insufficient-data", AlarmState::InsufficientData)];
@@ -155,18 +156,18 @@ pub(crate) fn need_count(line: &mut Line<'_>) -> Result<u32, ScenarioError> {
     line.need_as(COUNT, |text| text.parse().ok())
 }
 
-/// `for 30s`.
+/// Reads `for` and a duration, as in `for 30s`.
 pub(crate) fn need_for(line: &mut Line<'_>) -> Result<SignedDuration, ScenarioError> {
     line.need_word("for", FOR)?;
     need_duration(line)
 }
 
-/// A share: `60%`.
+/// Reads a percentage, such as `60%`.
 pub(crate) fn percent(text: &str) -> Option<u8> {
     text.strip_suffix('%')?.parse().ok().filter(|share| *share <= 100)
 }
 
-/// `key=value` pairs, to the end of the line or of the clause.
+/// Reads pairs of the form `key=value`, up to the end of the line or of the clause.
 pub(crate) fn pairs(line: &mut Line<'_>, need: Need) -> Result<BTreeMap<String, String>, ScenarioError> {
     let mut found = BTreeMap::new();
     loop {
@@ -181,7 +182,7 @@ pub(crate) fn pairs(line: &mut Line<'_>, need: Need) -> Result<BTreeMap<String, 
     }
 }
 
-/// Whether a word is a number followed by the word that says what is counted.
+/// Whether a word is a number without a unit.
 pub(crate) fn is_number(word: &Word) -> bool {
     !word.is_quoted && word.text.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -1,4 +1,4 @@
-//! Reads a scenario: the account at the beginning, then events and expectations in the order of time.
+//! Reads a scenario: first the account at the beginning, then events and expectations in the order of their times.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ const END: Need = Need { what: "`at` and a time that is not before the time of t
 const CRASHES: Need = Need { what: "around every write", example: "crash around every write" };
 
 impl Scenario {
-    /// Reads a scenario.
+    /// Reads a scenario from the text of its file.
     pub fn parse(text: &str) -> Result<Self, ScenarioError> {
         let mut parser = Parser::new();
         for (number, text) in (1..).zip(text.lines()) {
@@ -49,9 +49,9 @@ impl Scenario {
 struct Parser {
     scenario: Scenario,
     known: Known,
-    /// Whether only comments have been read yet.
+    /// Whether the lines so far are only comments.
     is_at_top: bool,
-    /// The latest moment that the lines so far can mean.
+    /// The latest time that a line so far can have.
     latest: SignedDuration,
     has_end: bool,
     last: (usize, String),
@@ -219,7 +219,7 @@ impl Parser {
     }
 }
 
-/// When virtual time begins where the file does not say it: a Monday, at 08:00 UTC.
+/// The beginning of virtual time if the file does not set it: a Monday, at 08:00 UTC.
 fn monday_morning() -> Timestamp {
     let start = date(2026, 11, 2).at(8, 0, 0, 0);
     TimeZone::UTC.to_timestamp(start).unwrap_or(Timestamp::UNIX_EPOCH)

@@ -20,16 +20,16 @@ use crate::fleet::zones;
 use crate::people;
 use crate::world::World;
 
-/// How far describe calls are behind while reads are stale.
+/// The lag of describe calls while reads are stale.
 const TRAIL: SignedDuration = SignedDuration::from_secs(20);
-/// The message of EC2 where it has no capacity.
+/// The error message of EC2 for a launch in a zone without capacity.
 const NO_ROOM: &str = "We currently do not have sufficient t4g.small capacity in the Availability Zone you requested. \
                        Launching EC2 instance failed.";
 
-/// Applies an event. An event that names something that does not exist yet is refused, with the reason.
+/// Applies an event.
 ///
 /// # Errors
-/// The name of what does not exist.
+/// The event names something that does not exist yet. The error says what.
 pub(super) fn happen(world: &mut World, scenario: &Scenario, cast: &Cast, event: &Event) -> Result<(), String> {
     match event {
         Event::Publish { image, fleet, announced } => {
@@ -46,8 +46,8 @@ pub(super) fn happen(world: &mut World, scenario: &Scenario, cast: &Cast, event:
             report_image(world, &id, ImageChange::Deregistered, ImageSource::Ec2, None);
             Ok(())
         }
-        Event::Drift { whom, rule } => judge(world, cast, whom, rule, ComplianceType::NonCompliant),
-        Event::Clear { whom, rule } => judge(world, cast, whom, rule, ComplianceType::Compliant),
+        Event::Drift { whom, rule } => report_compliance(world, cast, whom, rule, ComplianceType::NonCompliant),
+        Event::Clear { whom, rule } => report_compliance(world, cast, whom, rule, ComplianceType::Compliant),
         Event::Alarm { alarm, state } => {
             if !world.cloud.alarms_now().contains_key(alarm) {
                 return Err(format!("there is no alarm {alarm}"));
@@ -94,7 +94,7 @@ fn known_image(world: &World, number: ImageNumber) -> Result<ImageId, String> {
     if is_known { Ok(id) } else { Err(format!("there is no ami-{number} yet")) }
 }
 
-/// A pipeline publishes an image. An image that exists already is announced once more.
+/// A pipeline publishes an image. If the image exists already, its event is only sent once more.
 fn publish(
     world: &mut World,
     number: ImageNumber,
@@ -162,7 +162,13 @@ fn meant(world: &World, cast: &Cast, whom: &Whom) -> Result<Vec<InstanceId>, Str
     }
 }
 
-fn judge(world: &mut World, cast: &Cast, whom: &Whom, rule: &RuleName, verdict: ComplianceType) -> Result<(), String> {
+fn report_compliance(
+    world: &mut World,
+    cast: &Cast,
+    whom: &Whom,
+    rule: &RuleName,
+    verdict: ComplianceType,
+) -> Result<(), String> {
     for instance in meant(world, cast, whom)? {
         let found = world.cloud.instances().get(&instance).and_then(|known| known.breaks.get(rule)).cloned();
         match found {
@@ -176,7 +182,7 @@ fn judge(world: &mut World, cast: &Cast, whom: &Whom, rule: &RuleName, verdict: 
                     annotation: finding.annotation,
                 }));
             }
-            Some(_) | None => world.cloud.judge(rule, &instance, verdict),
+            Some(_) | None => world.cloud.report_compliance(rule, &instance, verdict),
         }
     }
     Ok(())
@@ -206,7 +212,7 @@ fn command_of(world: &World, cast: &Cast, command: &CommandSpec) -> Result<Comma
     })
 }
 
-/// Operators and Terraform change what Driftless works on.
+/// Applies a change by an operator or Terraform to a resource that Driftless manages.
 fn hands(world: &mut World, cast: &Cast, hand: &Hand) -> Result<(), String> {
     match hand {
         Hand::Resize { group, bounds } => {
@@ -278,7 +284,7 @@ fn resize(world: &mut World, group: &GroupName, bounds: NewBounds) {
     });
 }
 
-/// Faults of AWS, the network and Lambda.
+/// Applies a fault of AWS, the network or Lambda.
 fn goes_wrong(world: &mut World, cast: &Cast, fault_event: &FaultEvent) {
     match fault_event {
         FaultEvent::Shortage { zone, fleet, length } => shortage(world, cast, *zone, fleet.as_ref(), *length),
@@ -336,7 +342,7 @@ fn shortage(world: &mut World, cast: &Cast, zone: Option<char>, fleet: Option<&F
     }
 }
 
-/// EC2 refuses the launches of a fleet.
+/// EC2 refuses the launches of a fleet with this error message, for this long.
 fn refuse(world: &mut World, cast: &Cast, fleet: &FleetName, message: &str, length: SignedDuration) {
     let end = world.now + length;
     let groups = cast.fleet(fleet).into_iter().flat_map(|names| &names.colors).map(|color| color.group.clone());

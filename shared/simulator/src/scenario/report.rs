@@ -1,4 +1,4 @@
-//! The result of a scenario: a timeline for people, and the expectations that failed.
+//! The result of a scenario: a timeline for readers, and the expectations that failed.
 
 use std::fmt::Write as _;
 
@@ -17,16 +17,16 @@ pub struct Report {
     pub timeline: Vec<Moment>,
     /// Expectations that failed and invariants that were violated. Empty: the scenario passed.
     pub failures: Vec<Failure>,
-    /// Every call and every decision, for `--trace`.
+    /// Every call and every decision, for the option `--trace`.
     pub trace: Vec<String>,
-    /// How often the scenario ran: more than once with `crash around every write`.
+    /// How often the scenario ran. With `crash around every write` it runs more than once.
     pub runs: usize,
 }
 
 /// One line of the timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Moment {
-    /// Time since the beginning.
+    /// The time since the beginning of the scenario.
     #[serde(rename = "at_seconds", serialize_with = "seconds")]
     pub at: SignedDuration,
     /// Where the line comes from: `scenario`, `AWS`, `decision`, `write`, `message`, `fault` or `passed`.
@@ -39,14 +39,14 @@ pub struct Moment {
 /// An expectation that failed, or an invariant that was violated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Failure {
-    /// The line of the file, from 1. None: an invariant was violated, which fails every scenario.
+    /// The number of the line in the file, from 1. None: an invariant was violated, which fails every scenario.
     pub line: Option<usize>,
     /// The text of the line, or the name of the invariant.
     pub expected: String,
-    /// Time since the beginning.
+    /// The time since the beginning of the scenario.
     #[serde(rename = "at_seconds", serialize_with = "seconds")]
     pub at: SignedDuration,
-    /// What the simulator found instead.
+    /// The actual value or state that the simulator found.
     pub found: String,
 }
 
@@ -55,7 +55,7 @@ fn seconds<S: serde::Serializer>(duration: &SignedDuration, serializer: S) -> Re
 }
 
 impl Report {
-    /// The scenario could not be set up.
+    /// The report of a scenario whose account could not be set up.
     pub(super) fn unplayable(story: Vec<String>, problem: String) -> Self {
         let failure = Failure {
             line: None,
@@ -66,7 +66,7 @@ impl Report {
         Self { story, timeline: Vec::new(), failures: vec![failure], trace: Vec::new(), runs: 0 }
     }
 
-    /// The description and the timeline: the content of a golden file.
+    /// The content of a golden file: the description and the timeline.
     pub fn golden(&self) -> String {
         let mut text = String::new();
         for line in &self.story {

@@ -21,8 +21,8 @@ use crate::trace::Trace;
 use crate::world::World;
 
 impl Scenario {
-    /// Runs the scenario and collects what contradicts it. A seed draws what the file leaves to chance; without a seed
-    /// nothing is drawn.
+    /// Runs the scenario and reports the expectations that failed and the invariants that were violated. The seed, or
+    /// else the seed in the file, draws what the file leaves to chance. Without any seed nothing is drawn.
     pub fn run(&self, seed: Option<u64>) -> Report {
         match self.tell(seed) {
             Ok(report) => report,
@@ -30,18 +30,18 @@ impl Scenario {
         }
     }
 
-    /// The account as the scenario describes it, before its first event. The caller decides what happens in it.
+    /// Sets up the account as the scenario describes it before its first event. The caller decides what happens in it.
     ///
     /// # Errors
-    /// A name that the planner's types refuse.
+    /// The planner's types reject a name.
     pub fn set_up(&self) -> Result<Simulation, IdError> {
         Ok(Telling::begin(self, None, None, Trace::default())?.simulation)
     }
 
-    /// Runs the scenario once, and counts the calls of every function.
+    /// Runs the scenario once, and records the calls of every function.
     ///
     /// # Errors
-    /// A name that the planner's types refuse.
+    /// The planner's types reject a name.
     pub fn counted(&self) -> Result<(Report, Calls), IdError> {
         let telling = Telling::begin(self, None, None, Trace::default())?;
         let shared = telling.simulation.shared().clone();
@@ -51,11 +51,11 @@ impl Scenario {
         Ok((report, calls))
     }
 
-    /// Runs the scenario once, and lets the caller use the account after each line and at the end. What the caller does takes
-    /// time of the account, so no expectation is reported.
+    /// Runs the scenario once, and calls `after` after each line and at the end, so that the caller can use the
+    /// account. This takes virtual time, so no expectation is reported.
     ///
     /// # Errors
-    /// A name that the planner's types refuse.
+    /// The planner's types reject a name.
     pub fn played(&self, mut after: impl FnMut(&mut Simulation)) -> Result<(), IdError> {
         let mut telling = Telling::begin(self, None, None, Trace::default())?;
         telling.play(&mut after);
@@ -80,7 +80,7 @@ impl Scenario {
     }
 }
 
-/// A scenario that runs.
+/// A scenario while it runs.
 struct Telling<'s> {
     scenario: &'s Scenario,
     cast: Cast,
@@ -93,13 +93,13 @@ struct Watching<'s> {
     scenario: &'s Scenario,
     watcher: Watcher,
     failures: Vec<Failure>,
-    /// Lines of `always` and `never` that have failed already.
+    /// The lines of `always` and `never` that have failed already.
     broken: BTreeSet<usize>,
-    /// How many violations of invariants are reported already.
-    judged: usize,
+    /// The number of violated invariants that are in `failures` already.
+    checked: usize,
 }
 
-/// The expectation holds: stop here.
+/// Stops the simulation, because the expectation holds.
 struct Now;
 
 impl<'s> Telling<'s> {
@@ -119,20 +119,20 @@ impl<'s> Telling<'s> {
             watcher: Watcher::of(&world),
             failures: Vec::new(),
             broken: BTreeSet::new(),
-            judged: 0,
+            checked: 0,
         };
         // The first resync is at 0m: Driftless sees the fleets for the first time.
         let simulation = Simulation::resynced_after(SignedDuration::ZERO, world, Defaults::default());
         Ok(Self { scenario, cast, simulation, watching })
     }
 
-    /// Runs all lines in their order. Returns as well the calls around which a function can crash.
+    /// Runs all lines in their order. Returns the report, and the places around writes at which a function can crash.
     fn tell_all(mut self) -> (Report, Vec<(usize, Side)>) {
         self.play(&mut |_| ());
         self.report()
     }
 
-    /// Runs all lines in their order, with `after` after each of them and at the end.
+    /// Runs all lines in their order, and calls `after` after each of them and at the end.
     fn play(&mut self, after: &mut dyn FnMut(&mut Simulation)) {
         let scenario = self.scenario;
         let mut line_above = self.cast.start;
@@ -162,7 +162,7 @@ impl<'s> Telling<'s> {
         after(&mut self.simulation);
     }
 
-    /// Runs the simulation until a time.
+    /// Runs the simulation until this time.
     fn run_to(&mut self, until: Timestamp) {
         let (cast, watching) = (&self.cast, &mut self.watching);
         // The closure never stops the run.
@@ -185,7 +185,8 @@ impl<'s> Telling<'s> {
         at
     }
 
-    /// Runs the simulation until the expectation holds, and no longer than until a time.
+    /// Runs the simulation until the expectation holds, and no longer than until this time. Returns the time at which
+    /// it ended.
     fn sooner_or_later(&mut self, step: &Step, terms: &[Term], until: Timestamp) -> Timestamp {
         if self.holds(terms) {
             return self.held(step);
@@ -208,14 +209,14 @@ impl<'s> Telling<'s> {
         Snapshot { world: &world, cast: &self.cast, letters: &self.watching.watcher.letters }.holds(terms)
     }
 
-    /// Notes that a line holds now.
+    /// Adds to the timeline that the expectation of a line holds now.
     fn held(&mut self, step: &Step) -> Timestamp {
         let now = self.simulation.shared().lock().now;
         self.watching.watcher.note(&self.cast, now, "passed", step.said.clone());
         now
     }
 
-    /// The line must hold now.
+    /// Checks that the expectation of a line holds now.
     fn expect(&mut self, step: &Step, terms: &[Term]) {
         let world = self.simulation.shared().lock();
         let snapshot = Snapshot { world: &world, cast: &self.cast, letters: &self.watching.watcher.letters };
@@ -248,8 +249,8 @@ impl Watching<'_> {
         self.failures.push(Failure { line: Some(step.line), expected: step.text.clone(), at, found });
     }
 
-    /// Checks the simulated account: notes what is new, checks the lines of `always` and `never`, and collects violations of
-    /// invariants.
+    /// Checks the simulated account: adds what is new to the timeline, checks the lines of `always` and `never`, and
+    /// collects the violations of invariants.
     fn snapshot(&mut self, world: &World, cast: &Cast) {
         self.watcher.observe(world, cast);
         for watch in &self.scenario.watches {
@@ -265,7 +266,7 @@ impl Watching<'_> {
                 self.failures.push(Failure { line: Some(watch.line), expected: watch.text.clone(), at, found });
             }
         }
-        for violation in world.violations.iter().skip(self.judged) {
+        for violation in world.violations.iter().skip(self.checked) {
             let found = cast.readable(&world.cloud, &violation.what);
             let at = violation.at.duration_since(cast.start);
             self.failures.push(Failure {
@@ -275,6 +276,6 @@ impl Watching<'_> {
                 found,
             });
         }
-        self.judged = world.violations.len();
+        self.checked = world.violations.len();
     }
 }

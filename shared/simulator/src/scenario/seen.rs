@@ -18,15 +18,15 @@ use crate::fleet::word;
 use crate::invariants::liveness;
 use crate::world::World;
 
-/// The simulated account at a moment, and the messages so far.
+/// The simulated account at a moment, and the messages that were sent until then.
 pub(super) struct Snapshot<'w> {
     pub(super) world: &'w World,
     pub(super) cast: &'w Cast,
-    /// The messages that Driftless sent so far. A message that was sent twice is in the list once.
+    /// The messages that Driftless has sent so far. A message that was sent twice is in the list once.
     pub(super) letters: &'w [Letter],
 }
 
-/// The actual value where the scenario expects another one.
+/// The actual value, where the scenario expects another value.
 struct Found(String);
 
 impl fmt::Display for Found {
@@ -36,12 +36,12 @@ impl fmt::Display for Found {
 }
 
 impl Snapshot<'_> {
-    /// What contradicts a line, in words. Empty: the line holds.
+    /// What contradicts the expectations of a line, in words. Empty: all of them hold.
     pub(super) fn missing(&self, terms: &[Term]) -> Vec<String> {
         terms.iter().filter_map(|term| self.contradicts(term)).map(|found| found.to_string()).collect()
     }
 
-    /// Whether nothing contradicts a line.
+    /// Whether all expectations of a line hold.
     pub(super) fn holds(&self, terms: &[Term]) -> bool {
         terms.iter().all(|term| self.contradicts(term).is_none())
     }
@@ -139,7 +139,8 @@ impl Snapshot<'_> {
         self.cast.fleet(fleet).into_iter().flat_map(|names| instances(self.world, names))
     }
 
-    /// The group's share of the traffic, in percent: its target group's share of the weights, while it is attached.
+    /// The group's share of the traffic in percent: the share of its attached target group in the weights of the
+    /// forward action.
     fn weight(&self, of: &GroupRef) -> u64 {
         let Some(names) = self.cast.fleet(&of.fleet) else { return 0 };
         let Some(color) = self.cast.color(of) else { return 0 };
@@ -151,7 +152,7 @@ impl Snapshot<'_> {
         (its * 100).checked_div(all).unwrap_or(0)
     }
 
-    /// The names of what a property has: one, or several where there may be several, or `none`.
+    /// The names of the values of a property. If there is no value, the only name is `none`.
     fn words(&self, what: &Property) -> Vec<String> {
         let color = |color: Option<Color>| color.map(|color| word(color).to_owned());
         let found: Vec<String> = match what {
@@ -220,7 +221,7 @@ impl Snapshot<'_> {
     }
 }
 
-/// The names of a guard in a scenario: its own, and the name that it shared with another guard before it had its own.
+/// The names of a guard in a scenario: its own name, and the name that it shared with another guard before.
 fn words_of(guard: GuardId) -> Vec<String> {
     std::iter::once(guard.to_string()).chain(guard.earlier_word().map(str::to_owned)).collect()
 }

@@ -1,4 +1,4 @@
-//! The simulated account of a scenario before its first event, and the names of what is in it.
+//! The simulated account of a scenario before its first event, and the names of its resources.
 
 use std::collections::BTreeMap;
 
@@ -26,27 +26,27 @@ pub(super) struct Stage {
     pub(super) cast: Cast,
 }
 
-/// The names of what is in the account.
+/// The names of the resources in the account, and the time at which the scenario begins.
 #[derive(Debug, Clone)]
 pub(super) struct Cast {
     pub(super) start: Timestamp,
     pub(super) fleets: Vec<FleetNames>,
-    /// How many instances each fleet had at the beginning.
+    /// Number of instances of each fleet at the beginning.
     pub(super) had: BTreeMap<FleetName, usize>,
 }
 
-/// Config's time to evaluate a new instance.
+/// How long Config takes to evaluate a new instance.
 const EVALUATION: SignedDuration = SignedDuration::from_mins(3);
-/// The requests of each fleet, per second.
+/// Number of requests to each fleet, per second.
 const LOAD: u64 = 10;
-/// The fleets launch this long before a scenario begins.
+/// The fleets launch at least this long before a scenario begins.
 const COMES_UP: SignedDuration = SignedDuration::from_hours(1);
 
 impl Stage {
     /// Sets up the account of a scenario.
     ///
     /// # Errors
-    /// A name that the planner's types refuse.
+    /// The planner's types reject a name.
     pub(super) fn new(scenario: &Scenario, seed: Option<u64>) -> Result<Self, IdError> {
         let mut rng = seed.or(scenario.seed).map_or_else(Rng::fixed, Rng::new);
         let age = scenario.fleets.iter().filter_map(|fleet| fleet.age).max().unwrap_or(SignedDuration::ZERO);
@@ -81,7 +81,7 @@ impl Stage {
     }
 }
 
-/// Instances in Standby that an operator left in idle groups.
+/// Launches instances in idle groups and moves them to Standby, as if an operator had left them there.
 fn leave_in_standby(scenario: &Scenario, cloud: &mut Cloud, cast: &Cast) {
     let idle = cast.fleets.iter().zip(&scenario.fleets).filter(|(_, spec)| spec.standby > 0);
     let idle: Vec<(GroupName, u32)> =
@@ -99,7 +99,7 @@ fn leave_in_standby(scenario: &Scenario, cloud: &mut Cloud, cast: &Cast) {
     }
 }
 
-/// Adds images, alarms and settings to the account, once the fleets are in service.
+/// Adds images, alarms and settings to the account after the fleets are in service.
 fn settle(scenario: &Scenario, cloud: &mut Cloud, cast: &Cast) -> Result<(), IdError> {
     for (number, spec) in &scenario.images {
         let known = image_id(*number)?;
@@ -165,7 +165,7 @@ fn plan(spec: &FleetSpec, number: usize, image: ImageId) -> Result<FleetPlan, Id
     })
 }
 
-/// `ami-7` as AWS writes it.
+/// The id in AWS of an image of the scenario, such as `ami-7`.
 pub(super) fn image_id(number: ImageNumber) -> Result<ImageId, IdError> {
     format!("ami-{number:017}").parse()
 }
@@ -183,7 +183,7 @@ pub(super) fn image(id: ImageId, fleet: Option<&FleetName>, spec: &ImageSpec, at
     image
 }
 
-/// How the instances of an image behave.
+/// How the instances of an image behave in the simulated AWS.
 pub(super) const fn build_of(spec: &ImageSpec) -> Build {
     match spec.character {
         Character::Good => Build::Good,
@@ -194,7 +194,7 @@ pub(super) const fn build_of(spec: &ImageSpec) -> Build {
     }
 }
 
-/// Every rule that a policy or a line names.
+/// Every Config rule that a policy or an event of the scenario names.
 fn rules(scenario: &Scenario) -> Vec<RuleName> {
     let of_policies = scenario.fleets.iter().filter_map(|fleet| fleet.policy.get("rules"));
     let listed = of_policies.flat_map(|rules| rules.split(';')).filter_map(|rule| rule.trim().parse().ok());
@@ -205,8 +205,8 @@ fn rules(scenario: &Scenario) -> Vec<RuleName> {
     listed.chain(events).collect()
 }
 
-/// The alarms that the file describes, and those that a policy names. The latter have no metric, and change their state
-/// only by an event of the file.
+/// The alarms that the file describes, and those that a policy names. An alarm that only a policy names has no metric,
+/// and changes its state only by an event of the file.
 fn alarms(scenario: &Scenario) -> BTreeMap<AlarmName, AlarmSpec> {
     let of_policies = scenario.fleets.iter().filter_map(|fleet| fleet.policy.get("alarms"));
     let named = of_policies.flat_map(|alarms| alarms.split(';')).map(str::trim);
@@ -217,7 +217,7 @@ fn alarms(scenario: &Scenario) -> BTreeMap<AlarmName, AlarmSpec> {
     alarms
 }
 
-/// Every instance that a fleet has launched.
+/// Every instance that the groups of a fleet have launched.
 pub(super) fn instances<'w>(world: &'w World, fleet: &'w FleetNames) -> impl Iterator<Item = &'w InstanceId> {
     let is_of = |group: &GroupName| fleet.colors.iter().any(|color| color.group == *group);
     world.cloud.instances().values().filter(move |known| is_of(&known.group)).map(|known| &known.id)
@@ -229,17 +229,17 @@ impl Cast {
         self.fleets.iter().find(|fleet| fleet.fleet == *name)
     }
 
-    /// The names of a group.
+    /// The names of the color of a group.
     pub(super) fn color(&self, group: &GroupRef) -> Option<&ColorNames> {
         self.fleet(&group.fleet)?.colors.iter().find(|color| color.color == group.color)
     }
 
-    /// A group's name in AWS.
+    /// The name of a group in AWS.
     pub(super) fn group(&self, group: &GroupRef) -> Option<&GroupName> {
         self.color(group).map(|color| &color.group)
     }
 
-    /// The n-th instance that a group has launched.
+    /// The instance that a reference names. None: the group has not launched it yet.
     pub(super) fn instance<'c>(&self, cloud: &'c Cloud, instance: &InstanceRef) -> Option<&'c InstanceId> {
         let group = self.group(&instance.group)?;
         let mut all = cloud.instances().values().filter(|known| known.group == *group).map(|known| &known.id);
@@ -257,7 +257,8 @@ impl Cast {
         }
     }
 
-    /// A text with the names of a scenario: `blue/5` for `i-00000000000000005`, `ami-2` for the long id.
+    /// Replaces the ids in a text by the names of the scenario: `blue/5` for `i-00000000000000005`, `ami-2` for the
+    /// long id.
     pub(super) fn readable(&self, cloud: &Cloud, text: &str) -> String {
         let mut readable = String::with_capacity(text.len());
         let mut rest = text;
@@ -273,7 +274,7 @@ impl Cast {
         readable
     }
 
-    /// What a scenario calls an id.
+    /// The name of an id in the scenario. None: the id belongs to no resource of the scenario.
     fn short(&self, cloud: &Cloud, id: &str) -> Option<String> {
         if let Some(number) = id.strip_prefix("ami-") {
             return Some(format!("ami-{}", number.parse::<u64>().ok()?));
@@ -297,7 +298,7 @@ impl Cast {
     }
 }
 
-/// The first id in a text: where it begins, and how.
+/// The first id in a text: its position, and the prefix with which it begins.
 fn next_id(text: &str) -> Option<(usize, &'static str)> {
     let first = |kind: &'static str| text.find(&format!("{kind}0")).map(|at| (at, kind));
     ["i-", "ami-", "lt-"].into_iter().filter_map(first).min()

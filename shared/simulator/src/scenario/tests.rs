@@ -36,7 +36,7 @@ end at 1h
     assert_eq!(scenario.end.as_hours(), 1);
 }
 
-/// The problem of an error, and the words that it marks.
+/// The problem that the parser reports for a line, and the words that the error marks.
 fn complaint(line: &str) -> String {
     let error = error(line);
     assert_eq!(error.line, 2, "{error}");
@@ -173,7 +173,7 @@ fn meaning(text: &str) -> String {
     format!("{:?}", (start, seed, fleets, images, alarms, crashes_everywhere, steps, watches, end))
 }
 
-/// Two lines, with the name and without what else a scenario needs.
+/// A scenario with one or two lines that contain this name at this place.
 fn with_name(place: Place, name: &str) -> String {
     let line = match place {
         Place::Event => format!("at 5m {name} terminates blue/1"),
@@ -275,7 +275,7 @@ fn no_earlier_name_is_documented_for_something_else_of_its_place() {
     }
 }
 
-/// What the page calls a place.
+/// The title of a place on the documentation page.
 const fn title(place: Place) -> &'static str {
     match place {
         Place::Event => "event",

@@ -20,11 +20,11 @@ use crate::world::World;
 pub(super) struct Letter {
     pub(super) fleet: FleetName,
     pub(super) is_page: bool,
-    /// With the names of instances and images that the scenario uses.
+    /// The subject, in which the names of the scenario replace the ids of instances and images.
     pub(super) subject: String,
 }
 
-/// Collects the timeline. The watcher knows what it has already noted.
+/// Collects the timeline, and remembers which changes are in it already.
 #[derive(Debug, Default)]
 pub(super) struct Watcher {
     pub(super) timeline: Vec<Moment>,
@@ -40,19 +40,19 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    /// A watcher for which nothing of this account is new.
+    /// A watcher that takes everything in this account as known.
     pub(super) fn of(world: &World) -> Self {
         let lives = world.cloud.instances().values().map(|known| (known.id.clone(), known.life)).collect();
         let alarms = world.cloud.alarms_now().iter().map(|(name, alarm)| (name.clone(), alarm.state)).collect();
         Self { lives, alarms, endings: world.cloud.endings().len(), ..Self::default() }
     }
 
-    /// Notes something.
+    /// Adds an entry to the timeline.
     pub(super) fn note(&mut self, cast: &Cast, at: Timestamp, who: &'static str, what: String) {
         self.timeline.push(Moment { at: at.duration_since(cast.start), who, what });
     }
 
-    /// Notes what is new.
+    /// Adds what is new in the account to the timeline.
     pub(super) fn observe(&mut self, world: &World, cast: &Cast) {
         if world.trace.is_on() {
             self.tell(world, cast);
@@ -95,7 +95,7 @@ impl Watcher {
         self.sent = world.topic.sent.len();
     }
 
-    /// Instances that changed their lifecycle state.
+    /// Adds the instances whose lifecycle state has changed.
     fn see_lives(&mut self, world: &World, cast: &Cast) {
         let mut details: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
         let ended = world.cloud.endings();
@@ -124,7 +124,7 @@ impl Watcher {
         }
     }
 
-    /// Alarms that changed their state, except those that the scenario has set.
+    /// Adds the alarms whose state has changed, except those whose state the scenario has set.
     fn see_alarms(&mut self, world: &World, cast: &Cast) {
         for (name, alarm) in world.cloud.alarms_now() {
             if self.alarms.insert(name.clone(), alarm.state) == Some(alarm.state) || alarm.is_forced {
@@ -140,7 +140,7 @@ impl Watcher {
     }
 }
 
-/// An entry of the history: its instance, or its fleet where the scenario has several, and the change.
+/// Describes a history entry: the instance, or the fleet if the scenario has several, and the change.
 fn decided(cast: &Cast, fleet: &FleetName, entry: &HistoryEntry) -> String {
     let mut said = String::new();
     match (entry.instance(), cast.fleets.as_slice()) {
@@ -158,7 +158,7 @@ fn decided(cast: &Cast, fleet: &FleetName, entry: &HistoryEntry) -> String {
     if entry.why.as_str().is_empty() { said } else { format!("{said}: {}", entry.why) }
 }
 
-/// A write as a line of the timeline.
+/// Describes a write as a line of the timeline.
 fn done(cast: &Cast, aws_write: &AwsWrite) -> String {
     let AwsWrite::Weights(change) = aws_write else { return aws_write.to_string() };
     let name = |arn| {

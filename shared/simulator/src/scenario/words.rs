@@ -1,22 +1,23 @@
-//! A line as words. A line has a few words, and the error messages matter most, so a parser crate would not help.
+//! Splits a line of a scenario into words. A line has only a few words, and good error messages matter most, so that a
+//! parser crate would not help.
 
 use std::fmt;
 
 use jiff::SignedDuration;
 
-/// Why a scenario cannot be read: which line, what was expected there, and a line that would be right.
+/// Why a scenario cannot be read: the line, what was expected in it, and an example of a correct line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ScenarioError {
-    /// The line, from 1.
+    /// The number of the line, from 1.
     pub line: usize,
     pub text: String,
-    /// Where in it, from 0, in characters.
+    /// The position of the problem in the line, in characters from 0.
     pub column: usize,
-    /// How many characters are wrong.
+    /// Number of characters that are wrong.
     pub length: usize,
     pub problem: String,
     pub expected: String,
-    /// A line, or the part of one, that would be right.
+    /// A correct line, or the correct part of a line.
     pub example: &'static str,
 }
 
@@ -31,26 +32,26 @@ impl fmt::Display for ScenarioError {
     }
 }
 
-/// What should have been there, and how it looks when it is right.
+/// What the parser expects at a place, and an example of it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Need {
     pub(crate) what: &'static str,
     pub(crate) example: &'static str,
 }
 
-/// A word, or several between quotes.
+/// A word, or several words between quotes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Word {
     pub(crate) text: String,
-    /// Where it begins, in characters.
+    /// The position at which the word begins, in characters.
     pub(crate) column: usize,
-    /// Whether it began with a quote.
+    /// Whether the word began with a quote.
     pub(crate) is_quoted: bool,
-    /// Whether a comma or colon followed it: the end of a clause.
+    /// Whether a comma or colon followed the word, which ends the clause.
     pub(crate) ends_clause: bool,
 }
 
-/// A line that is read from left to right.
+/// A line that the parser reads from left to right.
 #[derive(Debug, Clone)]
 pub(crate) struct Line<'a> {
     number: usize,
@@ -60,7 +61,7 @@ pub(crate) struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// Splits a line into words. What follows a `#` is a comment.
+    /// Splits a line into words. Everything after a `#` is a comment.
     pub(crate) fn new(number: usize, text: &'a str) -> Result<Self, ScenarioError> {
         let mut line = Self { number, text, words: Vec::new(), next: 0 };
         let mut word: Option<Word> = None;
@@ -105,36 +106,36 @@ impl<'a> Line<'a> {
         Ok(line)
     }
 
-    /// Whether nothing is left.
+    /// Whether no word is left.
     pub(crate) fn is_over(&self) -> bool {
         self.next >= self.words.len()
     }
 
-    /// The next word, without taking it.
+    /// The next word, which stays in the line.
     pub(crate) fn peek(&self) -> Option<&Word> {
         self.words.get(self.next)
     }
 
-    /// The next word.
+    /// Takes the next word.
     pub(crate) fn take(&mut self) -> Option<Word> {
         let word = self.words.get(self.next).cloned();
         self.next += usize::from(word.is_some());
         word
     }
 
-    /// Steps back to the last word.
+    /// Goes back by one word.
     pub(crate) fn back(&mut self) {
         self.next = self.next.saturating_sub(1);
     }
 
-    /// Takes the next word if it is this one.
+    /// Takes the next word if it is `text`.
     pub(crate) fn takes(&mut self, text: &str) -> bool {
         let is_next = self.peek().is_some_and(|word| !word.is_quoted && word.text == text);
         self.next += usize::from(is_next);
         is_next
     }
 
-    /// Takes the next words if they are these.
+    /// Takes the next words if they are `texts`.
     pub(crate) fn takes_all(&mut self, texts: &[&str]) -> bool {
         let start = self.next;
         let is_next = texts.iter().all(|text| self.takes(text));
@@ -144,24 +145,24 @@ impl<'a> Line<'a> {
         is_next
     }
 
-    /// The next word, which must be there.
+    /// Takes the next word. It is an error if there is none.
     pub(crate) fn need(&mut self, need: Need) -> Result<Word, ScenarioError> {
         self.take().ok_or_else(|| self.missing(need))
     }
 
-    /// The next word, which must be this one.
+    /// Takes the next word, which must be `text`.
     pub(crate) fn need_word(&mut self, text: &str, need: Need) -> Result<(), ScenarioError> {
         let word = self.need(need)?;
         if word.text == text { Ok(()) } else { Err(self.wrong(&word, need)) }
     }
 
-    /// The next word, as what it must be.
+    /// Takes the next word and reads it with `read`. It is an error if `read` returns None.
     pub(crate) fn need_as<T>(&mut self, need: Need, read: impl FnOnce(&str) -> Option<T>) -> Result<T, ScenarioError> {
         let word = self.need(need)?;
         read(&word.text).ok_or_else(|| self.wrong(&word, need))
     }
 
-    /// Nothing may follow.
+    /// Checks that no word is left.
     pub(crate) fn end(&mut self, need: Need) -> Result<(), ScenarioError> {
         match self.take() {
             None => Ok(()),
@@ -172,23 +173,23 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// The line ends where something must follow.
+    /// The error for a line that ends too early.
     pub(crate) fn missing(&self, need: Need) -> ScenarioError {
         let column = self.text.trim_end().chars().count() + 1;
         self.error(column, 1, "the line ends too early".to_owned(), need)
     }
 
-    /// A word that is not what it must be.
+    /// The error for a word that is not what the parser expects.
     pub(crate) fn wrong(&self, word: &Word, need: Need) -> ScenarioError {
         self.about(word, format!("{:?} is not understood", word.text), need)
     }
 
-    /// Something else that is wrong with a word.
+    /// The error for another problem of a word.
     pub(crate) fn about(&self, word: &Word, problem: String, need: Need) -> ScenarioError {
         self.error(word.column, word.text.chars().count(), problem, need)
     }
 
-    /// Something that is wrong with the line as a whole.
+    /// The error for a problem of the line as a whole.
     pub(crate) fn whole(&self, problem: String, need: Need) -> ScenarioError {
         let column = self.text.chars().take_while(|character| character.is_whitespace()).count();
         self.error(column, self.text.trim().chars().count(), problem, need)
@@ -207,7 +208,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// A comma or colon at the end of a word belongs to the sentence, and not to the word.
+/// Removes a comma or colon from the end of a word, and marks the word as the end of a clause.
 fn without_separator(mut word: Word) -> Word {
     if word.text.ends_with([',', ':']) {
         word.text.pop();
@@ -216,7 +217,7 @@ fn without_separator(mut word: Word) -> Word {
     word
 }
 
-/// A duration as people write it: `90s`, `5m`, `1h30m`, `2d`.
+/// Reads a duration in its usual form, such as `90s`, `5m`, `1h30m` or `2d`.
 pub(crate) fn duration(text: &str) -> Option<SignedDuration> {
     let mut seconds: i64 = 0;
     let mut rest = text;
@@ -237,7 +238,7 @@ pub(crate) fn duration(text: &str) -> Option<SignedDuration> {
     (!text.is_empty()).then(|| SignedDuration::from_secs(seconds))
 }
 
-/// A duration as people read it: `1h30m`.
+/// Writes a duration for readers, such as `1h30m`.
 pub(crate) fn spoken(duration: SignedDuration) -> String {
     let seconds = duration.as_secs();
     let parts = [(seconds / 3600, "h"), (seconds % 3600 / 60, "m"), (seconds % 60, "s")];

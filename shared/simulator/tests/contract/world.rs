@@ -260,10 +260,15 @@ impl World for Simulated {
         Ok(())
     }
 
-    async fn judge(&self, instance: &InstanceId, rule: &RuleName, verdict: ComplianceType) -> anyhow::Result<()> {
+    async fn report_compliance(
+        &self,
+        instance: &InstanceId,
+        rule: &RuleName,
+        verdict: ComplianceType,
+    ) -> anyhow::Result<()> {
         let mut world = self.shared.lock();
         world.cloud.add_rule(rule, SignedDuration::from_mins(1));
-        world.cloud.judge(rule, instance, verdict);
+        world.cloud.report_compliance(rule, instance, verdict);
         Ok(())
     }
 

@@ -43,7 +43,7 @@ fn break_out<'i>(world: &mut World, rule: &RuleName, instances: impl Iterator<It
     let mut events: Vec<Fact> = Vec::new();
     let now = world.now;
     for instance in instances {
-        world.cloud.judge(rule, instance, ComplianceType::NonCompliant);
+        world.cloud.report_compliance(rule, instance, ComplianceType::NonCompliant);
         events.extend(std::iter::repeat_n(Fact::Compliance(breaks(rule, instance, now)), 2));
     }
     // Only the events of this function are sent.

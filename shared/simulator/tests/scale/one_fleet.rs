@@ -18,7 +18,7 @@ fn record_of(instances: u32) -> usize {
         let mut world = simulation.shared().lock();
         let now = world.now;
         for instance in fleets.values().flatten() {
-            world.cloud.judge(&rule, instance, driftless_planner::fact::ComplianceType::NonCompliant);
+            world.cloud.report_compliance(&rule, instance, driftless_planner::fact::ComplianceType::NonCompliant);
             world.send(ReconcileRequest::Fact(Box::new(Fact::Compliance(breaks(&rule, instance, now)))), now);
         }
         world.cloud.drain_events();

@@ -29,7 +29,7 @@ fn world(tags: &[(&str, &str)], drifted: usize) -> World {
     }
     after(&mut cloud, mins(10));
     for id in members(&cloud).iter().take(drifted) {
-        cloud.judge(&rule(), id, ComplianceType::NonCompliant);
+        cloud.report_compliance(&rule(), id, ComplianceType::NonCompliant);
     }
     after(&mut cloud, mins(1));
     World::new(cloud.now(), cloud, Rng::new(1), Rates::none())
@@ -80,7 +80,7 @@ fn pass(world: &World) -> Pass {
     Pass { groups: world.cloud.now(), table: world.now }
 }
 
-fn judged(world: &World, count: usize) -> Option<&'static str> {
+fn checked(world: &World, count: usize) -> Option<&'static str> {
     broken(world, count, None, pass(world))
 }
 
@@ -89,7 +89,7 @@ const BREAKER: &str = "many that drift at once have a common cause";
 #[test]
 fn nothing_begins_where_more_than_the_share_drifted_at_once() {
     for (drifted, verdict) in [(1, None), (2, None), (3, Some(BREAKER))] {
-        assert_eq!(judged(&world(&[], drifted), 1), verdict, "{drifted} of 8");
+        assert_eq!(checked(&world(&[], drifted), 1), verdict, "{drifted} of 8");
     }
 }
 
@@ -104,14 +104,14 @@ fn drift_after_the_read_is_not_expected_to_be_known() {
 
 #[test]
 fn what_breaks_a_rule_that_is_not_listed_is_no_common_cause() {
-    assert_eq!(judged(&world(&[("rules", "other")], 8), 1), None);
+    assert_eq!(checked(&world(&[("rules", "other")], 8), 1), None);
 }
 
 #[test]
 fn no_more_begin_than_the_budget_and_what_goes_on_is_not_judged_again() {
     let world = world(&[], 0);
     for (count, verdict) in [(1, None), (2, None), (3, Some("never more than the budget at once"))] {
-        assert_eq!(judged(&world, count), verdict, "{count} of 2");
+        assert_eq!(checked(&world, count), verdict, "{count} of 2");
     }
     let before = begins(&world, 3).next;
     assert_eq!(broken(&world, 3, Some(&before), pass(&world)), None);
@@ -121,13 +121,13 @@ fn no_more_begin_than_the_budget_and_what_goes_on_is_not_judged_again() {
 fn a_percentage_budget_is_of_the_group_that_the_read_showed() {
     let world = world(&[("budget", "25%")], 0);
     for (count, verdict) in [(2, None), (3, Some("never more than the budget at once"))] {
-        assert_eq!(judged(&world, count), verdict, "{count} of 8");
+        assert_eq!(checked(&world, count), verdict, "{count} of 8");
     }
 }
 
 #[test]
 fn an_observed_fleet_begins_nothing() {
-    assert_eq!(judged(&world(&[("mode", "observe")], 1), 1), Some("an observed fleet is left alone"));
+    assert_eq!(checked(&world(&[("mode", "observe")], 1), 1), Some("an observed fleet is left alone"));
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn nothing_begins_outside_the_window() {
         ("2026-11-21T06:00:00Z", rule),
     ] {
         world.now = time.parse().unwrap();
-        assert_eq!(judged(&world, 1), verdict, "{time}");
+        assert_eq!(checked(&world, 1), verdict, "{time}");
     }
 }
 
@@ -176,7 +176,7 @@ fn no_work_starts_in_a_freeze_that_the_read_showed() {
     ] {
         let scope = FreezeScope::Account;
         world.table.freeze(Freeze { reason: "incident".into(), owner: "ana".into(), since, expires_at, scope });
-        assert_eq!(judged(&world, 1), verdict, "{expires_at:?}");
+        assert_eq!(checked(&world, 1), verdict, "{expires_at:?}");
         let before = Pass { table: since - mins(1), ..pass(&world) };
         assert_eq!(broken(&world, 1, None, before), None, "it came after the look");
     }

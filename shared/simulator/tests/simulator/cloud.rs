@@ -219,7 +219,7 @@ fn an_alarm_is_in_alarm_when_its_targets_have_failed_for_its_window() {
     }
     let is_in_alarm = |cloud: &mut Cloud| !cloud.in_alarm().unwrap().is_empty();
     after(&mut cloud, mins(3));
-    assert!(!is_in_alarm(&mut cloud), "its targets were judged twenty seconds later");
+    assert!(!is_in_alarm(&mut cloud), "its targets were checked twenty seconds later");
     after(&mut cloud, SignedDuration::from_secs(20));
     assert!(is_in_alarm(&mut cloud));
     let said = cloud.drain_events();

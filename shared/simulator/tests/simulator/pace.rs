@@ -96,7 +96,7 @@ fn replaced(layout: &str, policy: &str, debounce: SignedDuration) -> Pace {
     measured(idle(layout, policy), debounce + WARM_UP, |world| {
         let group = world.cloud.groups().keys().find(|name| world.cloud.serving_in(name) > 0).unwrap().clone();
         let drifted = world.cloud.members(&group).next().unwrap().id.clone();
-        world.cloud.judge(&"approved".parse().unwrap(), &drifted, ComplianceType::NonCompliant);
+        world.cloud.report_compliance(&"approved".parse().unwrap(), &drifted, ComplianceType::NonCompliant);
     })
 }
 

@@ -171,7 +171,12 @@ impl World for Local {
         }
     }
 
-    async fn judge(&self, instance: &InstanceId, rule: &RuleName, verdict: ComplianceType) -> anyhow::Result<()> {
+    async fn report_compliance(
+        &self,
+        instance: &InstanceId,
+        rule: &RuleName,
+        verdict: ComplianceType,
+    ) -> anyhow::Result<()> {
         self.stack.control().set_compliance(instance.as_str(), rule.as_str(), verdict, None).await
     }
 

@@ -8,7 +8,8 @@ use crate::wire::Means::{Answers, Fails};
 use crate::wire::Says::{Else, Error};
 use crate::wire::{Call, EVERYWHERE, Line, Says, Wire, call, meets, words};
 
-/// Reads and idempotent writes are tried three times; writes that depend on a value just read, once.
+/// The calls that the tests cover. Reads and idempotent writes get three attempts; writes that depend on a value that
+/// was just read get one.
 const CALLS: [Call; 23] = [
     call("groups_of", DESCRIBE_GROUPS, 3),
     call("all_groups", DESCRIBE_GROUPS, 3),
@@ -35,7 +36,7 @@ const CALLS: [Call; 23] = [
     call("roll_back_refresh", refresh::ROLL_BACK, 1),
 ];
 
-/// A group for the writes that read it first.
+/// The description of a group, for the writes that read the group first.
 const GROUP: &str = "<DescribeAutoScalingGroupsResponse><DescribeAutoScalingGroupsResult><AutoScalingGroups><member>\
     <AutoScalingGroupName>app-blue</AutoScalingGroupName></member></AutoScalingGroups>\
     </DescribeAutoScalingGroupsResult></DescribeAutoScalingGroupsResponse>";
@@ -91,7 +92,7 @@ fn plan() -> RefreshPlan {
     }
 }
 
-/// All calls, or those of the named actions.
+/// The calls of the named actions; all calls if no action is named.
 fn calls(actions: &[&str]) -> Vec<Call> {
     CALLS.into_iter().filter(|call| actions.is_empty() || actions.contains(&call.action)).collect()
 }

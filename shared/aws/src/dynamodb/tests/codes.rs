@@ -21,8 +21,8 @@ const DELETE: &str = "dynamodb:DeleteItem";
 const UPDATE: &str = "dynamodb:UpdateItem";
 const TRANSACT: &str = "dynamodb:TransactWriteItems";
 
-/// Every write is conditional, absolute, or has a token, so it may be repeated. The history is left out: two parallel
-/// queries read it, and the number of attempts depends on timing.
+/// The calls that the tests cover. Every write is conditional, absolute, or has a token, so it may be repeated. The
+/// history is left out: two parallel queries read it, and the number of attempts depends on timing.
 const CALLS: [Call; 18] = [
     call("fingerprints", QUERY, 3),
     call("freezes", BATCH_GET, 3),
@@ -50,7 +50,7 @@ fn slots(fleet: &str) -> String {
     json!({"Responses": {"driftless": [wire(&slots)]}}).to_string()
 }
 
-/// A slot is read before it is written.
+/// Stubs the reads that a method makes before the tested action: a slot is read before it is written.
 fn prepared(method: &str) -> StubAws {
     match method {
         "take_turn" => StubAws::default().on(BATCH_GET.rsplit(':').next().unwrap(), 200, slots("other")),

@@ -13,7 +13,7 @@ fn ok() -> StubAws {
     StubAws::default().on("TransactWriteItems", 200, "{}")
 }
 
-/// The first attempt is cancelled for these reasons; the next one succeeds.
+/// A stub that cancels the first transaction for these reasons and accepts the next one.
 fn ok_after(reasons: &[Value]) -> StubAws {
     StubAws::default().on("TransactWriteItems", 400, cancelled(reasons)).on("TransactWriteItems", 200, "{}")
 }

@@ -1,4 +1,4 @@
-//! The table on stubbed responses: the tests assert the requests as DynamoDB receives them.
+//! The table with stubbed responses. The tests check the requests as DynamoDB receives them.
 
 mod codes;
 mod commit;
@@ -166,7 +166,7 @@ fn full_record() -> Record {
     .unwrap()
 }
 
-/// A cutover while its traffic shifts.
+/// A cutover, with a given policy, while its traffic is shifted.
 fn cutover(policy: &Value) -> Value {
     let target_group =
         |name: &str| format!("arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{name}/73e2d6bc24d8a067");
@@ -190,7 +190,7 @@ fn cutover(policy: &Value) -> Value {
     })
 }
 
-/// The parts of the only transaction that was sent.
+/// The parts of the transaction, which must be the only recorded request.
 fn parts(stub: &StubAws) -> Vec<Value> {
     stub.only().json()["TransactItems"].as_array().unwrap().clone()
 }
@@ -213,7 +213,7 @@ fn failed() -> Value {
     json!({"Code": "ConditionalCheckFailed", "Message": "The conditional request failed"})
 }
 
-/// The response to a write whose condition failed, with the current item where the request asks for it.
+/// The response to a write whose condition failed, with the current item if there is one.
 fn condition_failed(item: Option<&Value>) -> String {
     let mut answer = json!({
         "__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException",

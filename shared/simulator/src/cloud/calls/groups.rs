@@ -1,4 +1,4 @@
-//! Writes to groups.
+//! The writes to Auto Scaling groups.
 
 use driftless_planner::action::{CapacityChange, Protection};
 use driftless_planner::balancer::AttachmentApi;
@@ -26,7 +26,8 @@ const START: &str = "autoscaling:StartInstanceRefresh";
 const ROLL_BACK: &str = "autoscaling:RollbackInstanceRefresh";
 
 impl GroupState {
-    /// Writes the desired capacity. Driftless is the actor of the terminations that follow.
+    /// Sets the desired capacity by a call of Driftless. If that lowers it, Driftless is the actor of the terminations
+    /// that follow.
     const fn sized(&mut self, desired: u32, now: Timestamp) {
         if desired < self.desired {
             self.shrunk_at = now;
@@ -41,7 +42,8 @@ impl Cloud {
         self.groups.get_mut(group).ok_or_else(|| gone(operation))
     }
 
-    /// Writes the bounds in one call: a minimum above desired capacity raises it, a maximum below lowers it (3.2).
+    /// Writes minimum, maximum and possibly desired capacity in one call. Without `desired`, a minimum above the
+    /// desired capacity raises it, and a maximum below the desired capacity lowers it (3.2).
     fn bound(&mut self, name: &GroupName, min: u32, max: u32, desired: Option<u32>) -> CallResult<()> {
         let now = self.now;
         let group = self.known(UPDATE, name)?;
@@ -87,8 +89,8 @@ impl Cloud {
         Ok(())
     }
 
-    /// Launches one instance synchronously. The call is idempotent by its token for eight hours, longer than a run uses
-    /// a token (3.4).
+    /// Launches one instance synchronously. A repeated call with the same token returns the same instance. AWS
+    /// remembers a token for eight hours, longer than a run uses it (3.4).
     pub fn launch(&mut self, group: &GroupName, zone: &Zone, token: &str) -> CallResult<Launched> {
         if let Some(known) = self.launch_tokens.get(token) {
             let is_same = |instance: &Instance| instance.group == *group && instance.zone == *zone;
@@ -163,7 +165,7 @@ impl Cloud {
         Ok(())
     }
 
-    /// Scales a group to zero.
+    /// Scales a group to zero and writes its maximum.
     pub fn empty(&mut self, group: &GroupName, maximum: u32) -> CallResult<()> {
         self.known(UPDATE, group)?;
         self.bound(group, 0, maximum, Some(0))
@@ -217,7 +219,7 @@ impl Cloud {
         Ok(())
     }
 
-    /// Attaches a target group: its instances are registered.
+    /// Attaches a target group to a group. The instances in service are registered.
     pub fn attach(&mut self, group: &GroupName, target_group: &TargetGroupArn, _: AttachmentApi) -> CallResult<()> {
         let known = self.known(ATTACH, group)?;
         if !known.target_groups.contains(target_group) {
@@ -228,7 +230,7 @@ impl Cloud {
         Ok(())
     }
 
-    /// Detaches a target group: its instances are deregistered, and keep running.
+    /// Detaches a target group from a group. The instances are deregistered, and keep running.
     pub fn detach(&mut self, group: &GroupName, target_group: &TargetGroupArn, api: AttachmentApi) -> CallResult<()> {
         let known = self.known(DETACH, group)?;
         if known.attachment_api != api {
@@ -242,7 +244,7 @@ impl Cloud {
         Ok(())
     }
 
-    /// Starts an instance refresh.
+    /// Starts an instance refresh of a group.
     pub fn start_refresh(&mut self, group: &GroupName, plan: &RefreshPlan) -> CallResult<RefreshId> {
         let (now, number) = (self.now, self.launched);
         let known = self.known(START, group)?;
@@ -265,7 +267,7 @@ impl Cloud {
         Ok(id)
     }
 
-    /// Rolls an instance refresh back.
+    /// Rolls the instance refresh of a group back.
     pub fn roll_back_refresh(&mut self, group: &GroupName) -> CallResult<()> {
         let known = self.known(ROLL_BACK, group)?;
         let is_under_way = known.refresh.as_ref().is_some_and(|refresh| refresh.told.status.is_under_way());

@@ -1,4 +1,4 @@
-//! Reads.
+//! The reads of AWS.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,32 +51,32 @@ impl Cloud {
         Ok(self.described(name))
     }
 
-    /// The fleets of groups, and their members.
+    /// For each of these groups with a fleet tag, its fleet and its instances.
     pub fn fleets_of_groups(&mut self, names: &BTreeSet<GroupName>) -> CallResult<BTreeMap<GroupName, Members>> {
         let instances = |name: &GroupName| self.members(name).map(|instance| instance.id.clone()).collect();
         let members = |name: &GroupName| Some(Members { fleet: self.fleet_of(name)?, instances: instances(name) });
         Ok(names.iter().filter_map(|name| Some((name.clone(), members(name)?))).collect())
     }
 
-    /// The groups of instances.
+    /// The group of each of these instances.
     pub fn groups_of_instances(&mut self, ids: &BTreeSet<InstanceId>) -> CallResult<BTreeMap<InstanceId, GroupName>> {
         let known = ids.iter().filter_map(|id| self.instances.get(id)).filter(|known| known.life != Life::Gone);
         Ok(known.map(|known| (known.id.clone(), known.group.clone())).collect())
     }
 
-    /// The newest instance refresh.
+    /// The newest instance refresh of a group.
     pub fn refresh(&mut self, group: &GroupName) -> CallResult<Option<Refresh>> {
         let known = self.groups.get(group).ok_or_else(|| gone(REFRESHES))?;
         Ok(known.refresh.as_ref().map(|refresh| refresh.told.clone()))
     }
 
-    /// The longest hook time-out.
+    /// The longest timeout of the lifecycle hooks of a group. Zero: the group has no hook.
     pub fn hook_timeout(&mut self, group: &GroupName) -> CallResult<SignedDuration> {
         let known = self.groups.get(group).ok_or_else(|| gone(HOOKS))?;
         Ok(known.launch_hook.max(known.end_hook).unwrap_or_default())
     }
 
-    /// The newest failed launch.
+    /// The newest failed launch of a group.
     pub fn launch_failure(&mut self, group: &GroupName) -> CallResult<Option<LaunchFailure>> {
         Ok(self.groups.get(group).ok_or_else(|| gone(ACTIVITIES))?.launch_failure.clone())
     }
@@ -91,7 +91,8 @@ impl Cloud {
         Ok(RuleReading::NonCompliant(found.collect()))
     }
 
-    /// The instances as EC2 describes them. Terminated instances stay visible for an hour.
+    /// The instances as EC2 describes them. Terminated instances are included, since EC2 still shows them for about an
+    /// hour.
     pub fn machines(&mut self, ids: &BTreeSet<InstanceId>) -> CallResult<BTreeMap<InstanceId, Ec2Instance>> {
         let known = ids.iter().filter_map(|id| self.instances.get(id));
         Ok(known
@@ -112,7 +113,7 @@ impl Cloud {
         Ok(self.templates.get(version).cloned())
     }
 
-    /// The newest version of a template.
+    /// The number of the newest version of a launch template.
     pub fn newest_template(&mut self, template: &TemplateId) -> CallResult<Option<u64>> {
         Ok(self.newest(template))
     }
@@ -146,13 +147,13 @@ impl Cloud {
         image.is_own && image.image_for.is_some()
     }
 
-    /// The images of a fleet.
+    /// The images that are tagged for a fleet.
     pub fn images_for(&mut self, fleet: &FleetName) -> CallResult<Vec<Image>> {
         let is_of = |image: &&Image| image.image_for.as_ref().map(UntrustedText::as_str) == Some(fleet.as_str());
         Ok(self.images.values().filter(|image| Self::is_tagged(image)).filter(is_of).cloned().collect())
     }
 
-    /// The images of all fleets.
+    /// The images that are tagged for any fleet.
     pub fn all_images(&mut self) -> CallResult<Vec<Image>> {
         Ok(self.images.values().filter(|image| Self::is_tagged(image)).cloned().collect())
     }
@@ -162,13 +163,13 @@ impl Cloud {
         Ok(ids.iter().filter_map(|id| Some((id.clone(), self.images.get(id)?.clone()))).collect())
     }
 
-    /// Images that Image Builder made.
+    /// The images that Image Builder made under this ARN.
     pub fn images_built_as(&mut self, arn: &str) -> CallResult<Vec<Image>> {
         let is_built = |image: &&Image| image.image_builder_arn.as_deref() == Some(arn);
         Ok(self.images.values().filter(is_built).cloned().collect())
     }
 
-    /// Alarms by patterns.
+    /// The alarms whose names match any of these patterns.
     pub fn alarms(&mut self, patterns: &BTreeSet<AlarmPattern>) -> CallResult<BTreeMap<AlarmName, Alarm>> {
         let is_meant = |name: &AlarmName| patterns.iter().any(|pattern| pattern.matches(name));
         let meant = self.alarms.iter().filter(|(name, _)| is_meant(name));
@@ -182,7 +183,7 @@ impl Cloud {
     }
 }
 
-/// EC2 reports launch times in whole seconds.
+/// Truncates a launch time to whole seconds, as EC2 does.
 fn whole_seconds(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
 }

@@ -1,4 +1,4 @@
-//! The errors of AWS.
+//! Builds the errors that AWS returns.
 
 use driftless_reconciler::ports::{CallError, CallErrorKind};
 

@@ -1,4 +1,4 @@
-//! Load balancers.
+//! The calls to load balancers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,13 +27,13 @@ impl Cloud {
         Ok(told.collect())
     }
 
-    /// The health of targets.
+    /// The health of each target of a target group.
     pub fn target_health(&mut self, target_group: &TargetGroupArn) -> CallResult<BTreeMap<InstanceId, TargetHealth>> {
         let targets = self.target_groups.get(target_group).into_iter().flat_map(|known| &known.targets);
         Ok(targets.map(|(id, target)| (id.clone(), target.health.clone())).collect())
     }
 
-    /// Settings of target groups.
+    /// The settings of each of these target groups.
     pub fn target_group_settings(
         &mut self,
         target_groups: &BTreeSet<TargetGroupArn>,
@@ -42,7 +42,7 @@ impl Cloud {
         Ok(target_groups.iter().filter_map(settings).collect())
     }
 
-    /// Writes weights.
+    /// Writes the weights and the stickiness of a forward action, if the current ones are those that were decided on.
     pub fn set_weights(&mut self, change: &WeightChange) -> CallResult<()> {
         let known = self.forwards.get_mut(&change.place);
         let known = known.ok_or_else(|| error(MODIFY, CallErrorKind::Gone, "RuleNotFound"))?;
