@@ -82,17 +82,18 @@ fn everyone(console: &Console<'_>, patients: &mut Vec<Patient>) -> Result<(), Fa
 /// Makes every check of a fleet. The list also contains the checks that find no problem.
 pub fn examine(status: &FleetStatus) -> Vec<Check> {
     let mut checks = Vec::new();
-    let mut say = |check, found: Vec<String>| {
+    let mut say = |check, well: &str, found: Vec<String>| {
         if found.is_empty() {
-            checks.push(Check { check, verdict: Verdict::Well, says: String::new() });
+            checks.push(Check { check, verdict: Verdict::Well, says: well.to_owned() });
         }
         checks.extend(found.into_iter().map(|says| Check { check, verdict: Verdict::Found, says }));
     };
-    say("settings", orphans(status));
-    say("deadlines", overdue(status));
-    say("reconciles", late_looks(status));
-    say("rollback", rollback_path(status));
-    say("conditions", status.conditions.iter().map(|known| format!("{}: {}", known.condition, known.detail)).collect());
+    say("settings", "every setting that Driftless changed is restored or in use", orphans(status));
+    say("deadlines", "no phase is past its deadline", overdue(status));
+    say("reconciles", "the next run is not late", late_looks(status));
+    say("rollback", "the cutover can be rolled back, or none is in progress", rollback_path(status));
+    let conditions = status.conditions.iter().map(|known| format!("{}: {}", known.condition, known.detail));
+    say("conditions", "none is open", conditions.collect());
     checks.push(lease(status));
     checks.push(target(status));
     checks
@@ -160,7 +161,7 @@ fn rollback_path(status: &FleetStatus) -> Vec<String> {
 fn lease(status: &FleetStatus) -> Check {
     let (verdict, says) = match &status.lease {
         LeaseStatus::Unknown => (Verdict::Unknown, "the lease of the fleet was not read".to_owned()),
-        LeaseStatus::Free => (Verdict::Well, String::new()),
+        LeaseStatus::Free => (Verdict::Well, "no run holds it".to_owned()),
         LeaseStatus::Held { holder, until } => match late(status.at, *until) {
             None => (Verdict::Well, format!("run {holder} reconciles the fleet, until {until:.0} at the latest")),
             Some(late) => {
@@ -178,7 +179,7 @@ fn lease(status: &FleetStatus) -> Check {
 /// Checks that the release that a rollback returns to can still be launched.
 fn target(status: &FleetStatus) -> Check {
     let (verdict, says) = match (&status.rollback_path.target, &status.rollback_path.to) {
-        (Target::Launchable, _) => (Verdict::Well, String::new()),
+        (Target::Launchable, _) => (Verdict::Well, "its image and launch template version exist".to_owned()),
         (Target::Unlaunchable { why }, _) => (Verdict::Found, why.to_string()),
         (Target::Unknown, None) => (Verdict::Well, "there is no earlier release".to_owned()),
         (Target::Unknown, Some(to)) => (Verdict::Unknown, format!("whether {} still exists was not read", to.image)),

@@ -201,10 +201,10 @@ fn next(page: &mut Page, status: &FleetStatus) {
     page.labeled("  next run", COLUMN, Tone::Plain, &due);
     let requeued = match status.next_request {
         NextRequest::Unknown => "unknown".to_owned(),
-        NextRequest::None => "none: an event or the periodic resync starts the next run".to_owned(),
-        NextRequest::At { at } => page.when(at),
+        NextRequest::None => "holds no request: an event or the periodic resync starts the next run".to_owned(),
+        NextRequest::At { at } => format!("holds a request for {}", page.when(at)),
     };
-    page.labeled("  queued run", COLUMN, Tone::Plain, &requeued);
+    page.labeled("  queue", COLUMN, Tone::Plain, &requeued);
     if let Some(since) = status.in_progress_since {
         page.labeled("  in progress", COLUMN, Tone::Plain, &format!("since {}", page.when(since)));
     }

@@ -84,7 +84,7 @@ pub(crate) async fn alarms_are_found_by_name_and_by_prefix_with_what_they_watch<
 
 pub(crate) async fn a_request_may_be_delayed_by_up_to_fifteen_minutes<W: World>(world: &W) -> anyhow::Result<()> {
     let ports = world.ports();
-    let message = ReconcileRequest::Reconcile(FleetRequest { fleet: fleet("wake-none")?, due: None });
+    let message = ReconcileRequest::Reconcile(FleetRequest { fleet: fleet("request-none")?, due: None });
     for delay in [SignedDuration::from_millis(1), SignedDuration::from_mins(15)] {
         ports.send(&message, delay).await?;
     }

@@ -63,7 +63,7 @@ pub enum Misconfigured {
     NoGroups { fleet: FleetName },
     /// The groups are neither a pair, with one group of each color, nor a single group without a color.
     #[error(
-        "groups {groups} have the same tag driftless:fleet: allowed are one group without driftless:color, or one blue and one green group"
+        "groups {groups} have the same fleet tag. A fleet has either one group without the tag driftless:color, or one blue and one green group"
     )]
     NotAPairOrASingleGroup {
         /// The groups with their colors.

@@ -13,8 +13,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::world::World;
 
-/// Puts a command of an operator on the reconcile queue. The operator function has already confirmed the command, so
-/// the command is never lost.
+/// Puts a command of an operator on the reconcile queue. The simulator never drops it: the operator function has told the
+/// operator that the command is accepted.
 pub(crate) fn tell(world: &mut World, fleet: &FleetName, command: Command) {
     world.note(|| format!("a person: {command:?}"));
     world.history.commands += 1;

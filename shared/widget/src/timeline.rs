@@ -291,7 +291,7 @@ mod tests {
         assert_eq!(tone(&line(image)), Tone::Busy);
     }
 
-    /// The number of times on the axis of a drawing with this width in pixels and this span in minutes.
+    /// The number of time labels on the axis of a drawing with this width in pixels and this span in minutes.
     fn times(width: u32, minutes: i64) -> usize {
         let from = Timestamp::UNIX_EPOCH;
         let scale = Scale { from, to: from + SignedDuration::from_mins(minutes), width };

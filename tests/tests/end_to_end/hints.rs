@@ -22,9 +22,9 @@ async fn what_cannot_be_read_ends_alone_among_the_dead_letters() -> anyhow::Resu
     let entry = |id: &str, body: &str| SendMessageBatchRequestEntry::builder().id(id).message_body(body).build();
     let queue = stage.stack.deployment().output("ReconcileQueueUrl")?;
     let request = stage.stack.clients().sqs.send_message_batch().queue_url(queue);
-    request.entries(entry("bad", r#"{"wake":{"fleet":"APP!"}}"#)?).entries(entry("good", &good)?).send().await?;
+    request.entries(entry("bad", r#"{"reconcile":{"fleet":"APP!"}}"#)?).entries(entry("good", &good)?).send().await?;
     stage.letter("adopted").await?;
-    assert_eq!(dead_letters(&stage, OF_REQUESTS).await?, [r#"{"wake":{"fleet":"APP!"}}"#]);
+    assert_eq!(dead_letters(&stage, OF_REQUESTS).await?, [r#"{"reconcile":{"fleet":"APP!"}}"#]);
     stage.assert_untouched().await?;
     assert_eq!(stage.kinds().await?, ["adopted"]);
 

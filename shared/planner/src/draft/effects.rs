@@ -15,8 +15,8 @@ pub(super) struct Effects {
     taken_from: BTreeSet<GroupName>,
     /// Instances that this decision terminates.
     terminated: BTreeSet<InstanceId>,
-    /// Groups whose desired capacity this decision writes. It writes each at most once, because the next write starts
-    /// from the value that the first one leaves.
+    /// Groups whose desired capacity this decision writes. A decision writes each group at most once: a second write would
+    /// have to expect the result of the first, which this decision has not read.
     resized: BTreeSet<GroupName>,
     /// Groups whose minimum or maximum this decision writes.
     bounded: BTreeSet<GroupName>,

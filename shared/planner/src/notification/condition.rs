@@ -175,7 +175,7 @@ impl Condition {
             Self::NothingCanGoFirst => "terminate-first can replace no instance at this size".to_owned(),
             Self::OldColorDown => "the old color has no healthy targets".to_owned(),
             Self::RollbackOverdue => "rollback overdue, traffic is still on the new color".to_owned(),
-            Self::RestoreOverdue => "borrowed settings are not restored yet".to_owned(),
+            Self::RestoreOverdue => "settings that Driftless changed are not restored yet".to_owned(),
             Self::RetireOverdue => "the old color still has instances".to_owned(),
             Self::NeedsOperator => "the cutover needs an operator".to_owned(),
         }
@@ -299,7 +299,7 @@ pub(super) fn resolved(name: &str, subject: &str) -> String {
         }
         "old-color-unhealthy" => "the old color has healthy targets, or the rollback ended".to_owned(),
         "rollback-overdue" => "the rollback has moved all traffic back".to_owned(),
-        "restore-overdue" => "borrowed settings are restored".to_owned(),
+        "restore-overdue" => "the settings that Driftless changed are restored".to_owned(),
         "retire-overdue" => "the old color has no instances any more".to_owned(),
         "needs-operator" => "the cutover needs no operator any more".to_owned(),
         unknown => unknown.to_owned(),

@@ -96,12 +96,12 @@ pub(super) fn ended(
         }
         CutoverOutcome::Aborted => (
             "aborted",
-            "The old color kept all traffic, and the borrowed settings are restored. A newer image starts the next cutover."
+            "The old color kept all traffic, and the settings of the groups that Driftless had changed are restored. A newer image starts the next cutover."
                 .to_owned(),
         ),
         CutoverOutcome::RolledBack => (
             "rolled back",
-            "The old color has all traffic, and the borrowed settings are restored. A newer image starts the next cutover."
+            "The old color has all traffic, and the settings of the groups that Driftless had changed are restored. A newer image starts the next cutover."
                 .to_owned(),
         ),
     };

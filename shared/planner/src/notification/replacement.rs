@@ -83,13 +83,15 @@ pub(super) fn cancelled(instance: &InstanceId, because: &CancelReason, next_atte
         || match because {
             CancelReason::Protected { .. } => "Driftless replaces the instance when its protection ends.".to_owned(),
             CancelReason::Cleared | CancelReason::DriftedGone => "Nothing is left to replace.".to_owned(),
-            CancelReason::BreakerOpen
-            | CancelReason::RuleBreakerOpen(_)
-            | CancelReason::NoCapacity(_)
-            | CancelReason::DriftedFromTheStart { .. }
-            | CancelReason::WindowClosed
-            | CancelReason::BelowMinimum { .. }
-            | CancelReason::Failed(_) => "There is no next attempt for this drift.".to_owned(),
+            CancelReason::BreakerOpen | CancelReason::RuleBreakerOpen(_) => {
+                "Driftless replaces the instance when the breaker is closed again.".to_owned()
+            }
+            CancelReason::NoCapacity(_) | CancelReason::WindowClosed | CancelReason::BelowMinimum { .. } => {
+                "Driftless replaces the instance when no guard blocks that any more.".to_owned()
+            }
+            CancelReason::DriftedFromTheStart { .. } | CancelReason::Failed(_) => {
+                "Driftless does not try again for this drift.".to_owned()
+            }
         },
         |at| format!("The next attempt may start at {at:.0}."),
     );

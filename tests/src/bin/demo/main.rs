@@ -136,7 +136,7 @@ Publish another image, and watch it take the traffic (the resync, or this messag
 
   aws ec2 register-image --name app-4 --architecture arm64 --root-device-name /dev/xvda --tag-specifications \\
       'ResourceType=image,Tags=[{{Key=driftless:image-for,Value=app}},{{Key=driftless:build,Value=4}}]'
-  aws sqs send-message --queue-url {request} --message-body '{{\"wake\":{{\"fleet\":\"app\",\"due\":null}}}}'
+  aws sqs send-message --queue-url {request} --message-body '{{\"reconcile\":{{\"fleet\":\"app\",\"due\":null}}}}'
 
 Let another server drift (Config says so; the resync, or the same message, finds it):
 

@@ -17,13 +17,13 @@ use crate::words;
 /// A bad image returns an error for every tenth request: at 10 % of the traffic too few for the alarm.
 pub(crate) const FAILS_EVERY: u64 = 10;
 
-/// Scene 1: a server drifts, and is replaced.
+/// Scene 1: an instance drifts, and is replaced.
 pub(crate) async fn drift(timeline: &mut Timeline<'_>) -> anyhow::Result<()> {
     let before = timeline.view().group("blue")?.clone();
     let drifted = before.instances.first().context("the fleet has no instance")?.id.clone();
     timeline.begin(
-        "Scene 1: a server drifts",
-        &["AWS Config finds that a server breaks a rule. It is not repaired: a successor takes its place, then it goes."],
+        "Scene 1: an instance drifts",
+        &["AWS Config finds that an instance breaks a rule. Driftless launches a replacement, and then terminates the instance."],
     );
     let (earlier, is_over) = (timeline.load.tally(), ended(timeline, "replaced"));
     timeline.mark_drifted(&drifted);
@@ -43,7 +43,9 @@ pub(crate) async fn drift(timeline: &mut Timeline<'_>) -> anyhow::Result<()> {
         timeline,
         &earlier,
         None,
-        &format!("{drifted} is gone, its successor serves, and never fewer than {fewest} did."),
+        &format!(
+            "{drifted} is terminated, its replacement is healthy, and at least {fewest} instances were healthy all the time."
+        ),
     )
 }
 
@@ -53,9 +55,8 @@ pub(crate) async fn cutover(timeline: &mut Timeline<'_>) -> anyhow::Result<()> {
     timeline.begin(
         "Scene 2: a new image is published",
         &[
-            "Green gets servers of it, two first and then the rest. They take 10, 50 and 100 % of the traffic, and at each step the",
-            "alarms are watched.",
-            "Blue is kept warm for a while and then scaled to zero; green takes over the bounds of the fleet.",
+            "Green launches instances of it, first two and then the rest. They get 10, 50 and 100 % of the traffic. After each step the",
+            "alarms are watched. At the end blue is scaled to zero, and green takes over the bounds of the fleet.",
         ],
     );
     let (earlier, is_over) = (timeline.load.tally(), ended(timeline, "done"));
@@ -74,7 +75,7 @@ pub(crate) async fn cutover(timeline: &mut Timeline<'_>) -> anyhow::Result<()> {
         timeline,
         &earlier,
         None,
-        &format!("green serves with {image}, and the bounds have travelled: {}.", words::sizes(&view)?),
+        &format!("green runs {image} with all traffic and has the bounds of the fleet: {}.", words::sizes(&view)?),
     )
 }
 
@@ -84,8 +85,8 @@ pub(crate) async fn rollback(timeline: &mut Timeline<'_>) -> anyhow::Result<Stri
     timeline.begin(
         "Scene 3: the next image is bad",
         &[
-            "Its servers answer every tenth request with an error. At 10 % of the traffic that are too few to be noticed.",
-            &format!("At 50 % they are enough for the alarm of its color: {}.", alarm::condition()),
+            "Its instances answer every tenth request with an error. At 10 % of the traffic the alarm does not notice these few errors.",
+            &format!("At 50 % they put the alarm of its color into ALARM: {}.", alarm::condition()),
         ],
     );
     let (earlier, is_back) = (timeline.load.tally(), ended(timeline, "rolled-back"));
@@ -112,7 +113,7 @@ pub(crate) async fn rollback(timeline: &mut Timeline<'_>) -> anyhow::Result<Stri
         Some(&image),
         &format!(
             "{back_after:.1} s after the alarm, by the next decision, all traffic was back on green. The fleet is what it \
-             was. {image} is marked, and the evidence with it: {evidence}"
+             was. {image} is vetoed, with this evidence: {evidence}"
         ),
     )?;
     Ok(image)
@@ -144,10 +145,10 @@ fn is_empty(field: Option<&Value>) -> bool {
 async fn veto(timeline: &Timeline<'_>, image: &str) -> anyhow::Result<String> {
     let state = timeline.stack.table().fleet(FLEET).await?.state.context("there is no record")?;
     let veto =
-        state.pointer(&format!("/record/memory/vetoes/{image}")).with_context(|| format!("{image} is not marked"))?;
-    let evidence = veto.get("evidence").and_then(Value::as_array).context("the mark has no evidence")?;
+        state.pointer(&format!("/record/memory/vetoes/{image}")).with_context(|| format!("{image} is not vetoed"))?;
+    let evidence = veto.get("evidence").and_then(Value::as_array).context("the veto has no evidence")?;
     let words: Vec<&str> = evidence.iter().filter_map(Value::as_str).collect();
-    ensure!(!words.is_empty(), "the mark has no evidence");
+    ensure!(!words.is_empty(), "the veto has no evidence");
     Ok(words.join("; "))
 }
 

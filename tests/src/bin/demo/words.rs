@@ -11,32 +11,32 @@ pub(crate) fn told(entry: &Value) -> Option<String> {
     let (from, to, why) = (text("from"), text("to"), text("why"));
     Some(match to {
         // A replacement.
-        "debouncing" if from.is_empty() => format!("drift: {why}; it must last for a while (debounce)"),
-        "launching" => format!("{why}: a replacement instance is launched beside it"),
+        "debouncing" if from.is_empty() => format!("drift found: {why}; it must last for the debounce time"),
+        "launching" => format!("{why}: a replacement instance is launched"),
         "verifying" if from == "launching" => format!("{why}, which must pass its health checks"),
-        "evidence" => "what was found is written down before the drifted one goes".to_owned(),
-        "retiring" if from == "verifying" => format!("{why}: the drifted one may go"),
+        "evidence" => "the evidence is stored before the drifted instance is terminated".to_owned(),
+        "retiring" if from == "verifying" => format!("{why}: the drifted instance is terminated"),
         "replaced" => format!("replaced: {}", why.split(" (").next().unwrap_or(why)),
         // A cutover.
         "queued" => format!("a cutover is queued: {why}"),
         "preflight" => return None,
-        "preparing" => format!("{why}: the cutover begins"),
+        "preparing" => format!("{why}: the cutover starts"),
         "scaling" => format!("{why}, without traffic"),
-        "verifying" => format!("{why} there, still without traffic"),
+        "verifying" => format!("{why}, still without traffic"),
         "shifting" if from == "verifying" => format!("{why}: the first step of traffic"),
         "shifting" => format!("{why}: the next step of traffic"),
-        "baking" => format!("{why}, and goes on being watched"),
-        "warm" => format!("{why}: the old color is kept warm, so that going back is one write"),
-        "retiring" => format!("{why}: it may go"),
+        "baking" => format!("{why}; alarms and health are still watched"),
+        "warm" => format!("{why}: the old color stays at full size, so that a rollback is one write"),
+        "retiring" => format!("{why}: the old color is scaled to zero"),
         "done" => format!("done: {why}"),
-        "vetoed" => format!("{from} is marked, with the evidence: it gets no traffic again"),
-        "rolling-back" => format!("{}: the traffic goes back first, everything else comes later", beginning(why)),
-        "rolled-back" => "rolled back: the good color has everything again".to_owned(),
-        "refused" => format!("{from} is refused from now on: {why}"),
+        "vetoed" => format!("{from} is vetoed, with the evidence: it gets no traffic again"),
+        "rolling-back" => format!("{}: traffic moves back first, everything else follows", beginning(why)),
+        "rolled-back" => "rolled back: the good color has all traffic again".to_owned(),
+        "refused" => format!("{from} is refused: {why}"),
         // Borrowed settings that are restored.
         "released" if why == "restored" => format!("restored: {}", borrowed(from)),
         "released" => format!("{} stays: {why}", borrowed(from)),
-        _ if to.starts_with("lt-") => format!("Driftless knows the fleet now: the release is {to}"),
+        _ if to.starts_with("lt-") => format!("the fleet is adopted: the release is {to}"),
         _ => format!("{from} → {to}: {why}"),
     })
 }
@@ -62,7 +62,7 @@ pub(crate) fn seen_between(before: &FleetPicture, now: &FleetPicture) -> anyhow:
         let what = group_changed(before.view.group(color)?, now.view.group(color)?);
         seen.extend(what.map(|what| format!("{color}: {what}")));
     }
-    seen.extend(now.bad.difference(&before.bad).map(|instance| format!("{instance} answers errors")));
+    seen.extend(now.bad.difference(&before.bad).map(|instance| format!("{instance} returns errors")));
     Ok(seen)
 }
 
@@ -74,22 +74,18 @@ fn group_changed(before: &GroupView, now: &GroupView) -> Option<String> {
     let gone = before.instances.iter().filter(|one| now.instances.iter().all(|other| other.id != one.id)).count();
     let serving = now.serving().saturating_sub(before.serving());
     Some(if gone > 0 {
-        format!("{gone} drained, and {} gone", is(gone))
+        format!("{gone} drained and terminated")
     } else if more("Terminating") > 0 {
-        format!("{} {} leaving: nothing new comes to what drains", more("Terminating"), is(more("Terminating")))
+        format!("{} draining: no new requests", more("Terminating"))
     } else if serving > 0 {
-        format!("{serving} {} healthy", is(serving))
+        format!("{serving} healthy")
     } else if more("InService") > 0 {
-        format!("{} {} in service; the load balancer checks", more("InService"), is(more("InService")))
+        format!("{} in service; the load balancer checks health", more("InService"))
     } else if more("Pending") > 0 {
-        format!("{} {} launched", more("Pending"), is(more("Pending")))
+        format!("{} launching", more("Pending"))
     } else {
         return None;
     })
-}
-
-const fn is(count: usize) -> &'static str {
-    if count == 1 { "is" } else { "are" }
 }
 
 /// The sizes and bounds of both groups, in one line.
@@ -97,7 +93,7 @@ pub(crate) fn sizes(view: &FleetView) -> anyhow::Result<String> {
     let of = |color: &str| {
         let group = view.group(color)?;
         let (min, max, count) = (group.min, group.max, group.instances.len());
-        anyhow::Ok(format!("{color} {count} (may have {min} to {max})"))
+        anyhow::Ok(format!("{color} {count} instances (min {min}, max {max})"))
     };
     Ok(format!("{}, {}", of("blue")?, of("green")?))
 }
@@ -114,7 +110,7 @@ mod tests {
     fn a_rollback_is_described_without_the_numbers_of_the_alarm() {
         let why = "alarm app-blue-errors is in ALARM: Threshold Crossed: 1 datapoint [9.0]";
         let told = told(&entry("shifting", "rolling-back", why)).unwrap();
-        assert_eq!(told, "alarm app-blue-errors is in ALARM: the traffic goes back first, everything else comes later");
+        assert_eq!(told, "alarm app-blue-errors is in ALARM: traffic moves back first, everything else follows");
     }
 
     #[test]
