@@ -126,7 +126,7 @@ async fn freeze<P: Clock + RequestQueue + Store + OperatorApi>(
     let now = ports.now();
     let (owner, reason) = (caller.actor(), order.reason.clone().unwrap_or_default());
     let freeze = Freeze { reason: reason.clone(), owner, since: now, expires_at, scope: scope.clone() };
-    let ends = expires_at.map_or_else(|| "until somebody thaws it".to_owned(), |at| format!("until {at:.0}"));
+    let ends = expires_at.map_or_else(|| "until an operator thaws it".to_owned(), |at| format!("until {at:.0}"));
     let says = format!("{} is frozen {ends}: all changes but rollbacks are paused", name_of(scope));
     ports.freeze(&freeze, &line(caller, now, "freeze", &format!("{says} ({reason})"))).await?;
     request(ports, scope).await?;
