@@ -129,7 +129,7 @@ class Looks(InABrowser):
     def test_a_fleet_in_full_says_what_on_call_asks(self):
         self.show(theme="light", fleet="half-way")
         text = self.text()
-        for said in ("BLUE, live", "GREEN, idle", "50 %", "healthy", "time left", "possible: one write", "driftless rollback "):
+        for said in ("BLUE, live", "GREEN, idle", "50 %", "healthy", "time left", "by one write to the load balancer", "driftless rollback "):
             self.assertIn(said, text)
         self.assertTrue(self.browser.find_elements(By.CSS_SELECTOR, "#widget svg rect.bar"))
 
@@ -137,7 +137,7 @@ class Looks(InABrowser):
         self.show(theme="dark")
         next(a for a in self.browser.find_elements(By.CSS_SELECTOR, "a.link") if a.text == "half-way").click()
         self.wait_for_page(2)
-        self.assertIn("possible: one write", self.text())
+        self.assertIn("by one write to the load balancer", self.text())
         self.one("a.link").click()
         self.wait_for_page(3)
         self.assertEqual([{k: v for k, v in event.items() if k != "widgetContext"} for _, event in self.console.calls], [{}, {"fleet": "half-way"}, {}])

@@ -224,7 +224,7 @@ fn borrowed_settings(page: &mut Page, status: &FleetStatus) {
             "",
             2,
             Tone::Plain,
-            &format!("{}: {}, since {}", clean(&entry.group), clean(&entry.says), page.when(entry.since)),
+            &format!("{}, since {}: {}", clean(&entry.group), page.when(entry.since), clean(&entry.says)),
         );
     }
 }

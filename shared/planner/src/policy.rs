@@ -422,8 +422,8 @@ fn by_key(tags: &BTreeMap<String, String>) -> Result<BTreeMap<&str, (&str, &str)
     Ok(found)
 }
 
-/// Whether two texts of a key mean the same value. Different texts are parsed and compared only for a key with an
-/// earlier name.
+/// Whether two texts of a key mean the same value. For a key that was renamed, the values of different texts are compared;
+/// for any other key, different texts are different values.
 fn is_same(key: &str, one: &str, other: &str) -> bool {
     let read = |text| Policy::from_settings(&Settings::new(BTreeMap::from([(key, text)]))).ok();
     one == other

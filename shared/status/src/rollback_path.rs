@@ -220,7 +220,10 @@ fn turned_back(cutover: &Cutover, asked: &Decision) -> RollbackPath {
 /// on the new color. None: there is no write yet.
 fn weighted(group: &str, stays: Option<u32>, waits: Option<&Waiting>) -> (RollbackPathKind, String) {
     match (stays, waits) {
-        (Some(0), _) => (RollbackPathKind::OneWrite, format!("one write, in seconds: {group} takes all traffic")),
+        (Some(0), _) => (
+            RollbackPathKind::OneWrite,
+            format!("{group} takes all traffic within seconds, by one write to the load balancer"),
+        ),
         (Some(stays), _) => (
             RollbackPathKind::InParts,
             format!(
@@ -252,7 +255,7 @@ fn shared(group: &str, asked: &Decision) -> (RollbackPathKind, String) {
         ),
         _ if is_detached => (
             RollbackPathKind::OneWrite,
-            format!("one write, in seconds: {group} is attached, and the new color is detached"),
+            format!("{group} is attached; the new color is detached within seconds, by one write"),
         ),
         Some(Waiting::RollbackBelowMinimum { serving: 0, .. }) => grows_first(group),
         Some(Waiting::RollbackBelowMinimum { .. }) => (

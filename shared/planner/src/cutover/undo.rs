@@ -99,8 +99,11 @@ fn scale_new_color_to_zero(draft: &mut Draft<'_>, context: &CutoverContext<'_>, 
 /// instances of the new color, whatever is wrong with them. Scales up the old color, and on-call gets a message.
 fn keep_last_healthy(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover, left: u32) -> Waiting {
     borrowed_settings::borrow_minimum(draft, context.old, cutover.size);
-    let detail =
-        format!("{} has no healthy targets; {} keeps its {left} until it has", context.old.name, context.new.name);
+    let detail = format!(
+        "{old} has no healthy targets; {} keeps its {left} instances until {old} has one",
+        context.new.name,
+        old = context.old.name
+    );
     draft.is_in(Condition::OldColorDown, detail);
     Waiting::OldColorDown { left }
 }

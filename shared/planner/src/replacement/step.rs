@@ -42,7 +42,8 @@ pub(crate) struct ReplacementContext<'p, 'a> {
     pub(crate) rule_breaker: Option<RuleName>,
     pub(crate) recurrence: Recurrence,
     pub(crate) pause: Option<Waiting>,
-    /// When a pause that is in force began: when the oldest freeze in force was set, or this pass in observe mode.
+    /// When the pause in force began: the time at which the oldest freeze in force was set or, in observe mode, the time of
+    /// this pass.
     pub(crate) paused_since: Timestamp,
     pub(crate) others_launched: u32,
 }

@@ -68,7 +68,7 @@ pub const MUST_REACH: [&str; 62] = [
     "outcome rolled-back",
 ];
 
-/// The smallest number of runs in a batch that must reach everything in [`MUST_REACH`].
+/// A batch of at least this many runs must, taken together, reach everything in [`MUST_REACH`].
 pub const BATCH_MIN: u64 = 5_000;
 
 /// The names in [`MUST_REACH`] that a batch did not reach.
