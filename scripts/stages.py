@@ -6,9 +6,10 @@
     scripts/stages.py test --list               their names
 
 A stage passes, fails, or is left out: a command that finds what it needs missing ends with code 77, and its last line says why.
-`CI=true` takes a stage that was left out for a failure. A stage that searches new seeds may also find something
-(code 76): that is reported, and fails nothing; in every other stage it is a failure. At the end stands what each took, as time
-on the clock and as processor time (user and system). What a stage left running and did not wait for has a row of its own.
+`CI=true` takes a stage that was left out for a failure. A stage that explores a model which was never explored to its end may
+also find something (code 76): that is reported, and fails nothing; in every other stage it is a failure. At the end stands what
+each took, as time on the clock and as processor time (user and system). What a stage left running and did not wait for has a row
+of its own.
 """
 
 from __future__ import annotations

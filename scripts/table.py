@@ -31,7 +31,7 @@ class Stage:
     after: tuple[str, ...] = ()
     # It measures: nothing else runs beside it.
     alone: bool = False
-    # It searches new seeds: what it finds (code 76) is reported, and fails nothing.
+    # It explores a model that was never explored to its end: what it finds (code 76) is reported, and fails nothing.
     searches: bool = False
 
 

@@ -117,7 +117,7 @@ pub(super) fn stopped(instance: &InstanceId, drift: &[DriftReason], why: &StopRe
                 failures.last().map_or("no message", |failure| failure.why.as_str())
             ),
             next: format!(
-                "{instance} stays in service. Driftless starts no further attempt until you run the command below, or until \
+                "{instance} stays in service. Driftless starts no further attempt until you run `driftless retry`, or until \
                  the drift is over. Fix the cause first."
             ),
         },
